@@ -1,0 +1,25 @@
+/** Which passwords are too easy to guess (NIST SP 800-63B §3.1.1.2, ASVS 6.2). */
+import { dictionary } from "@zxcvbn-ts/language-common";
+import { Failure } from "../http/problem.ts";
+
+/** The 49,000 most common passwords of public leaks, lower case. */
+const common = new Set(dictionary["passwords-common"]);
+
+/**
+ * Refuses a common password, or one that holds the user name, whatever the case.
+ * @param pointer the body's field that has the password, as a JSON Pointer
+ * @throws Failure `weak_password`
+ */
+export function refuseWeakPassword(password: string, username: string, pointer: string): void {
+  const folded = password.toLowerCase();
+  if (common.has(folded)) {
+    throw new Failure("weak_password", {
+      errors: [{ pointer, detail: "This is one of the most common passwords." }],
+    });
+  }
+  if (folded.includes(username.toLowerCase())) {
+    throw new Failure("weak_password", {
+      errors: [{ pointer, detail: "The password must not hold the user name." }],
+    });
+  }
+}

@@ -1,0 +1,55 @@
+/** What it takes for a session to be live: the condition that every statement made for a user carries. */
+import { and, type Placeholder, sql } from "drizzle-orm";
+import type { Database } from "../database/open.ts";
+import { sessions } from "../database/schema.ts";
+import { CHALLENGE, Failure } from "../http/problem.ts";
+
+/** Who a request acts for, by its access token alone: good only together with `isLive` in the same statement. */
+export interface Session {
+  id: string;
+  user_id: number;
+}
+
+/** A session and the time (milliseconds), or the placeholders that a prepared statement has for them. */
+type LiveArguments = Record<keyof Session | "now", string | number | Placeholder>;
+
+const placeholders: LiveArguments = {
+  id: sql.placeholder("id"),
+  user_id: sql.placeholder("user_id"),
+  now: sql.placeholder("now"),
+};
+
+/**
+ * True of the request's row in `sessions`, while it has neither ended nor expired.
+ * Prepared statements leave the arguments out and are executed with `{ ...session, now }`.
+ */
+export function isLive({ id, user_id, now } = placeholders) {
+  return and(
+    sql`${sessions.id} = ${id}`,
+    sql`${sessions.user_id} = ${user_id}`,
+    sql`${sessions.expires_at} > ${now}`,
+  );
+}
+
+/** The live session's user, for a write to name its owner by: no row when the session has ended. */
+export function ownerOf(db: Database, session: Session, now: number) {
+  return db
+    .select({ user_id: sessions.user_id })
+    .from(sessions)
+    .where(isLive({ ...session, now }));
+}
+
+/** An access token that is bad, expired, ended, or whose user is deleted: nobody is told which (RFC 6750 §3.1). */
+export function invalidToken(): Failure {
+  const headers = { "www-authenticate": `${CHALLENGE}, error="invalid_token"` };
+  return new Failure("unauthorized", { headers });
+}
+
+/**
+ * What a statement that asks for `isLive` has found.
+ * @throws Failure `unauthorized` when it found nothing: the session has ended
+ */
+export function live<Row>(row: Row | undefined): Row {
+  if (row === undefined) throw invalidToken();
+  return row;
+}

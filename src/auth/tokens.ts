@@ -1,0 +1,90 @@
+/**
+ * Signs and verifies access tokens (RFC 9068) and refresh tokens.
+ * `@elysiajs/jwt` checks next to nothing unless it is told to, so everything is told here, once.
+ */
+import { jwt } from "@elysiajs/jwt";
+import { Elysia } from "elysia";
+import type { Clock } from "../services.ts";
+import type { Session } from "./sessions.ts";
+
+export interface TokenOptions {
+  /** The HS256 key, at least 32 bytes (RFC 7518 §3.2). */
+  secret: string;
+  issuer: string;
+  audience: string;
+}
+
+/** What a refresh token says: the session, and its generation that the token is good for. */
+export interface RefreshToken {
+  session_id: string;
+  generation: number;
+}
+
+/** Seconds that another machine's clock may be ahead of this one's. */
+const CLOCK_SKEW = 60;
+
+export type Tokens = ReturnType<typeof createTokens>;
+
+export function createTokens(options: TokenOptions, clock: Clock) {
+  const shared = {
+    secret: options.secret,
+    alg: "HS256",
+    iss: options.issuer,
+    aud: options.audience,
+  } as const;
+  // The plugin decorates an Elysia instance; only its two signers are wanted here.
+  const { access, refresh } = new Elysia()
+    .use(jwt({ ...shared, name: "access", typ: "at+jwt" }))
+    // No `iat`: sent twice within the leeway, a refresh token must get the very same successor.
+    .use(jwt({ ...shared, name: "refresh", typ: "rt+jwt", iat: false })).decorator;
+
+  const expectations = (typ: string, requiredClaims: string[]) => ({
+    algorithms: ["HS256"],
+    issuer: options.issuer,
+    audience: options.audience,
+    typ,
+    requiredClaims: ["exp", ...requiredClaims],
+    currentDate: new Date(clock()),
+  });
+
+  return {
+    /** @param ttl seconds; the plugin stamps `iat` by the system's clock */
+    signAccess: (session: Session, ttl: number): Promise<string> =>
+      access.sign({
+        sub: String(session.user_id),
+        sid: session.id,
+        jti: crypto.randomUUID(),
+        exp: Math.floor(clock() / 1000) + ttl,
+      }),
+
+    /** The session that a well-signed, unexpired access token names; undefined for any other string. */
+    async verifyAccess(token: string): Promise<Session | undefined> {
+      const claims = await access.verify(
+        token,
+        expectations("at+jwt", ["iat", "sub", "sid", "jti"]),
+      );
+      if (!claims) return undefined;
+      const { iat, sub, sid } = claims;
+      if (typeof iat !== "number" || iat > clock() / 1000 + CLOCK_SKEW) return undefined;
+      if (typeof sub !== "string" || !/^[1-9]\d{0,15}$/.test(sub)) return undefined;
+      if (typeof sid !== "string") return undefined;
+      return { id: sid, user_id: Number(sub) };
+    },
+
+    /** The one refresh token of a session's generation, the same string each time it is signed. */
+    signRefresh: ({ session_id, generation }: RefreshToken, expires_at: string): Promise<string> =>
+      refresh.sign({
+        sid: session_id,
+        gen: generation,
+        exp: Math.floor(Date.parse(expires_at) / 1000),
+      }),
+
+    async verifyRefresh(token: string): Promise<RefreshToken | undefined> {
+      const claims = await refresh.verify(token, expectations("rt+jwt", ["sid", "gen"]));
+      if (!claims) return undefined;
+      const { sid, gen } = claims;
+      if (typeof sid !== "string" || typeof gen !== "number") return undefined;
+      return { session_id: sid, generation: gen };
+    },
+  };
+}

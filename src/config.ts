@@ -1,0 +1,151 @@
+/** Reads the configuration from the environment; every fault is named at once, by variable, never by value. */
+
+export interface Config {
+  production: boolean;
+  host: string;
+  port: number;
+  databaseUrl: string;
+  /** Undefined only in development: then one is made and kept beside the database. */
+  jwtSecret: string | undefined;
+  jwtIssuer: string;
+  jwtAudience: string;
+  /** Seconds. */
+  accessTokenTtl: number;
+  /** Seconds. */
+  refreshTokenTtl: number;
+  /** Seconds. */
+  refreshLeeway: number;
+  /** Code points. */
+  passwordMinLength: number;
+  corsOrigins: string[];
+  /** Where mails go: `log:`, or an `smtp://` or `smtps://` URL. */
+  mailUrl: string;
+  /** The sender of mails: an address, or a name and an address in angle brackets. */
+  mailFrom: string;
+  /** Seconds that requests in flight have to finish after a signal. */
+  shutdownTimeout: number;
+  logFormat: "json" | "pretty" | "auto";
+  logLevel: LogLevel;
+}
+
+const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The settings at fault, each in a line that says what it must be, or what came of it. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`Configuration: ${faults.join("; ")}`);
+    this.faults = faults;
+  }
+}
+
+/** The fault of a setting that shows only when it is used: `what` says what failed and names the setting. */
+export function faultOf(what: string, cause: unknown): ConfigError {
+  return new ConfigError([`${what}: ${cause instanceof Error ? cause.message : cause}`]);
+}
+
+/**
+ * @param environment an empty value counts as unset, as in `NAME= command`
+ * @throws ConfigError
+ */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const faults: string[] = [];
+
+  function setting<T>(
+    name: string,
+    fallback: T,
+    parse: (text: string) => T | undefined,
+    rule: string,
+  ): T {
+    const text = environment[name];
+    if (!text) return fallback;
+    const value = parse(text);
+    if (value !== undefined) return value;
+    faults.push(`${name} must be ${rule}`);
+    return fallback;
+  }
+  function integer(name: string, fallback: number, min: number, max: number): number {
+    const parse = (text: string) => {
+      const value = Number(text);
+      return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined;
+    };
+    return setting(name, fallback, parse, `an integer from ${min} to ${max}`);
+  }
+  function choice<const T extends string>(name: string, fallback: T, choices: readonly T[]): T {
+    const parse = (text: string) => choices.find((each) => each === text);
+    return setting(name, fallback, parse, `one of ${choices.join(", ")}`);
+  }
+  const text = (name: string, fallback: string) => environment[name] || fallback;
+
+  const production = environment.NODE_ENV === "production";
+  for (const name of ["JWT_SECRET", "MAIL_URL", "MAIL_FROM"]) {
+    if (production && !environment[name]) {
+      faults.push(`${name} must be set when NODE_ENV is production`);
+    }
+  }
+
+  const config: Config = {
+    production,
+    host: text("HOST", production ? "0.0.0.0" : "127.0.0.1"),
+    port: integer("PORT", 3000, 0, 65_535),
+    databaseUrl: setting(
+      "DATABASE_URL",
+      "file:data/todos.db",
+      (url) => (/^file:[^?#]+$/.test(url) ? url : undefined),
+      "file: and a path",
+    ),
+    jwtSecret: setting<string | undefined>(
+      "JWT_SECRET",
+      undefined,
+      (secret) => (new TextEncoder().encode(secret).length >= 32 ? secret : undefined),
+      "at least 32 bytes long",
+    ),
+    jwtIssuer: text("JWT_ISSUER", "todos"),
+    jwtAudience: text("JWT_AUDIENCE", "todos"),
+    accessTokenTtl: integer("ACCESS_TOKEN_TTL", 30 * 60, 1, 24 * 3600),
+    refreshTokenTtl: integer("REFRESH_TOKEN_TTL", 30 * 24 * 3600, 1, 366 * 24 * 3600),
+    refreshLeeway: integer("REFRESH_LEEWAY", 10, 0, 60),
+    passwordMinLength: integer("PASSWORD_MIN_LENGTH", 8, 8, 64),
+    corsOrigins: setting("CORS_ORIGINS", [], parseOrigins, "origins separated by commas"),
+    mailUrl: setting(
+      "MAIL_URL",
+      "log:",
+      // One-time passwords must not end up in a log that is kept.
+      (url) => (isSmtpUrl(url) || (url === "log:" && !production) ? url : undefined),
+      `an smtp:// or smtps:// URL${production ? "" : ", or log:"}`,
+    ),
+    mailFrom: setting(
+      "MAIL_FROM",
+      "Todos <todos@localhost>",
+      (from) => (SENDER.test(from) ? from : undefined),
+      "an address, or a name and an address in angle brackets",
+    ),
+    shutdownTimeout: integer("SHUTDOWN_TIMEOUT", 10, 1, 300),
+    logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
+    logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),
+  };
+  if (faults.length > 0) throw new ConfigError(faults);
+  return config;
+}
+
+/** Origins as browsers send them (RFC 6454 §6.2): no path, no trailing slash, and never `*`. */
+function parseOrigins(text: string): string[] | undefined {
+  const origins = text.split(",").map((origin) => origin.trim());
+  const isOrigin = (origin: string) => URL.canParse(origin) && new URL(origin).origin === origin;
+  return origins.every(isOrigin) ? origins : undefined;
+}
+
+function isSmtpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== "";
+}
+
+const ADDRESS = String.raw`[^\s@<>",;:]+@[^\s@<>",;:]+`;
+/** One mailbox as RFC 5322 §3.4 has it, in its usual forms: a name with other characters stands in quotes. */
+const SENDER = new RegExp(
+  String.raw`^(?:${ADDRESS}|(?:[^@<>",;:()\\\p{Cc}]+|"[^"\\\p{Cc}]+") ?<${ADDRESS}>)$`,
+  "u",
+);

@@ -1,0 +1,95 @@
+/** Reads request bodies strictly: size, media type, UTF-8 and form, in this order. */
+import { Failure } from "./problem.ts";
+
+/** Bytes. */
+const MAX_BODY = 64 * 1024;
+const MAX_DEPTH = 32;
+
+const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i;
+
+/**
+ * The JSON object in a request's body.
+ * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body`
+ */
+export async function readJson(request: Request): Promise<object> {
+  const text = decode(await readBytes(request, JSON_TYPE));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Failure("malformed_body");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Failure("malformed_body");
+  }
+  if (isDeeperThan(MAX_DEPTH, value)) throw new Failure("malformed_body");
+  return value;
+}
+
+/**
+ * The fields of a form, urlencoded or multipart. A field without a value counts as left out (RFC 6749 §3.2).
+ * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body` (also for a field given twice, or a file)
+ */
+export async function readForm(request: Request): Promise<Map<string, string>> {
+  const bytes = await readBytes(request, FORM_TYPE);
+  const text = decode(bytes);
+  const type = request.headers.get("content-type") ?? "";
+  const fields = new Map<string, string>();
+  try {
+    const entries = /^multipart/i.test(type)
+      ? await new Response(bytes, { headers: { "content-type": type } }).formData()
+      : text.split("&").map(splitPair);
+    for (const [name, value] of entries) {
+      if (fields.has(name) || typeof value !== "string") throw new Failure("malformed_body");
+      fields.set(name, value);
+    }
+  } catch {
+    throw new Failure("malformed_body");
+  }
+  return new Map(Array.from(fields).filter(([, value]) => value !== ""));
+}
+
+// URLSearchParams would turn bytes that are not UTF-8 into U+FFFD in silence; decodeURIComponent throws.
+function splitPair(pair: string): [string, string] {
+  const [name = "", ...value] = pair.replaceAll("+", " ").split("=");
+  return [decodeURIComponent(name), decodeURIComponent(value.join("="))];
+}
+
+async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get("content-length")) > MAX_BODY) throw new Failure("body_too_large");
+  const type = request.headers.get("content-type");
+  if (type === null && request.body === null) throw new Failure("malformed_body");
+  if (!mediaType.test(type ?? "") || request.headers.has("content-encoding")) {
+    throw new Failure("unsupported_media_type");
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    // Leaving the loop cancels the stream: nothing more is read.
+    if (size > MAX_BODY) throw new Failure("body_too_large");
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    // A byte-order mark stays, for JSON.parse to refuse it (RFC 8259 §8.1).
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Failure("malformed_body");
+  }
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((child) => isDeeperThan(levels - 1, child));
+}

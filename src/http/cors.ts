@@ -1,0 +1,30 @@
+/** Cross-origin requests (Fetch standard, CORS protocol): none are allowed but from the origins that are listed. */
+
+/** Seconds for which a browser may remember a preflight. */
+const MAX_AGE = "600";
+
+/**
+ * The headers that let a listed origin's page read the answer; none for any other.
+ * There are no cookies here, so credentials are never allowed.
+ * @param methods the `Allow` of the path, on a preflight
+ */
+export function corsHeaders(
+  request: Request,
+  origins: string[],
+  methods?: string,
+): Record<string, string> {
+  if (origins.length === 0) return {};
+  const origin = request.headers.get("origin");
+  if (origin === null || !origins.includes(origin)) return { vary: "Origin" };
+  return {
+    vary: "Origin",
+    "access-control-allow-origin": origin,
+    "access-control-expose-headers":
+      "Allow, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id",
+    ...(methods && {
+      "access-control-allow-methods": methods,
+      "access-control-allow-headers": "Authorization, Content-Type, X-Request-Id",
+      "access-control-max-age": MAX_AGE,
+    }),
+  };
+}

@@ -1,0 +1,85 @@
+/** `/swagger`: the OpenAPI document and Swagger UI to explore it, all of it served from here. */
+import { type AnyElysia, Elysia } from "elysia";
+import styles from "swagger-ui-dist/swagger-ui.css" with { type: "text" };
+import bundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "text" };
+import { describe } from "./openapi.ts";
+
+const page = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Todos API</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/swagger/swagger-ui.css">
+    <script src="/swagger/swagger-ui-bundle.js" defer></script>
+    <script src="/swagger/start.js" defer></script>
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+  </body>
+</html>
+`;
+
+// A file of its own, so that the policy below needs no inline script.
+const start = `SwaggerUIBundle({
+  url: "/swagger/json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+});
+// Swagger UI has a dark theme, but leaves it to the page to ask for it.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+`;
+
+// Swagger UI sets styles on its elements and draws its icons from data: URLs.
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** Seconds that a browser keeps Swagger UI's own files, 1.9 MB of them. */
+const MAX_AGE = 86_400;
+
+/** @param routes what to describe */
+export function docs(routes: AnyElysia) {
+  let document: Promise<object> | undefined;
+  const file = (type: string, text: string) => () =>
+    new Response(text, {
+      headers: { "content-type": `${type};charset=utf-8`, "cache-control": `max-age=${MAX_AGE}` },
+    });
+  const hidden = { detail: { hide: true } };
+  return new Elysia()
+    .get(
+      "/swagger",
+      () =>
+        new Response(page, {
+          headers: {
+            "content-type": "text/html;charset=utf-8",
+            "content-security-policy": policy,
+          },
+        }),
+      hidden,
+    )
+    .get(
+      "/swagger/json",
+      () => {
+        document ??= describe(routes);
+        return document;
+      },
+      hidden,
+    )
+    .get("/swagger/swagger-ui.css", file("text/css", styles), hidden)
+    .get("/swagger/swagger-ui-bundle.js", file("text/javascript", bundle), hidden)
+    .get("/swagger/start.js", file("text/javascript", start), hidden);
+}

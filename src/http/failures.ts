@@ -1,0 +1,88 @@
+/** Turns every failure, the framework's, the database's and ours, into a problem, and logs the unexpected whole. */
+import { getLogger } from "@logtape/logtape";
+import type { TObject } from "@sinclair/typebox";
+import { Elysia, type ElysiaCustomStatusResponse, status, ValidationError } from "elysia";
+import { isUnavailable } from "../database/errors.ts";
+import { exchangeOf } from "./exchange.ts";
+import {
+  type Code,
+  catalogue,
+  Failure,
+  type FieldError,
+  type Particulars,
+  type Problem,
+  problem,
+  type StatusOf,
+} from "./problem.ts";
+
+const logger = getLogger(["todos", "http"]);
+
+/**
+ * Gives every route `fail(code)`, which a handler returns for an error that it expects, and answers what is
+ * thrown. Used before the routes: Elysia's `onError` covers only what is registered after it.
+ */
+export const failures = new Elysia({ name: "failures" })
+  .derive({ as: "global" }, ({ request, set }) => ({
+    fail<C extends Code>(
+      code: C,
+      particulars?: Particulars,
+    ): ElysiaCustomStatusResponse<StatusOf<C>, Problem<C>> {
+      const { body, headers } = problem(code, exchangeOf(request).id, particulars);
+      Object.assign(set.headers, headers);
+      return status(body.status, body);
+    },
+  }))
+  // `unknown`, or Elysia would type every route as one that may answer 200 with a `Response`.
+  .onError({ as: "global" }, ({ error, request }): unknown =>
+    failureResponse(toFailure(error, request), request),
+  );
+
+/** The whole answer to a failure outside of a route. */
+export function failureResponse(failure: Failure, request: Request): Response {
+  const { body, headers } = problem(failure.code, exchangeOf(request).id, failure.particulars);
+  return new Response(JSON.stringify(body), { status: catalogue[failure.code][0], headers });
+}
+
+/** The failure that an error stands for; what nobody foresaw is logged and becomes `internal_error`. */
+export function toFailure(error: unknown, request: Request): Failure {
+  if (error instanceof Failure) return error;
+  // Elysia wraps what a body parser throws.
+  if (error instanceof Error && error.cause instanceof Failure) return error.cause;
+  if (error instanceof ValidationError && error.type !== "response") {
+    return new Failure("validation_failed", { errors: fieldErrors(error) });
+  }
+  const unavailable = isUnavailable(error);
+  const properties = { request_id: exchangeOf(request).id, error: withoutAnswer(error) };
+  if (unavailable) logger.warn("database unavailable: {error}", properties);
+  else logger.error("unexpected: {error}", properties);
+  return new Failure(unavailable ? "unavailable" : "internal_error");
+}
+
+/** Elysia's error about an answer that does not fit its schema holds that answer, tokens and all: not for the log. */
+function withoutAnswer(error: unknown): unknown {
+  if (!(error instanceof ValidationError)) return error;
+  const paths = error.all.map(({ path }) => path || "/");
+  return new Error(`The answer does not fit its schema at ${paths.join(", ")}`);
+}
+
+/** What each value must be, in the schema's own words: no name or value that was sent is repeated. */
+function fieldErrors(error: ValidationError): FieldError[] {
+  // Elysia compiles every schema, all of ours are TypeBox objects, and every body and query is flat.
+  const { properties, description } = (error.validator as { schema: TObject }).schema;
+  const details = new Map<string, string>();
+  for (const { path } of error.all) {
+    const name = path.slice(1);
+    const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    if (known) details.set(name, known.description ?? "Not valid.");
+    else details.set("", description ?? expectation(Object.keys(properties)));
+  }
+  return Array.from(details, ([name, detail]) =>
+    error.type === "query"
+      ? { parameter: name, detail }
+      : { pointer: name === "" ? "" : `/${name}`, detail },
+  );
+}
+
+function expectation(names: string[]): string {
+  return names.length === 0 ? "Takes none." : `Takes ${names.join(", ")}, and nothing else.`;
+}

@@ -1,0 +1,196 @@
+/** Every error that a client can get: its code, its schema, and the body it is told in (RFC 9457). */
+import { t } from "elysia";
+import { Integer } from "./values.ts";
+
+/**
+ * Each error's `code`, with its HTTP status, its `title` (the status's phrase, RFC 9110 §15) and its `detail`.
+ * The details are fixed texts, so that no error can repeat what was sent.
+ */
+export const catalogue = {
+  malformed_body: [400, "Bad Request", "The body is not a JSON object in UTF-8."],
+  invalid_otp: [400, "Bad Request", "The one-time password is wrong, expired or used up."],
+  invalid_credentials: [401, "Unauthorized", "The user name or the password is wrong."],
+  invalid_refresh_token: [401, "Unauthorized", "The refresh token is invalid, expired or used up."],
+  unauthorized: [401, "Unauthorized", "This needs a valid access token, sent as a bearer token."],
+  wrong_password: [403, "Forbidden", "The password is wrong."],
+  not_found: [404, "Not Found", "There is nothing at this path."],
+  session_not_found: [404, "Not Found", "You have no such session."],
+  todo_not_found: [404, "Not Found", "You have no such todo."],
+  method_not_allowed: [
+    405,
+    "Method Not Allowed",
+    "This path does not take this method; see Allow.",
+  ],
+  username_taken: [409, "Conflict", "This user name is taken."],
+  body_too_large: [413, "Content Too Large", "The body is larger than 64 KiB."],
+  unsupported_media_type: [
+    415,
+    "Unsupported Media Type",
+    "The body must be application/json in UTF-8, without a content encoding.",
+  ],
+  misdirected_request: [421, "Misdirected Request", "The Host header does not name a host."],
+  validation_failed: [422, "Unprocessable Content", "Some values are not valid; see errors."],
+  weak_password: [422, "Unprocessable Content", "The password is too easy to guess; see errors."],
+  too_many_attempts: [
+    429,
+    "Too Many Requests",
+    "Too many failed attempts; try again later, or reset the password.",
+  ],
+  otp_cooldown: [
+    429,
+    "Too Many Requests",
+    "A one-time password was sent a moment ago, or too many were sent today; try again later.",
+  ],
+  internal_error: [500, "Internal Server Error", "Something went wrong on the server."],
+  unavailable: [503, "Service Unavailable", "The service can't answer right now; try again soon."],
+} as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
+
+export type Code = keyof typeof catalogue;
+export const isCode = (value: unknown): value is Code =>
+  typeof value === "string" && Object.hasOwn(catalogue, value);
+export type StatusOf<C extends Code> = (typeof catalogue)[C][0];
+
+/** One value at fault. `pointer` and `parameter` are empty for the body and the query as a whole. */
+export type FieldError =
+  | { pointer: string; detail: string }
+  | { parameter: string; detail: string };
+
+/** The body of an error, `application/problem+json` (RFC 9457 §3). */
+export interface Problem<C extends Code = Code> {
+  type: "about:blank";
+  title: string;
+  status: StatusOf<C>;
+  code: C;
+  detail: string;
+  /** `urn:request:` and the request id, under which the log has the cause. */
+  instance: string;
+  /** With 422 alone. */
+  errors?: FieldError[];
+}
+
+/** What an error tells beyond its code: headers, and for a 422 the values at fault. */
+export interface Particulars {
+  errors?: FieldError[];
+  headers?: Record<string, string>;
+}
+
+/** Thrown where an error is found before a route's handler, or below it; `failures.ts` answers with it. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly code: Code;
+  readonly particulars: Particulars;
+
+  constructor(code: Code, particulars: Particulars = {}, options?: ErrorOptions) {
+    super(code, options);
+    this.code = code;
+    this.particulars = particulars;
+  }
+}
+
+/** Seconds after which a client told `unavailable` may try again. */
+const RETRY_AFTER = "2";
+
+/** RFC 6750 §3: every 401 names the scheme. */
+export const CHALLENGE = 'Bearer realm="todos"';
+
+/** The body and the headers that tell `code`; `requestId` becomes its `instance`. */
+export function problem<C extends Code>(
+  code: C,
+  requestId: string,
+  { errors, headers }: Particulars = {},
+): { body: Problem<C>; headers: Record<string, string> } {
+  const [status, title, detail] = catalogue[code];
+  return {
+    body: {
+      type: "about:blank",
+      title,
+      status,
+      code,
+      detail,
+      instance: `urn:request:${requestId}`,
+      ...(errors && { errors }),
+    },
+    headers: {
+      "content-type": "application/problem+json",
+      // An error found before the bearer was asked for must not be kept by caches either.
+      "cache-control": "no-store",
+      ...(status === 401 && { "www-authenticate": CHALLENGE }),
+      ...(status === 503 && { "retry-after": RETRY_AFTER }),
+      ...headers,
+    },
+  };
+}
+
+const FieldErrors = t.Array(
+  t.Object({
+    pointer: t.Optional(
+      t.String({
+        description: "JSON Pointer (RFC 6901) into the body; empty for the body as a whole.",
+        examples: ["/username"],
+      }),
+    ),
+    parameter: t.Optional(
+      t.String({
+        description: "Name of a query parameter; empty for the query as a whole.",
+        examples: ["limit"],
+      }),
+    ),
+    detail: t.String({ description: "What is expected.", examples: ["1 to 256 characters."] }),
+  }),
+  { description: "With 422 alone: each value at fault." },
+);
+
+/** The schema of a problem with one of `codes`. */
+export function problemSchema(codes: readonly Code[]) {
+  return t.Object(
+    {
+      type: t.Literal("about:blank", { description: "Always about:blank: see `code`." }),
+      title: t.String({ description: "The status in words.", examples: ["Not Found"] }),
+      status: Integer({ description: "The HTTP status.", examples: [404] }),
+      code: t.Union(
+        codes.map((code) => t.Literal(code)),
+        { description: "What went wrong, for a program.", examples: [codes[0]] },
+      ),
+      detail: t.String({
+        description: "What went wrong, for a person.",
+        examples: ["You have no such todo."],
+      }),
+      instance: t.String({
+        description: "The request, as the log knows it.",
+        examples: ["urn:request:0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4"],
+      }),
+      errors: t.Optional(FieldErrors),
+    },
+    { title: "Problem", description: codes.map((code) => catalogue[code][2]).join(" Or: ") },
+  );
+}
+
+/** An Elysia `response` schema for each status among the codes `C`. */
+export type Problems<C extends Code> = {
+  [S in StatusOf<C>]: ReturnType<typeof t.Unsafe<ProblemWith<S, C>>>;
+};
+type ProblemWith<S extends number, C extends Code> = C extends Code
+  ? StatusOf<C> extends S
+    ? Problem<C>
+    : never
+  : never;
+
+/** What any route may answer. */
+const anywhere = ["misdirected_request", "internal_error", "unavailable"] as const;
+
+/** What a route that takes a body may answer before it looks at the values. */
+export const bodyProblems = ["malformed_body", "body_too_large", "unsupported_media_type"] as const;
+
+/**
+ * The errors of a route, for its `response`: one schema for each status, narrowed to the codes it can have,
+ * and to them those that any route may answer.
+ */
+export function problems<const C extends Code = never>(
+  ...codes: C[]
+): Problems<C | (typeof anywhere)[number]> {
+  const byStatus = Map.groupBy([...codes, ...anywhere], (code) => catalogue[code][0]);
+  // Object.fromEntries forgets which key has which value; the two types above say it.
+  return Object.fromEntries(
+    Array.from(byStatus, ([status, those]) => [status, problemSchema(those)]),
+  ) as unknown as Problems<C | (typeof anywhere)[number]>;
+}

@@ -1,0 +1,35 @@
+/** Query parameters, strictly: each given once, and integers in canonical decimal. */
+import { Kind, TypeRegistry } from "@sinclair/typebox";
+import { t } from "elysia";
+import { Failure } from "./problem.ts";
+
+interface QueryIntegerOptions {
+  minimum: number;
+  maximum: number;
+  description: string;
+  examples: number[];
+}
+
+// Elysia's own t.Integer takes `1e1` and `0x10` for integers, and throws an error of its own for `0`.
+TypeRegistry.Set<QueryIntegerOptions>("QueryInteger", ({ minimum, maximum }, value) => {
+  if (typeof value !== "string" || !/^(0|[1-9]\d*)$/.test(value)) return false;
+  return Number(value) >= minimum && Number(value) <= maximum;
+});
+
+/** An integer in a query. For clients and the document it is a number; a handler gets the text, for `Number()`. */
+export function QueryInteger(options: QueryIntegerOptions) {
+  return t.Unsafe<number>({ [Kind]: "QueryInteger", type: "integer", ...options });
+}
+
+/**
+ * Elysia would take the last of several.
+ * @throws Failure `validation_failed` when a parameter is given more than once
+ */
+export function refuseRepeated(request: Request): void {
+  const names = Array.from(new URL(request.url).searchParams.keys());
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  if (repeated === undefined) return;
+  throw new Failure("validation_failed", {
+    errors: [{ parameter: repeated, detail: "Must be given once." }],
+  });
+}

@@ -1,0 +1,53 @@
+/** Schemas of values that several resources share. */
+import { Type } from "@sinclair/typebox";
+import { t } from "elysia";
+
+/** A JSON integer. Elysia's own `t.Integer` takes strings too, which is right in a query alone. */
+export const Integer = Type.Integer;
+
+export const Id = Integer({
+  minimum: 1,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: "A positive integer, never given out again.",
+  examples: [1],
+});
+
+export const Instant = t.String({
+  format: "date-time",
+  description: "A moment in UTC (RFC 3339).",
+  examples: ["2026-11-20T10:00:00.000Z"],
+});
+
+/** How the document describes a path's `:id`. The routes take any text for one: what is no id is a 404. */
+export const idParameter = (schema: { description?: string; examples?: unknown[] }) => ({
+  name: "id",
+  in: "path" as const,
+  required: true,
+  description: schema.description ?? "",
+  example: schema.examples?.[0],
+  schema,
+});
+
+/** How the document describes a form. */
+export const formBody = (schema: object) => ({
+  required: true,
+  content: {
+    "application/x-www-form-urlencoded": { schema },
+    "multipart/form-data": { schema },
+  },
+});
+
+/** For a 204. */
+export const NoContent = t.Void({ description: "Done." });
+
+/** For routes without query parameters. */
+export const NoQuery = t.Object({}, { additionalProperties: false });
+
+/**
+ * The integer that a path's `:id` is, when it is canonical decimal (no sign, no leading zero, at most 2^53-1).
+ * Anything else is 0, which no row has: so it meets the very same 404 as a row of somebody else's.
+ */
+export function toId(segment: string): number {
+  const id = Number(segment);
+  return /^[1-9]\d*$/.test(segment) && Number.isSafeInteger(id) ? id : 0;
+}

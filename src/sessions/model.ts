@@ -1,0 +1,119 @@
+/** What goes into and comes out of log-in, refresh, `/token` and the list of sessions. */
+import { t } from "elysia";
+import { Text } from "../http/text.ts";
+import { Instant, Integer } from "../http/values.ts";
+import { Password } from "../users/model.ts";
+
+export const Credentials = t.Object(
+  {
+    username: Text({
+      description: "1 to 254 characters: the user name, in any case.",
+      minLength: 1,
+      maxLength: 254,
+      examples: ["mina"],
+    }),
+    password: Password,
+  },
+  { title: "Credentials", additionalProperties: false },
+);
+
+export const Refresh = t.Object(
+  {
+    refresh_token: Text({
+      description: "1 to 4096 characters: the refresh token last received.",
+      minLength: 1,
+      maxLength: 4096,
+      examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"],
+    }),
+  },
+  { title: "Refresh", additionalProperties: false },
+);
+
+/** RFC 6749 §5.1. */
+export const Tokens = t.Object(
+  {
+    access_token: t.String({
+      description: "Sent as `Authorization: Bearer …`.",
+      examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"],
+    }),
+    token_type: t.Literal("bearer", { description: "Always bearer." }),
+    expires_in: Integer({
+      description: "Seconds for which the access token is good.",
+      examples: [1800],
+    }),
+    refresh_token: t.String({
+      description: "Good for one refresh.",
+      examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"],
+    }),
+  },
+  { title: "Tokens", description: "An access token and the refresh token to follow it." },
+);
+export type Tokens = typeof Tokens.static;
+
+export const Session = t.Object(
+  {
+    id: t.String({ description: "Names the session.", examples: ["pCkQ2vYtq0W8hQyqv1mUXA"] }),
+    created_at: Instant,
+    last_used_at: Instant,
+    expires_at: Instant,
+    user_agent: t.Nullable(
+      t.String({ description: "What logged in, by its own word.", examples: ["curl/8.5.0"] }),
+    ),
+    ip: t.Nullable(
+      t.String({ description: "From where it logged in.", examples: ["203.0.113.7"] }),
+    ),
+    current: t.Boolean({ description: "Whether it is the one that asks." }),
+  },
+  { title: "Session", description: "A session: what a log-in began." },
+);
+
+export const Sessions = t.Object(
+  { sessions: t.Array(Session, { description: "Newest first." }) },
+  { title: "Sessions", description: "The live sessions, newest first." },
+);
+
+/** What `/token` takes, as a form. Unknown fields are ignored (RFC 6749 §3.2). */
+export const TokenRequest = t.Object(
+  {
+    grant_type: t.Optional(
+      t.Union([t.Literal("password"), t.Literal("refresh_token")], {
+        description: "password, unless told.",
+        examples: ["password"],
+      }),
+    ),
+    username: t.Optional(
+      t.String({ description: "With the password grant: the user name.", examples: ["mina"] }),
+    ),
+    password: t.Optional(
+      t.String({
+        description: "With the password grant: the password.",
+        format: "password",
+        examples: ["correct horse battery"],
+      }),
+    ),
+    refresh_token: t.Optional(
+      t.String({
+        description: "With the refresh token grant: the refresh token last received.",
+        examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"],
+      }),
+    ),
+  },
+  { title: "TokenRequest" },
+);
+
+/** RFC 6749 §5.2, with the codes that the response can have. */
+export const OAuthError = <const E extends string>(description: string, ...errors: E[]) =>
+  t.Object(
+    {
+      // A union of a mapped array has no type of its own.
+      error: t.Unsafe<E>(t.Union(errors.map((error) => t.Literal(error)))),
+      error_description: t.String({
+        description: "What went wrong, for a person.",
+        examples: [description],
+      }),
+    },
+    { description },
+  );
+
+/** A path's `:id` as it may stand in the table. What can't be an id is none: nobody's, and so the same 404. */
+export const toSessionId = (segment: string) => (/^[\w-]{22}$/.test(segment) ? segment : "");

@@ -1,0 +1,127 @@
+/** Logging in and staying so: log-in, refresh, log-out, and the list of one's sessions. */
+import { Elysia } from "elysia";
+import { guard } from "../auth/guard.ts";
+import { readJson } from "../http/body.ts";
+import { failures } from "../http/failures.ts";
+import { bodyProblems, problems } from "../http/problem.ts";
+import { idParameter, NoContent, NoQuery } from "../http/values.ts";
+import type { Services } from "../services.ts";
+import { createGrants, tokenHeaders } from "./grants.ts";
+import { Credentials, Refresh, Session, Sessions, Tokens, toSessionId } from "./model.ts";
+import { sessionQueries } from "./queries.ts";
+
+export function sessionRoutes(services: Services) {
+  const { config, database, clock } = services;
+  const grants = createGrants(services);
+  const queries = sessionQueries(database, clock, config);
+
+  const sessionId = idParameter(Session.properties.id);
+
+  return new Elysia({ prefix: "/users", tags: ["Sessions"] })
+    .use(failures)
+    .use(guard(services))
+    .post(
+      "/log-in",
+      async ({ request, body: { username, password }, set, fail }) => {
+        Object.assign(set.headers, tokenHeaders);
+        return (
+          (await grants.byPassword(request, username, password)) ?? fail("invalid_credentials")
+        );
+      },
+      {
+        parse: ({ request }) => readJson(request),
+        query: NoQuery,
+        body: Credentials,
+        response: {
+          200: Tokens,
+          ...problems(...bodyProblems, "invalid_credentials", "validation_failed"),
+        },
+        detail: {
+          summary: "Log in",
+          description:
+            "Begins a session. The answer is the same for an unknown user as for a wrong password.",
+          operationId: "logIn",
+        },
+      },
+    )
+    .post(
+      "/refresh",
+      async ({ body, set, fail }) => {
+        Object.assign(set.headers, tokenHeaders);
+        return (await grants.byRefreshToken(body.refresh_token)) ?? fail("invalid_refresh_token");
+      },
+      {
+        parse: ({ request }) => readJson(request),
+        query: NoQuery,
+        body: Refresh,
+        response: {
+          200: Tokens,
+          ...problems(...bodyProblems, "invalid_refresh_token", "validation_failed"),
+        },
+        detail: {
+          summary: "Refresh the tokens",
+          description:
+            `Replaces both tokens. The refresh token before the current one may be sent again for ` +
+            `${config.refreshLeeway} seconds, if the answer was lost, and gets the same successor; ` +
+            "anything older ends the session.",
+          operationId: "refresh",
+        },
+      },
+    )
+    .post(
+      "/log-out",
+      async ({ session, status }) => {
+        await queries.logOut(session);
+        return status(204, undefined);
+      },
+      {
+        auth: true,
+        query: NoQuery,
+        response: { 204: NoContent, ...problems("unauthorized", "validation_failed") },
+        detail: {
+          summary: "Log out",
+          description: "Ends the session: its tokens are refused from the very next request.",
+          operationId: "logOut",
+        },
+      },
+    )
+    .get("/me/sessions", async ({ session }) => ({ sessions: await queries.list(session) }), {
+      auth: true,
+      query: NoQuery,
+      response: { 200: Sessions, ...problems("unauthorized", "validation_failed") },
+      detail: { summary: "List your sessions", operationId: "listSessions" },
+    })
+    .delete(
+      "/me/sessions/:id",
+      async ({ session, params, status, fail }) =>
+        (await queries.end(session, toSessionId(params.id)))
+          ? status(204, undefined)
+          : fail("session_not_found"),
+      {
+        auth: true,
+        query: NoQuery,
+        response: {
+          204: NoContent,
+          ...problems("unauthorized", "session_not_found", "validation_failed"),
+        },
+        detail: { summary: "End a session", operationId: "endSession", parameters: [sessionId] },
+      },
+    )
+    .delete(
+      "/me/sessions",
+      async ({ session, status }) => {
+        await queries.endAll(session);
+        return status(204, undefined);
+      },
+      {
+        auth: true,
+        query: NoQuery,
+        response: { 204: NoContent, ...problems("unauthorized", "validation_failed") },
+        detail: {
+          summary: "End every session",
+          description: "This one too.",
+          operationId: "endSessions",
+        },
+      },
+    );
+}

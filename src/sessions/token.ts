@@ -1,0 +1,126 @@
+/**
+ * `/token`: the OAuth 2 token endpoint (RFC 6749 §4.3 and §6), for Swagger UI's Authorize and for clients that speak
+ * it already. OAuth 2.1 drops the password grant: new clients use `/users/log-in`.
+ */
+import { Value } from "@sinclair/typebox/value";
+import { Elysia } from "elysia";
+import { readForm } from "../http/body.ts";
+import { exchangeOf } from "../http/exchange.ts";
+import { failures, toFailure } from "../http/failures.ts";
+import { catalogue, problem, problems } from "../http/problem.ts";
+import { formBody } from "../http/values.ts";
+import type { Services } from "../services.ts";
+import { createGrants, tokenHeaders } from "./grants.ts";
+import { Credentials, OAuthError, TokenRequest, Tokens } from "./model.ts";
+
+const FORM_EXPECTED =
+  "The body must be application/x-www-form-urlencoded or multipart/form-data, each field given once.";
+
+/** An error that RFC 6749 §5.2 has a code for. */
+class Refusal extends Error {
+  readonly error: string;
+
+  constructor(
+    error: "invalid_request" | "invalid_grant" | "unsupported_grant_type",
+    description: string,
+  ) {
+    super(description);
+    this.error = error;
+  }
+}
+
+export function tokenRoute(services: Services) {
+  const grants = createGrants(services);
+
+  /** @throws Refusal, or a Failure that is not OAuth's own */
+  async function grant(request: Request): Promise<Tokens> {
+    const form = await readForm(request);
+    const type = form.get("grant_type") ?? "password";
+    if (type === "password") {
+      const credentials = { username: form.get("username"), password: form.get("password") };
+      if (!Value.Check(Credentials, credentials)) {
+        throw new Refusal("invalid_request", "username and password are required.");
+      }
+      const { username, password } = credentials;
+      const granted = await grants.byPassword(request, username, password);
+      if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_credentials[2]);
+      return granted;
+    }
+    if (type === "refresh_token") {
+      const refresh_token = form.get("refresh_token");
+      if (!refresh_token) throw new Refusal("invalid_request", "refresh_token is required.");
+      const granted = await grants.byRefreshToken(refresh_token);
+      if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_refresh_token[2]);
+      return granted;
+    }
+    throw new Refusal("unsupported_grant_type", "grant_type is password or refresh_token.");
+  }
+
+  return new Elysia({ tags: ["Users"] }).use(failures).post(
+    "/token",
+    async ({ request }) => {
+      try {
+        return Response.json(await grant(request), { headers: tokenHeaders });
+      } catch (error) {
+        return oauthResponse(error, request);
+      }
+    },
+    {
+      response: {
+        200: Tokens,
+        ...problems(),
+        400: OAuthError(
+          "The form is incomplete, the credentials or the refresh token are wrong, or there is no such grant.",
+          "invalid_request",
+          "invalid_grant",
+          "unsupported_grant_type",
+        ),
+        413: OAuthError(catalogue.body_too_large[2], "invalid_request"),
+        415: OAuthError(FORM_EXPECTED, "invalid_request"),
+        500: OAuthError(catalogue.internal_error[2], "server_error"),
+        503: OAuthError(catalogue.unavailable[2], "temporarily_unavailable"),
+      },
+      detail: {
+        summary: "Get tokens as an OAuth 2 client",
+        description:
+          "The password grant (the default) and the refresh token grant of RFC 6749, for Authorize on this page and " +
+          "for existing clients. OAuth 2.1 drops the password grant; new clients log in by `/users/log-in`.",
+        operationId: "token",
+        // Said here and not as `body`, since Elysia would then read it, as JSON.
+        requestBody: formBody(TokenRequest),
+      },
+    },
+  );
+}
+
+/** An error as this endpoint's clients expect it (RFC 6749 §5.2), with 400 wherever OAuth has a code of its own. */
+function oauthResponse(error: unknown, request: Request): Response {
+  if (error instanceof Refusal) {
+    return oauthError(400, error.error, error.message);
+  }
+  const failure = toFailure(error, request);
+  const { body, headers } = problem(failure.code, exchangeOf(request).id, failure.particulars);
+  switch (body.status) {
+    case 400:
+    case 415:
+      return oauthError(body.status, "invalid_request", FORM_EXPECTED);
+    case 413:
+      return oauthError(body.status, "invalid_request", body.detail);
+    case 503:
+      return oauthError(body.status, "temporarily_unavailable", body.detail, headers);
+    default:
+      return oauthError(500, "server_error", catalogue.internal_error[2]);
+  }
+}
+
+function oauthError(
+  status: number,
+  error: string,
+  error_description: string,
+  headers: Record<string, string> = {},
+): Response {
+  return Response.json(
+    { error, error_description },
+    { status, headers: { ...headers, ...tokenHeaders, "content-type": "application/json" } },
+  );
+}

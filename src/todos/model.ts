@@ -1,0 +1,98 @@
+/** What goes into and comes out of `/todos`. */
+import { t } from "elysia";
+import { QueryInteger } from "../http/query.ts";
+import { Text } from "../http/text.ts";
+import { Id, Instant } from "../http/values.ts";
+
+const contents = Text({
+  description:
+    "1 to 1000 characters, not only white space; no control characters but tab and newline.",
+  minLength: 1,
+  maxLength: 1000,
+  pattern: "^(?=[^]*\\S)[\\t\\n\\P{Cc}]*$",
+  examples: ["Buy milk"],
+});
+const isDone = t.Boolean({
+  description: "true or false: whether it is ticked off.",
+  examples: [false],
+});
+
+export const Todo = t.Object(
+  { id: Id, contents, is_done: isDone, created_at: Instant, updated_at: Instant },
+  { title: "Todo", description: "A todo." },
+);
+
+export const NewTodo = t.Object(
+  // No schema `default`: with one, Elysia copies the body and loses sight of a `__proto__` field.
+  { contents, is_done: t.Optional(isDone) },
+  { title: "NewTodo", additionalProperties: false },
+);
+
+export const TodoChange = t.Object(
+  { contents: t.Optional(contents), is_done: t.Optional(isDone) },
+  {
+    title: "TodoChange",
+    description: "contents or is_done, or both, and nothing else.",
+    additionalProperties: false,
+    minProperties: 1,
+  },
+);
+
+export const TodoQuery = t.Object(
+  {
+    order: t.Optional(
+      t.Union([t.Literal("ASC"), t.Literal("DESC")], {
+        description: "ASC (oldest first, unless told) or DESC, by id.",
+        examples: ["DESC"],
+      }),
+    ),
+    is_done: t.Optional(
+      t.Boolean({
+        description: "true or false: only the done, or only the open.",
+        examples: [false],
+      }),
+    ),
+    limit: t.Optional(
+      QueryInteger({
+        minimum: 1,
+        maximum: 100,
+        description: "1 to 100; 50 unless told.",
+        examples: [50],
+      }),
+    ),
+    cursor: t.Optional(
+      t.String({
+        description: "A page's `next_cursor`, sent with the same `order` and `is_done`.",
+        examples: ["Mg.3q2-7wAAAAAAAAAAAAAAAA"],
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const TodoPage = t.Object(
+  {
+    todos: t.Array(Todo, { description: "In the order asked for." }),
+    next_cursor: t.Nullable(
+      t.String({
+        description: "Where the next page begins; null on the last page.",
+        examples: ["Mg.3q2-7wAAAAAAAAAAAAAAAA"],
+      }),
+    ),
+  },
+  {
+    title: "TodoPage",
+    description: "A page of todos.",
+    headers: {
+      Link: {
+        description:
+          "The next page, a relative reference (RFC 8288); on the last page there is none.",
+        schema: { type: "string", examples: ['</todos?limit=50&cursor=Mg.3q2>; rel="next"'] },
+      },
+    },
+  },
+);
+
+export type NewTodo = typeof NewTodo.static;
+export type TodoChange = typeof TodoChange.static;
+export type Order = NonNullable<(typeof TodoQuery.static)["order"]>;

@@ -1,0 +1,150 @@
+/** The statements behind `/todos`: one round trip each, and none that could touch another user's todo. */
+import { and, eq, gt, lt, sql } from "drizzle-orm";
+import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
+import type { Database } from "../database/open.ts";
+import { sessions, todos } from "../database/schema.ts";
+import type { Clock } from "../services.ts";
+import type { NewTodo, Order, TodoChange } from "./model.ts";
+
+export interface PageRequest {
+  order: Order;
+  is_done: boolean | undefined;
+  /** How many todos at most. */
+  limit: number;
+  /** The id after which the page begins, in its order; without one, at the first. */
+  after: number | undefined;
+}
+
+/** A todo as its owner sees it. */
+const columns = {
+  id: todos.id,
+  contents: todos.contents,
+  is_done: todos.is_done,
+  created_at: todos.created_at,
+  updated_at: todos.updated_at,
+};
+const visible = {
+  id: true,
+  contents: true,
+  is_done: true,
+  created_at: true,
+  updated_at: true,
+} as const;
+
+export type TodoQueries = ReturnType<typeof todoQueries>;
+
+export function todoQueries(db: Database, clock: Clock) {
+  const prepareList = (order: Order, filtered: boolean) =>
+    db.query.sessions
+      .findFirst({
+        where: isLive(),
+        columns: {},
+        with: {
+          user: {
+            columns: {},
+            with: {
+              todos: {
+                columns: visible,
+                where: and(
+                  (order === "ASC" ? gt : lt)(todos.id, sql.placeholder("after")),
+                  filtered ? eq(todos.is_done, sql.placeholder("is_done")) : undefined,
+                ),
+                orderBy: (todo, { asc, desc }) => (order === "ASC" ? asc(todo.id) : desc(todo.id)),
+                limit: sql.placeholder("limit"),
+              },
+            },
+          },
+        },
+      })
+      .prepare();
+
+  const lists = {
+    ASC: { all: prepareList("ASC", false), filtered: prepareList("ASC", true) },
+    DESC: { all: prepareList("DESC", false), filtered: prepareList("DESC", true) },
+  };
+
+  const read = db.query.sessions
+    .findFirst({
+      where: isLive(),
+      columns: {},
+      with: {
+        user: {
+          columns: {},
+          with: { todos: { columns: visible, where: eq(todos.id, sql.placeholder("todo_id")) } },
+        },
+      },
+    })
+    .prepare();
+
+  const create = db
+    .insert(todos)
+    .select(
+      db
+        .select({
+          id: sql<number>`null`.as("id"),
+          user_id: sessions.user_id,
+          contents: sql<string>`${sql.placeholder("contents")}`.as("contents"),
+          is_done: sql<boolean>`${sql.placeholder("is_done")}`.as("is_done"),
+          created_at: sql<string>`${sql.placeholder("now")}`.as("created_at"),
+          updated_at: sql<string>`${sql.placeholder("now")}`.as("updated_at"),
+        })
+        .from(sessions)
+        .where(isLive()),
+    )
+    .returning(columns)
+    .prepare();
+
+  return {
+    /** @throws Failure `unauthorized`, as all of these do when the session has ended */
+    async list(session: Session, { order, is_done, limit, after }: PageRequest) {
+      const { all, filtered } = lists[order];
+      const found = await (is_done === undefined ? all : filtered).get({
+        ...session,
+        now: clock(),
+        limit,
+        after: after ?? (order === "ASC" ? 0 : Number.MAX_SAFE_INTEGER),
+        is_done: Number(is_done),
+      });
+      return live(found).user.todos;
+    },
+
+    async read(session: Session, todo_id: number) {
+      const found = await read.get({ ...session, now: clock(), todo_id });
+      return live(found).user.todos[0];
+    },
+
+    async create(session: Session, { contents, is_done = false }: NewTodo) {
+      const now = clock();
+      return live(await create.get({ ...session, now, contents, is_done: Number(is_done) }));
+    },
+
+    async change(session: Session, todo_id: number, change: TodoChange) {
+      const now = clock();
+      const owner = ownerOf(db, session, now);
+      const [found, [todo]] = await db.batch([
+        owner,
+        db
+          .update(todos)
+          .set({ ...change, updated_at: new Date(now).toISOString() })
+          .where(and(eq(todos.id, todo_id), eq(todos.user_id, owner)))
+          .returning(columns),
+      ]);
+      live(found[0]);
+      return todo;
+    },
+
+    /** Whether there was such a todo. */
+    async remove(session: Session, todo_id: number): Promise<boolean> {
+      const owner = ownerOf(db, session, clock());
+      const [found, removed] = await db.batch([
+        owner,
+        db
+          .delete(todos)
+          .where(and(eq(todos.id, todo_id), eq(todos.user_id, owner)))
+          .returning({ id: todos.id }),
+      ]);
+      live(found[0]);
+      return removed.length > 0;
+    },
+  };
+}
