@@ -1,0 +1,113 @@
+/** What the tests of this folder share: how an error has to look, what is stored, and requests written byte by byte. */
+import { expect } from "bun:test";
+import { connect } from "node:net";
+import type { Service } from "../service.ts";
+
+/** Sent in names and values that are refused: no answer may hold it, whatever its case. */
+export const CANARY = "Zq7canary";
+
+/** RFC 9110 §15. */
+const TITLES: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** The two challenges of API.md: without credentials, and with bad ones (RFC 6750 §3). */
+export const CHALLENGE = 'Bearer realm="todos"';
+export const INVALID_TOKEN = 'Bearer realm="todos", error="invalid_token"';
+
+/** An error as `[status, code]`, for a table of them. */
+export type Expected = readonly [status: number, code: string];
+
+/**
+ * Asserts that `answer` is the problem (RFC 9457) with this status and code, whole and without anything that was sent.
+ * @returns its `errors`; empty unless the status is 422
+ */
+export async function expectProblem(answer: Response, [status, code]: Expected) {
+  const text = await answer.text();
+  expect(`${answer.status} ${text}`).toStartWith(`${status} {`);
+  expectNoCanary(answer, text);
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  expectEveryAnswerHeaders(answer);
+  const { detail, errors, ...members } = JSON.parse(text);
+  expect(members).toEqual({
+    type: "about:blank",
+    title: TITLES[status],
+    status,
+    code,
+    instance: `urn:request:${answer.headers.get("x-request-id")}`,
+  });
+  expect(detail).toMatch(/^[A-Z].*\.$/);
+  expect(errors !== undefined).toBe(status === 422);
+  expect(answer.headers.has("www-authenticate")).toBe(status === 401);
+  expect(answer.headers.has("allow")).toBe(status === 405);
+  expect(answer.headers.has("retry-after")).toBe(status === 503);
+  const faults: { pointer?: string; parameter?: string; detail: string }[] = errors ?? [];
+  for (const { pointer, parameter, detail: fault, ...rest } of faults) {
+    expect(rest).toEqual({});
+    expect(fault).toMatch(/\S/);
+    expect([typeof pointer, typeof parameter].sort()).toEqual(["string", "undefined"]);
+  }
+  if (status === 422) expect(faults).not.toEqual([]);
+  return faults;
+}
+
+/** Asserts what API.md says that every answer has. */
+export function expectEveryAnswerHeaders({ headers }: Response): void {
+  expect(headers.get("x-request-id")).toMatch(/^[\w.:-]{1,128}$/);
+  expect(headers.get("x-content-type-options")).toBe("nosniff");
+  expect(headers.get("referrer-policy")).toBe("no-referrer");
+  expect(headers.get("content-security-policy")).toBe("default-src 'none'; frame-ancestors 'none'");
+}
+
+/** Asserts that nothing of what was sent is in the body or in a header. */
+export function expectNoCanary(answer: Response, body: string): void {
+  const whole = JSON.stringify([...answer.headers, body]).toLowerCase();
+  expect(whole).not.toContain(CANARY.toLowerCase());
+}
+
+/** All rows of the three tables that requests write to, for a comparison of before and after. */
+export async function stored({ services }: Service): Promise<string> {
+  const tables = await services.database.$client.batch(
+    ["users", "sessions", "todos"].map((table) => `SELECT * FROM ${table} ORDER BY id`),
+    "read",
+  );
+  return JSON.stringify(tables.map(({ rows }) => rows.map((row) => Object.values(row))));
+}
+
+/**
+ * Sends `request` as it stands, for what `fetch` would put right or refuse to send, and parses the first answer.
+ * The request should ask for `Connection: close`, or the answer end otherwise.
+ */
+export async function sendRaw({ url }: Service, request: string): Promise<Response> {
+  const { hostname, port } = new URL(url);
+  const text = await new Promise<string>((resolve, reject) => {
+    let received = "";
+    const socket = connect(Number(port), hostname, () => socket.write(request, "latin1"));
+    socket.setEncoding("utf8");
+    socket.on("data", (chunk) => {
+      received += chunk;
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(received));
+  });
+  const [head = "", ...body] = text.split("\r\n\r\n");
+  const [statusLine = "", ...lines] = head.split("\r\n");
+  const headers = lines.map((line): [string, string] => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+  });
+  const status = Number(statusLine.split(" ")[1]);
+  const bodiless = status === 204 || /^HEAD /.test(request);
+  return new Response(bodiless ? null : body.join("\r\n\r\n"), { status, headers });
+}

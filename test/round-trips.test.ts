@@ -1,0 +1,266 @@
+/** How often each request goes to the database, at most: the table "Round trips" of the contract, row by row. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type CallOptions, PASSWORD, type Service, startService } from "./service.ts";
+
+type User = Awaited<ReturnType<Service["user"]>>;
+
+/** A request, made with what its user has, the status that shows that it did what it says, and the most trips. */
+type Row = [
+  what: string,
+  trips: number,
+  status: number,
+  method: string,
+  path: string | ((user: User) => string),
+  options: (user: User) => CallOptions,
+];
+
+let service: Service;
+let user: User;
+let todoId = 0;
+let cursor = "";
+
+beforeAll(async () => {
+  service = await startService();
+  user = await service.user();
+  for (let i = 0; i < 3; i++) {
+    const json = { contents: "Buy milk" };
+    const response = await service.call("POST", "/todos", { token: user.token, json });
+    todoId = (await response.json()).id;
+  }
+  const page = await service.call("GET", "/todos?limit=1", { token: user.token });
+  cursor = (await page.json()).next_cursor;
+});
+
+afterAll(() => service.stop());
+
+/** @param who whose request each is */
+function count(who: () => Promise<User>, rows: Row[]) {
+  test.each(rows)("%s: %i", async (_what, trips, status, method, path, options) => {
+    const asker = await who();
+    const before = service.trips();
+    const response = await service.call(
+      method,
+      typeof path === "string" ? path : path(asker),
+      options(asker),
+    );
+    expect(response.status).toBe(status);
+    expect(service.trips() - before).toBeLessThanOrEqual(trips);
+  });
+}
+
+const nothing = () => ({});
+const bearer = ({ token }: User) => ({ token });
+const json = (json: unknown) => () => ({ json });
+const bearerAndJson =
+  (json: unknown) =>
+  ({ token }: User) => ({ token, json });
+const password =
+  (password: string) =>
+  ({ username }: User) => ({ json: { username, password } });
+const refreshToken = ({ refresh_token }: User) => ({ json: { refresh_token } });
+const form = (fields: (user: User) => Record<string, string>) => (user: User) => ({
+  body: new URLSearchParams(fields(user)),
+});
+const malformed = { headers: { "content-type": "application/json" }, body: "{" };
+const todo = () => `/todos/${todoId}`;
+
+describe("what needs no data, or is refused before it does", () => {
+  count(
+    async () => user,
+    [
+      ["a ping", 0, 200, "GET", "/", nothing],
+      ["whether it is alive", 0, 200, "GET", "/health/alive", nothing],
+      ["OPTIONS", 0, 204, "OPTIONS", "/todos", nothing],
+      ["no such path", 0, 404, "GET", "/nowhere", bearer],
+      ["no such method", 0, 405, "PUT", "/todos", bearer],
+      ["another media type", 0, 415, "POST", "/todos", ({ token }) => ({ token, body: "x" })],
+      ["a body too large", 0, 413, "POST", "/todos", bearerAndJson("x".repeat(65_536))],
+      ["a malformed body", 0, 400, "POST", "/todos", ({ token }) => ({ token, ...malformed })],
+      ["no token", 0, 401, "GET", "/todos", nothing],
+      ["a token that is none", 0, 401, "GET", "/todos", () => ({ token: "nonsense" })],
+      [
+        "a token with another signature",
+        0,
+        401,
+        "GET",
+        "/todos",
+        ({ token }) => ({ token: token.replace(/[\w-]+$/, "A".repeat(43)) }),
+      ],
+      [
+        "a refresh token as bearer",
+        0,
+        401,
+        "GET",
+        "/todos",
+        (user) => ({ token: user.refresh_token }),
+      ],
+      ["todo: not valid", 0, 422, "POST", "/todos", bearerAndJson({ contents: "" })],
+      ["list: not valid", 0, 422, "GET", "/todos?limit=0", bearer],
+      ["list: no such cursor", 0, 422, "GET", "/todos?cursor=x", bearer],
+      ["change of nothing", 0, 422, "PATCH", todo, bearerAndJson({})],
+      ["sign-up: malformed", 0, 400, "POST", "/users/sign-up", () => malformed],
+      ["sign-up: not valid", 0, 422, "POST", "/users/sign-up", json({})],
+      ["sign-up: weak password", 0, 422, "POST", "/users/sign-up", password("password123")],
+      ["log-in: not valid", 0, 422, "POST", "/users/log-in", json({})],
+      ["refresh: not valid", 0, 422, "POST", "/users/refresh", json({})],
+      ["refresh: no such token", 0, 401, "POST", "/users/refresh", json({ refresh_token: "x" })],
+      [
+        "refresh: an access token",
+        0,
+        401,
+        "POST",
+        "/users/refresh",
+        ({ token }) => ({ json: { refresh_token: token } }),
+      ],
+      ["password change: not valid", 0, 422, "PUT", "/users/me/password", bearerAndJson({})],
+      ["deletion: not valid", 0, 422, "DELETE", "/users/me", bearerAndJson({})],
+      ["/token: no form", 0, 415, "POST", "/token", json({})],
+      ["/token: no user name", 0, 400, "POST", "/token", form(() => ({ password: PASSWORD }))],
+      ["/token: no such grant", 0, 400, "POST", "/token", form(() => ({ grant_type: "x" }))],
+      [
+        "/token: no such refresh token",
+        0,
+        400,
+        "POST",
+        "/token",
+        form(() => ({ grant_type: "refresh_token", refresh_token: "x" })),
+      ],
+    ],
+  );
+});
+
+describe("what leaves the session as it is", () => {
+  count(
+    async () => user,
+    [
+      ["whether it is ready", 1, 200, "GET", "/health/ready", nothing],
+      ["list", 1, 200, "GET", "/todos", bearer],
+      ["list: all told", 1, 200, "GET", "/todos?order=DESC&is_done=false&limit=100", bearer],
+      ["list: next page", 1, 200, "GET", () => `/todos?cursor=${cursor}`, bearer],
+      ["todo: add", 1, 201, "POST", "/todos", bearerAndJson({ contents: "Sleep" })],
+      ["todo: read", 1, 200, "GET", todo, bearer],
+      ["todo: HEAD", 1, 200, "HEAD", todo, bearer],
+      ["todo: change", 1, 200, "PATCH", todo, bearerAndJson({ contents: "Rise", is_done: true })],
+      ["todo: delete", 1, 204, "DELETE", "/todos/1", bearer],
+      ["todo: read none", 1, 404, "GET", "/todos/9007199254740991", bearer],
+      ["todo: change none", 1, 404, "PATCH", "/todos/x", bearerAndJson({ is_done: true })],
+      ["todo: delete none", 1, 404, "DELETE", "/todos/0", bearer],
+      ["me", 1, 200, "GET", "/users/me", bearer],
+      ["sessions", 1, 200, "GET", "/users/me/sessions", bearer],
+      ["sessions: end none", 1, 404, "DELETE", "/users/me/sessions/x", bearer],
+      ["sign-up", 1, 201, "POST", "/users/sign-up", json({ username: "new", password: PASSWORD })],
+      ["sign-up: name taken", 1, 409, "POST", "/users/sign-up", password(PASSWORD)],
+      ["log-in", 2, 200, "POST", "/users/log-in", password(PASSWORD)],
+      ["log-in: wrong password", 2, 401, "POST", "/users/log-in", password("wrong horse")],
+      [
+        "log-in: no such user",
+        2,
+        401,
+        "POST",
+        "/users/log-in",
+        json({ username: "nobody", password: PASSWORD }),
+      ],
+      [
+        "/token by password",
+        2,
+        200,
+        "POST",
+        "/token",
+        form(({ username }) => ({ username, password: PASSWORD })),
+      ],
+      [
+        "/token: wrong password",
+        2,
+        400,
+        "POST",
+        "/token",
+        form(({ username }) => ({ username, password: "wrong horse" })),
+      ],
+      [
+        "password change: wrong password",
+        2,
+        403,
+        "PUT",
+        "/users/me/password",
+        bearerAndJson({ current_password: "wrong horse", new_password: "zk4#qwpj" }),
+      ],
+      [
+        "password change: weak password",
+        2,
+        422,
+        "PUT",
+        "/users/me/password",
+        bearerAndJson({ current_password: PASSWORD, new_password: "password123" }),
+      ],
+      [
+        "deletion: wrong password",
+        2,
+        403,
+        "DELETE",
+        "/users/me",
+        bearerAndJson({ password: "wrong horse" }),
+      ],
+    ],
+  );
+});
+
+describe("what uses the session up, or its password", () => {
+  count(
+    () => service.user(),
+    [
+      ["refresh", 1, 200, "POST", "/users/refresh", refreshToken],
+      [
+        "/token by refresh token",
+        1,
+        200,
+        "POST",
+        "/token",
+        form(({ refresh_token }) => ({ grant_type: "refresh_token", refresh_token })),
+      ],
+      ["log-out", 1, 204, "POST", "/users/log-out", bearer],
+      ["sessions: end all", 1, 204, "DELETE", "/users/me/sessions", bearer],
+      [
+        "sessions: end one",
+        1,
+        204,
+        "DELETE",
+        ({ token }) => `/users/me/sessions/${sessionId(token)}`,
+        bearer,
+      ],
+      [
+        "password change",
+        2,
+        204,
+        "PUT",
+        "/users/me/password",
+        bearerAndJson({ current_password: PASSWORD, new_password: "zk4#qwpj" }),
+      ],
+      ["deletion", 2, 204, "DELETE", "/users/me", bearerAndJson({ password: PASSWORD })],
+    ],
+  );
+
+  const sessionId = (token: string) =>
+    JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()).sid;
+});
+
+describe("what comes after the session has ended", () => {
+  let ended: User;
+
+  beforeAll(async () => {
+    ended = await service.user();
+    await service.call("POST", "/users/log-out", { token: ended.token });
+  });
+
+  count(
+    async () => ended,
+    [
+      ["list", 1, 401, "GET", "/todos", bearer],
+      ["todo: add", 1, 401, "POST", "/todos", bearerAndJson({ contents: "Sleep" })],
+      ["todo: change", 1, 401, "PATCH", todo, bearerAndJson({ is_done: true })],
+      ["me", 1, 401, "GET", "/users/me", bearer],
+      ["log-out", 1, 401, "POST", "/users/log-out", bearer],
+      ["refresh", 1, 401, "POST", "/users/refresh", refreshToken],
+      ["deletion", 1, 401, "DELETE", "/users/me", bearerAndJson({ password: PASSWORD })],
+    ],
+  );
+});
