@@ -4,6 +4,7 @@ import { docs } from "./http/docs.ts";
 import { failures } from "./http/failures.ts";
 import { front, type Handle } from "./http/front.ts";
 import { health } from "./http/health.ts";
+import { otpRoutes } from "./otp/routes.ts";
 import type { Services } from "./services.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
 import { tokenRoute } from "./sessions/token.ts";
@@ -21,6 +22,7 @@ export function createApp(services: Services) {
     .use(userRoutes(services))
     .use(sessionRoutes(services))
     .use(tokenRoute(services))
+    .use(otpRoutes(services))
     .use(todoRoutes(services))
     .use(health(services));
   const app = new Elysia({ normalize: false, strictPath: true }).use(routes).use(docs(routes));

@@ -4,7 +4,16 @@ export interface Config {
   production: boolean;
   host: string;
   port: number;
+  /** `file:` and a path, or the `libsql://`, `https://` or `http://` URL of a libSQL server. */
   databaseUrl: string;
+  databaseAuthToken: string | undefined;
+  /** The libSQL server of which the file is a replica. */
+  databaseSyncUrl: string | undefined;
+  /** Seconds between two syncs. */
+  databaseSyncInterval: number;
+  /** Seconds for which a replica answers reads by itself when its primary is out of reach. */
+  databaseStaleReads: number;
+  migrateOnStart: boolean;
   /** Undefined only in development: then one is made and kept beside the database. */
   jwtSecret: string | undefined;
   jwtIssuer: string;
@@ -18,6 +27,14 @@ export interface Config {
   /** Code points. */
   passwordMinLength: number;
   corsOrigins: string[];
+  /** How many proxies stand in front, each adding to `X-Forwarded-For`. */
+  trustProxy: number;
+  /** Seconds. */
+  otpTtl: number;
+  /** Seconds between two sends. */
+  otpResendAfter: number;
+  /** Sends a day, to one address and to one user. */
+  otpDailyLimit: number;
   /** Where mails go: `log:`, or an `smtp://` or `smtps://` URL. */
   mailUrl: string;
   /** The sender of mails: an address, or a name and an address in angle brackets. */
@@ -41,6 +58,10 @@ export class ConfigError extends Error {
     this.faults = faults;
   }
 }
+
+/** Whether the database is a file and nothing else, and so this service's own. */
+export const isEmbedded = ({ databaseUrl, databaseSyncUrl }: Config) =>
+  databaseUrl.startsWith("file:") && databaseSyncUrl === undefined;
 
 /** The fault of a setting that shows only when it is used: `what` says what failed and names the setting. */
 export function faultOf(what: string, cause: unknown): ConfigError {
@@ -86,6 +107,11 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       faults.push(`${name} must be set when NODE_ENV is production`);
     }
   }
+  const isShared = !!environment.DATABASE_SYNC_URL || SERVER.test(environment.DATABASE_URL ?? "");
+  if (isShared && !production && !environment.JWT_SECRET) {
+    // One that is made would be this service's alone.
+    faults.push("JWT_SECRET must be set when the database is on a server");
+  }
 
   const config: Config = {
     production,
@@ -94,9 +120,25 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     databaseUrl: setting(
       "DATABASE_URL",
       "file:data/todos.db",
-      (url) => (/^file:[^?#]+$/.test(url) ? url : undefined),
-      "file: and a path",
+      (url) =>
+        FILE.test(url) || (isServer(url) && !environment.DATABASE_SYNC_URL) ? url : undefined,
+      `file: and a path${environment.DATABASE_SYNC_URL ? " when DATABASE_SYNC_URL is set" : SERVER_RULE}`,
     ),
+    databaseAuthToken: setting<string | undefined>(
+      "DATABASE_AUTH_TOKEN",
+      undefined,
+      (token) => (/^[\x21-\x7e]+$/.test(token) ? token : undefined),
+      "a token without spaces",
+    ),
+    databaseSyncUrl: setting<string | undefined>(
+      "DATABASE_SYNC_URL",
+      undefined,
+      (url) => (isServer(url) ? url : undefined),
+      "a libsql://, https:// or http:// URL without user, query and fragment",
+    ),
+    databaseSyncInterval: integer("DATABASE_SYNC_INTERVAL", 10, 1, 3600),
+    databaseStaleReads: integer("DATABASE_STALE_READS", 0, 0, 24 * 3600),
+    migrateOnStart: choice("MIGRATE_ON_START", "false", ["true", "false"]) === "true",
     jwtSecret: setting<string | undefined>(
       "JWT_SECRET",
       undefined,
@@ -110,6 +152,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     refreshLeeway: integer("REFRESH_LEEWAY", 10, 0, 60),
     passwordMinLength: integer("PASSWORD_MIN_LENGTH", 8, 8, 64),
     corsOrigins: setting("CORS_ORIGINS", [], parseOrigins, "origins separated by commas"),
+    trustProxy: integer("TRUST_PROXY", 0, 0, 10),
+    otpTtl: integer("OTP_TTL", 180, 1, 3600),
+    otpResendAfter: integer("OTP_RESEND_AFTER", 60, 0, 3600),
+    otpDailyLimit: integer("OTP_DAILY_LIMIT", 10, 1, 1000),
     mailUrl: setting(
       "MAIL_URL",
       "log:",
@@ -136,6 +182,16 @@ function parseOrigins(text: string): string[] | undefined {
   const origins = text.split(",").map((origin) => origin.trim());
   const isOrigin = (origin: string) => URL.canParse(origin) && new URL(origin).origin === origin;
   return origins.every(isOrigin) ? origins : undefined;
+}
+
+const FILE = /^file:[^?#]+$/;
+const SERVER = /^(?:libsql|https?):/i;
+const SERVER_RULE = ", or a libsql://, https:// or http:// URL without user, query and fragment";
+
+function isServer(text: string): boolean {
+  const url = URL.parse(text);
+  // A token in the URL would end up in logs.
+  return url !== null && SERVER.test(text) && url.host !== "" && !/[@?#]/.test(text);
 }
 
 function isSmtpUrl(text: string): boolean {

@@ -162,11 +162,12 @@ describe("a log-out while requests are in flight", () => {
 describe("password changes at once", () => {
   test("by one session: one succeeds, and its password alone logs in", async () => {
     const { username, token } = await service.user();
-    const passwords = Array.from({ length: 5 }, (_, i) => `${OTHER_PASSWORD} ${i}`);
+    // Few enough for none to be throttled when all the wrong ones are tried.
+    const passwords = Array.from({ length: 4 }, (_, i) => `${OTHER_PASSWORD} ${i}`);
     const answers = await Promise.all(
       passwords.map((password) => changePassword(token, PASSWORD, password)),
     );
-    expect(tally(answers)).toEqual({ 204: 1, 403: 4 });
+    expect(tally(answers)).toEqual({ 204: 1, 403: 3 });
     expect((await logIn(username, PASSWORD)).status).toBe(401);
     for (const [i, password] of passwords.entries()) {
       const { status } = await logIn(username, password);

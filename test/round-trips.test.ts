@@ -11,7 +11,7 @@ type Row = [
   status: number,
   method: string,
   path: string | ((user: User) => string),
-  options: (user: User) => CallOptions,
+  options: (user: User) => CallOptions | Promise<CallOptions>,
 ];
 
 let service: Service;
@@ -37,12 +37,10 @@ afterAll(() => service.stop());
 function count(who: () => Promise<User>, rows: Row[]) {
   test.each(rows)("%s: %i", async (_what, trips, status, method, path, options) => {
     const asker = await who();
+    const prepared = await options(asker);
+    const target = typeof path === "string" ? path : path(asker);
     const before = service.trips();
-    const response = await service.call(
-      method,
-      typeof path === "string" ? path : path(asker),
-      options(asker),
-    );
+    const response = await service.call(method, target, prepared);
     expect(response.status).toBe(status);
     expect(service.trips() - before).toBeLessThanOrEqual(trips);
   });
@@ -61,6 +59,30 @@ const refreshToken = ({ refresh_token }: User) => ({ json: { refresh_token } });
 const form = (fields: (user: User) => Record<string, string>) => (user: User) => ({
   body: new URLSearchParams(fields(user)),
 });
+/** Asks for a one-time password for an address of the user's own: the address, and the six digits of the mail. */
+async function askToVerify({ token, username }: User) {
+  const email = `${username}@example.com`;
+  await service.call("POST", "/users/email/otp", { token, json: { email } });
+  return { email, otp: await service.nextOtp(email) };
+}
+async function verified(user: User): Promise<string> {
+  const { email, otp } = await askToVerify(user);
+  await service.call("POST", "/users/email/otp/verify", { token: user.token, json: { otp } });
+  return email;
+}
+async function askToReset(user: User) {
+  const email = await verified(user);
+  await service.call("POST", "/users/password/otp", { json: { email } });
+  return { email, otp: await service.nextOtp(email) };
+}
+/** Fails to log in until the user has to wait, and then goes on with `options`. */
+const throttled = (options: (user: User) => CallOptions) => async (user: User) => {
+  const { username } = user;
+  const wrong = { json: { username, password: "wrong horse" } };
+  const attempts = Array.from({ length: 5 }, () => service.call("POST", "/users/log-in", wrong));
+  await Promise.all(attempts);
+  return options(user);
+};
 const malformed = { headers: { "content-type": "application/json" }, body: "{" };
 const todo = () => `/todos/${todoId}`;
 
@@ -114,6 +136,10 @@ describe("what needs no data, or is refused before it does", () => {
       ],
       ["password change: not valid", 0, 422, "PUT", "/users/me/password", bearerAndJson({})],
       ["deletion: not valid", 0, 422, "DELETE", "/users/me", bearerAndJson({})],
+      ["OTP to verify: not valid", 0, 422, "POST", "/users/email/otp", bearerAndJson({})],
+      ["verification: not valid", 0, 422, "POST", "/users/email/otp/verify", bearerAndJson({})],
+      ["OTP to reset: not valid", 0, 422, "POST", "/users/password/otp", json({})],
+      ["reset: not valid", 0, 422, "POST", "/users/password/reset", json({})],
       ["/token: no form", 0, 415, "POST", "/token", json({})],
       ["/token: no user name", 0, 400, "POST", "/token", form(() => ({ password: PASSWORD }))],
       ["/token: no such grant", 0, 400, "POST", "/token", form(() => ({ grant_type: "x" }))],
@@ -150,6 +176,38 @@ describe("what leaves the session as it is", () => {
       ["sessions: end none", 1, 404, "DELETE", "/users/me/sessions/x", bearer],
       ["sign-up", 1, 201, "POST", "/users/sign-up", json({ username: "new", password: PASSWORD })],
       ["sign-up: name taken", 1, 409, "POST", "/users/sign-up", password(PASSWORD)],
+      [
+        "sign-up with an e-mail address",
+        1,
+        201,
+        "POST",
+        "/users/sign-up",
+        json({ username: "newer", password: PASSWORD, email: "newer@example.com" }),
+      ],
+      [
+        "sign-up with an e-mail address: name taken",
+        1,
+        409,
+        "POST",
+        "/users/sign-up",
+        ({ username }) => ({ json: { username, password: PASSWORD, email: "new@example.com" } }),
+      ],
+      [
+        "OTP to reset: nobody's address",
+        1,
+        202,
+        "POST",
+        "/users/password/otp",
+        json({ email: "nobody@example.com" }),
+      ],
+      [
+        "reset: nobody's address",
+        1,
+        400,
+        "POST",
+        "/users/password/reset",
+        json({ email: "nobody@example.com", otp: "123456", new_password: PASSWORD }),
+      ],
       ["log-in", 2, 200, "POST", "/users/log-in", password(PASSWORD)],
       ["log-in: wrong password", 2, 401, "POST", "/users/log-in", password("wrong horse")],
       [
@@ -236,6 +294,134 @@ describe("what uses the session up, or its password", () => {
         bearerAndJson({ current_password: PASSWORD, new_password: "zk4#qwpj" }),
       ],
       ["deletion", 2, 204, "DELETE", "/users/me", bearerAndJson({ password: PASSWORD })],
+      [
+        "log-in by e-mail address",
+        2,
+        200,
+        "POST",
+        "/users/log-in",
+        async (user) => ({ json: { username: await verified(user), password: PASSWORD } }),
+      ],
+      ["log-in: throttled", 2, 429, "POST", "/users/log-in", throttled(password(PASSWORD))],
+      [
+        "/token: throttled",
+        2,
+        429,
+        "POST",
+        "/token",
+        throttled(form(({ username }) => ({ username, password: PASSWORD }))),
+      ],
+      [
+        "password change: throttled",
+        2,
+        429,
+        "PUT",
+        "/users/me/password",
+        throttled(bearerAndJson({ current_password: PASSWORD, new_password: "zk4#qwpj" })),
+      ],
+      [
+        "deletion: throttled",
+        2,
+        429,
+        "DELETE",
+        "/users/me",
+        throttled(bearerAndJson({ password: PASSWORD })),
+      ],
+      [
+        "deletion with one-time passwords",
+        2,
+        204,
+        "DELETE",
+        "/users/me",
+        async (user) => {
+          await askToReset(user);
+          return { token: user.token, json: { password: PASSWORD } };
+        },
+      ],
+      [
+        "OTP to verify",
+        1,
+        202,
+        "POST",
+        "/users/email/otp",
+        ({ token, username }) => ({ token, json: { email: `${username}@example.com` } }),
+      ],
+      [
+        "OTP to verify: too soon",
+        1,
+        429,
+        "POST",
+        "/users/email/otp",
+        async (user) => {
+          const { email } = await askToVerify(user);
+          return { token: user.token, json: { email } };
+        },
+      ],
+      [
+        "verification",
+        1,
+        200,
+        "POST",
+        "/users/email/otp/verify",
+        async (user) => {
+          const { otp } = await askToVerify(user);
+          return { token: user.token, json: { otp } };
+        },
+      ],
+      [
+        "verification: wrong",
+        1,
+        400,
+        "POST",
+        "/users/email/otp/verify",
+        bearerAndJson({ otp: "123456" }),
+      ],
+      [
+        "OTP to reset",
+        1,
+        202,
+        "POST",
+        "/users/password/otp",
+        async (user) => ({ json: { email: await verified(user) } }),
+      ],
+      [
+        "OTP to reset: too soon",
+        1,
+        429,
+        "POST",
+        "/users/password/otp",
+        async (user) => {
+          const { email } = await askToReset(user);
+          return { json: { email } };
+        },
+      ],
+      [
+        "reset",
+        2,
+        204,
+        "POST",
+        "/users/password/reset",
+        async (user) => ({ json: { ...(await askToReset(user)), new_password: "zk4#qwpj" } }),
+      ],
+      [
+        "reset: wrong",
+        2,
+        400,
+        "POST",
+        "/users/password/reset",
+        async (user) => {
+          const email = await verified(user);
+          return { json: { email, otp: "123456", new_password: "zk4#qwpj" } };
+        },
+      ],
+      [
+        "reset: weak password",
+        2,
+        422,
+        "POST",
+        "/users/password/reset",
+        async (user) => ({ json: { ...(await askToReset(user)), new_password: "password123" } }),
+      ],
     ],
   );
 
@@ -261,6 +447,8 @@ describe("what comes after the session has ended", () => {
       ["log-out", 1, 401, "POST", "/users/log-out", bearer],
       ["refresh", 1, 401, "POST", "/users/refresh", refreshToken],
       ["deletion", 1, 401, "DELETE", "/users/me", bearerAndJson({ password: PASSWORD })],
+      ["OTP", 1, 401, "POST", "/users/email/otp", bearerAndJson({ email: "a@example.com" })],
+      ["verification", 1, 401, "POST", "/users/email/otp/verify", bearerAndJson({ otp: "123456" })],
     ],
   );
 });

@@ -6,6 +6,7 @@ import { createApp } from "../src/app.ts";
 import { readConfig } from "../src/config.ts";
 import { migrate } from "../src/database/migrate.ts";
 import { createServices, type Services } from "../src/services.ts";
+import { type Received, startSmtp } from "./mail/smtp.ts";
 
 export const PASSWORD = "correct horse battery";
 export const SECRET = "a secret of this test run alone, long enough";
@@ -21,19 +22,25 @@ export interface CallOptions {
 
 export type Service = Awaited<ReturnType<typeof startService>>;
 
-/** @param environment settings beside or in place of the tests' own */
+/**
+ * Its mails go to a real SMTP server, unless `MAIL_URL` says otherwise.
+ * @param environment settings beside or in place of the tests' own
+ */
 export async function startService(environment: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), "todos-"));
+  const mailbox = await startSmtp();
   const config = readConfig({
     DATABASE_URL: `file:${join(folder, "todos.db")}`,
     JWT_SECRET: SECRET,
+    MAIL_URL: mailbox.url,
     ...environment,
   });
   let ahead = 0;
-  const services: Services = createServices(
+  let stoppedAt: number | undefined;
+  const services: Services = await createServices(
     config,
     (request) => server.requestIP(request)?.address ?? null,
-    () => Date.now() + ahead,
+    () => (stoppedAt ?? Date.now()) + ahead,
   );
   await migrate(services.database);
   const trips = countTrips(services);
@@ -58,13 +65,55 @@ export async function startService(environment: Record<string, string> = {}) {
     passSeconds(seconds: number) {
       ahead += seconds * 1000;
     },
+    /** From now on the service's clock moves by `passSeconds` alone, for a test to name the second. */
+    stopClock() {
+      stoppedAt ??= Date.now();
+    },
+
+    ...mailsIn(mailbox.received, services),
 
     async stop() {
       await server.stop(true);
+      await services.outbox.stop();
+      await mailbox[Symbol.asyncDispose]();
       services.database.$client.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The mails that the service has sent, each to be taken once. */
+function mailsIn(received: Received[], { database }: Services) {
+  const mailbox = {
+    /** Every mail that is not taken yet, once none is waiting to be sent. */
+    async mails(): Promise<Received[]> {
+      // So none is sent again when the clock then moves beyond the claim on it.
+      while ((await database.$client.execute("SELECT 1 FROM outbox")).rows.length > 0) {
+        await Bun.sleep(2);
+      }
+      return received;
+    },
+
+    /** The next mail to `address`, now or later. */
+    async nextMail(address: string) {
+      for (;;) {
+        const mails = await mailbox.mails();
+        const index = mails.findIndex(({ recipients }) => recipients.includes(address));
+        const [mail] = index === -1 ? [] : mails.splice(index, 1);
+        if (mail) return mail.email;
+        await Bun.sleep(2);
+      }
+    },
+
+    /** The six digits in the next mail to `address`. */
+    async nextOtp(address: string): Promise<string> {
+      const { text } = await mailbox.nextMail(address);
+      const [otp] = /\b\d{6}\b/.exec(text ?? "") ?? [];
+      if (otp === undefined) throw new Error(`No six digits in: ${text}`);
+      return otp;
+    },
+  };
+  return mailbox;
 }
 
 /** Requests to the service at `url`, which ends without a slash. */
@@ -106,14 +155,14 @@ export function callsTo(url: string) {
   };
 }
 
-/** Counts what goes to the database, at libSQL's own interface. */
+/** Counts what goes to the database, at libSQL's own interface. What the outbox does beside the answers is not counted. */
 function countTrips({ database: { $client: client } }: Services) {
   const trips = { count: 0 };
   for (const method of ["execute", "batch", "transaction", "executeMultiple"] as const) {
     // The overloads of `execute` and `batch` come down to one call with the same arguments.
     const original = client[method].bind(client) as (...args: unknown[]) => Promise<never>;
     client[method] = (...args: unknown[]) => {
-      trips.count++;
+      if (!/"sql":"(update|delete from) \\"outbox\\"/.test(JSON.stringify(args))) trips.count++;
       return original(...args);
     };
   }

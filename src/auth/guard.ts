@@ -2,10 +2,10 @@
 import { Elysia } from "elysia";
 import { exchangeOf } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
-import type { Services } from "../services.ts";
 import { invalidToken, type Session } from "./sessions.ts";
+import type { Tokens } from "./tokens.ts";
 
-export function guard({ tokens }: Services) {
+export function guard({ tokens }: { tokens: Tokens }) {
   const sessions = new WeakMap<Request, Session>();
   return new Elysia({ name: "guard" }).macro({
     auth: {

@@ -4,7 +4,7 @@
  */
 import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
-import type { Clock } from "../services.ts";
+import type { Clock } from "../clock.ts";
 import type { Session } from "./sessions.ts";
 
 export interface TokenOptions {

@@ -33,8 +33,9 @@ interface Connections {
 
 // busy_timeout=0: SQLite would wait by blocking the event loop.
 // synchronous=FULL, and fullfsync for macOS: an acknowledged write outlives a power cut.
+// secure_delete=ON: what is deleted, such as a mail with its one-time password, can't be read in free pages.
 const everyConnection =
-  "PRAGMA busy_timeout=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON;";
+  "PRAGMA busy_timeout=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA secure_delete=ON;";
 // query_only: a write taken for a read is an error, and not a write outside the queue.
 const readOnly = `${everyConnection} PRAGMA query_only=ON;`;
 // SQLite's way to alter tables (https://sqlite.org/lang_altertable.html#otheralter) begins so.

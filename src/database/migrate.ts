@@ -1,10 +1,6 @@
 /** Brings a database's schema up to date with the migrations under `drizzle/`. */
-import { readMigrationFiles } from "drizzle-orm/migrator";
+import { migrations } from "./migrations.ts";
 import type { Database } from "./open.ts";
-
-const migrations = readMigrationFiles({
-  migrationsFolder: new URL("../../drizzle", import.meta.url).pathname,
-});
 
 // The table that Drizzle's own migrator keeps. That migrator looks what is missing in one step and applies it
 // in another, so of two services that start at once on a new file one would fail; the unique index prevents it.
@@ -16,36 +12,47 @@ const JOURNAL = [
     ON __drizzle_migrations (created_at)`,
 ];
 
+const LAST = "SELECT max(created_at) AS last FROM __drizzle_migrations";
+
 /** Applies what is missing, each migration in a transaction of its own. Safe when several processes do it at once. */
 export async function migrate(database: Database): Promise<void> {
   await database.$client.batch(JOURNAL, "write");
-  for (const { folderMillis, hash, sql: statements } of migrations) {
-    if ((await lastMigration(database)) >= folderMillis) continue;
+  for (const { createdAt, text, statements } of migrations) {
+    if ((await lastMigration(database)) >= createdAt) continue;
     try {
       await database.$client.migrate([
         {
           sql: "INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)",
-          args: [hash, folderMillis],
+          args: [await sha256(text), createdAt],
         },
         ...statements,
       ]);
     } catch (error) {
       // Another process was faster: the index above refused the row, and with it the whole migration.
-      if ((await lastMigration(database)) < folderMillis) throw error;
+      if ((await lastMigration(database)) < createdAt) throw error;
     }
   }
 }
 
-/** Whether every migration has been applied; one round trip. */
-export async function isMigrated(database: Database): Promise<boolean> {
-  return (
-    (await lastMigration(database)) >= Math.max(...migrations.map((each) => each.folderMillis))
-  );
+/** How many migrations are still to be applied; one round trip, and never answered by a copy that may be behind. */
+export async function missingMigrations(database: Database): Promise<number> {
+  const last = await lastMigration(database);
+  return migrations.filter(({ createdAt }) => createdAt > last).length;
 }
 
+/** When the last one applied had been generated, in milliseconds since the epoch; 0 if none has been. */
 async function lastMigration(database: Database): Promise<number> {
-  const { rows } = await database.$client.execute(
-    "SELECT max(created_at) AS last FROM __drizzle_migrations",
-  );
-  return Number(rows[0]?.last ?? 0);
+  try {
+    const [result] = await database.$client.batch([LAST], "read");
+    return Number(result?.rows[0]?.last ?? 0);
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("no such table")) return 0;
+    throw error;
+  }
+}
+
+/** As Drizzle's own migrator has it in its table. */
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex();
 }

@@ -2,15 +2,46 @@
 import type { Client } from "@libsql/core/api";
 // Drizzle's entry for any libSQL client; its plain entry would load the stock native client as well.
 import { drizzle } from "drizzle-orm/libsql/web";
-import { openLocal } from "./local.ts";
 import * as schema from "./schema.ts";
 
+/** What a database on a server needs beside its URL. */
+export interface ServerSettings {
+  databaseAuthToken?: string | undefined;
+  /** The server of which the file is a replica. */
+  databaseSyncUrl?: string | undefined;
+  /** Seconds between two syncs. */
+  databaseSyncInterval?: number;
+  /** Seconds for which a replica answers reads by itself when its primary is out of reach. */
+  databaseStaleReads?: number;
+}
+
 /**
- * @param url `file:` and the path of an SQLite file
- * @throws LibsqlError when the file can't be opened or is no database
+ * @param url `file:` and the path of an SQLite file, or the `libsql://`, `https://` or `http://` URL of a libSQL server
+ * @throws LibsqlError when the file can't be opened or is no database; whether a server answers shows at first use
  */
-export function openDatabase(url: string) {
-  return withSchema(openLocal(url.slice("file:".length)));
+export async function openDatabase(url: string, settings: ServerSettings = {}) {
+  return withSchema(await openClient(url, settings));
+}
+
+async function openClient(url: string, settings: ServerSettings): Promise<Client> {
+  const { databaseAuthToken: authToken, databaseSyncUrl: syncUrl } = settings;
+  const { databaseSyncInterval = 10, databaseStaleReads = 0 } = settings;
+  const staleReads = databaseStaleReads * 1000;
+  const path = url.startsWith("file:") ? url.slice("file:".length) : undefined;
+  // Each loaded only where it is used: the native library is not there on the edge, nor may it be.
+  if (path !== undefined && syncUrl === undefined) {
+    const { openLocal } = await import("./local.ts");
+    return openLocal(path);
+  }
+  const { openRemote, openServerCopy } = await import("./remote.ts");
+  if (path !== undefined && syncUrl !== undefined) {
+    const { openReplica } = await import("./replica.ts");
+    const interval = databaseSyncInterval * 1000;
+    const copy = openReplica({ path, syncUrl, authToken, interval }, staleReads);
+    return openRemote(syncUrl, { authToken, copy });
+  }
+  const copy = staleReads > 0 ? openServerCopy(url, authToken, staleReads) : undefined;
+  return openRemote(url, { authToken, copy });
 }
 
 export function withSchema(client: Client) {

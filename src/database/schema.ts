@@ -4,6 +4,7 @@ import {
   customType,
   index,
   integer,
+  primaryKey,
   sqliteTable,
   text,
   uniqueIndex,
@@ -79,6 +80,55 @@ export const todos = sqliteTable(
     index("todos_user_id_is_done").on(table.user_id, table.is_done, table.id),
   ],
 );
+
+/**
+ * What must expire: one-time passwords, throttles and the like. A row past `expires_at` does not exist for any
+ * reader. See `ttl.ts`. (Its migration makes it WITHOUT ROWID by hand, which Drizzle has no word for.)
+ */
+export const ttl = sqliteTable(
+  "ttl",
+  {
+    kind: text().notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+    expires_at: instant().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.kind, table.key] }),
+    index("ttl_expires_at").on(table.expires_at),
+  ],
+);
+
+/** Mails that are still to be sent; a row is deleted once its mail is sent or given up. See `mail/outbox.ts`. */
+export const outbox = sqliteTable(
+  "outbox",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    user_id: integer()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    to: text().notNull(),
+    template: text({ enum: ["verify_email", "reset_password"] }).notNull(),
+    /** What the template is filled with. */
+    data: text({ mode: "json" }).$type<MailData>().notNull(),
+    /** How often it was claimed for sending. */
+    attempts: integer().notNull(),
+    /** When it is due; while somebody sends it, when their claim lapses. */
+    next_attempt_at: instant().notNull(),
+    /** When there is no more use in sending it. */
+    expires_at: instant().notNull(),
+    created_at: instant().notNull(),
+  },
+  (table) => [index("outbox_next_attempt_at").on(table.next_attempt_at)],
+);
+
+/** The one-time password, and in which language to tell it. */
+export interface MailData {
+  otp: string;
+  language: "en" | "ko";
+  /** Seconds for which the one-time password is good. */
+  expires_in: number;
+}
 
 export const usersRelations = relations(users, ({ many }) => ({
   sessions: many(sessions),

@@ -63,21 +63,21 @@ async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Arra
   if (!mediaType.test(type ?? "") || request.headers.has("content-encoding")) {
     throw new Failure("unsupported_media_type");
   }
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    // Leaving the loop cancels the stream: nothing more is read.
-    if (size > MAX_BODY) throw new Failure("body_too_large");
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      // Leaving the loop cancels the stream: nothing more is read.
+      if (size > MAX_BODY) break;
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    // The client has gone away in the midst of it.
+    throw new Failure("malformed_body", {}, { cause });
   }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
+  if (size > MAX_BODY) throw new Failure("body_too_large");
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 function decode(bytes: Uint8Array): string {

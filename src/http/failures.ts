@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { TObject } from "@sinclair/typebox";
 import { Elysia, type ElysiaCustomStatusResponse, status, ValidationError } from "elysia";
-import { isUnavailable } from "../database/errors.ts";
+import { outageOf } from "../database/errors.ts";
 import { exchangeOf } from "./exchange.ts";
 import {
   type Code,
@@ -35,6 +35,10 @@ export const failures = new Elysia({ name: "failures" })
   // `unknown`, or Elysia would type every route as one that may answer 200 with a `Response`.
   .onError({ as: "global" }, ({ error, request }): unknown =>
     failureResponse(toFailure(error, request), request),
+  )
+  // Elysia gives a 204 an empty body, which is an error where the Fetch standard is kept to the letter, as on Deno.
+  .mapResponse({ as: "global" }, ({ set }) =>
+    set.status === 204 ? new Response(null, { status: 204 }) : undefined,
   );
 
 /** The whole answer to a failure outside of a route. */
@@ -51,11 +55,11 @@ export function toFailure(error: unknown, request: Request): Failure {
   if (error instanceof ValidationError && error.type !== "response") {
     return new Failure("validation_failed", { errors: fieldErrors(error) });
   }
-  const unavailable = isUnavailable(error);
+  const outage = outageOf(error);
   const properties = { request_id: exchangeOf(request).id, error: withoutAnswer(error) };
-  if (unavailable) logger.warn("database unavailable: {error}", properties);
+  if (outage) logger.warn(`database ${outage}: {error}`, { outage, ...properties });
   else logger.error("unexpected: {error}", properties);
-  return new Failure(unavailable ? "unavailable" : "internal_error");
+  return new Failure(outage ? "unavailable" : "internal_error");
 }
 
 /** Elysia's error about an answer that does not fit its schema holds that answer, tokens and all: not for the log. */

@@ -3,8 +3,10 @@
  * while draining), the headers that all answers have, and the log line.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Services } from "../services.ts";
+import type { Config } from "../config.ts";
+import { clientAddress, type SocketAddress } from "./address.ts";
 import { corsHeaders } from "./cors.ts";
+import type { Drain } from "./drain.ts";
 import { beginExchange, type Exchange } from "./exchange.ts";
 import { failureResponse, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
@@ -26,6 +28,13 @@ const everyAnswer = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 };
 
+/** What the front needs of the service. */
+interface Around {
+  config: Config;
+  drain: Drain;
+  socketAddress: SocketAddress;
+}
+
 /** Answers a request that has a route. */
 export type Handle = (request: Request) => Response | Promise<Response>;
 
@@ -35,7 +44,7 @@ export type Handle = (request: Request) => Response | Promise<Response>;
  * @param handle what answers a request whose path and method exist
  */
 export function front(
-  { config, drain, clientAddress }: Services,
+  { config, drain, socketAddress }: Around,
   routes: readonly { method: string; path: string }[],
 ): (handle: Handle) => (request: Request) => Promise<Response> {
   const findRoute = routeTable(routes);
@@ -63,7 +72,7 @@ export function front(
     const exchange = beginExchange(request, {
       id: requestId(incoming),
       route: route?.pattern ?? null,
-      ip: clientAddress(incoming),
+      ip: clientAddress(incoming, socketAddress(incoming), config.trustProxy),
     });
     drain.enter();
     try {

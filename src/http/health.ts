@@ -1,24 +1,38 @@
 /** Is it there, is it alive, can it serve: for people, supervisors and load balancers. */
+import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
-import { isMigrated } from "../database/migrate.ts";
-import type { Services } from "../services.ts";
+import { missingMigrations } from "../database/migrate.ts";
+import type { Database } from "../database/open.ts";
+import { exchangeOf } from "./exchange.ts";
 import { failures } from "./failures.ts";
 import { problems } from "./problem.ts";
 
-const Ok = t.Object({ status: t.Literal("ok") }, { description: "Yes." });
+const logger = getLogger(["todos", "http"]);
 
-export const health = ({ database }: Services) =>
+const Ok = t.Object(
+  { status: t.Literal("ok", { description: "Always ok.", examples: ["ok"] }) },
+  { title: "Ok", description: "Yes." },
+);
+const Pong = t.Object(
+  { ping: t.Literal("pong", { description: "Always pong.", examples: ["pong"] }) },
+  { title: "Pong", description: "The service is there." },
+);
+
+// Whether it can serve is another question.
+const { 503: _, ...unlessDraining } = problems();
+
+export const health = ({ database }: { database: Database }) =>
   new Elysia({ tags: ["Health"] })
     .use(failures)
     .get("/", () => ({ ping: "pong" as const }), {
       response: {
-        200: t.Object({ ping: t.Literal("pong") }, { description: "The service is there." }),
+        200: Pong,
         ...problems(),
       },
-      detail: { summary: "Ping", operationId: "ping" },
+      detail: { summary: "Is the service there?", operationId: "ping" },
     })
     .get("/health/alive", () => ({ status: "ok" as const }), {
-      response: { 200: Ok, ...problems() },
+      response: { 200: Ok, ...unlessDraining },
       detail: {
         summary: "Is the process alive?",
         description: "Touches nothing else. A supervisor restarts the process when this fails.",
@@ -27,8 +41,13 @@ export const health = ({ database }: Services) =>
     })
     .get(
       "/health/ready",
-      async ({ fail }) =>
-        (await isMigrated(database)) ? { status: "ok" as const } : fail("unavailable"),
+      async ({ request, fail }) => {
+        const missing = await missingMigrations(database);
+        if (missing === 0) return { status: "ok" as const };
+        const request_id = exchangeOf(request).id;
+        logger.warn("the schema is behind: {missing} migrations missing", { missing, request_id });
+        return fail("unavailable");
+      },
       {
         response: { 200: Ok, ...problems() },
         detail: {

@@ -4,25 +4,46 @@
  */
 import swagger from "@elysiajs/swagger";
 import { type AnyElysia, Elysia } from "elysia";
-import { version } from "../../package.json" with { type: "json" };
-import { catalogue, isCode, problem, problemSchema } from "./problem.ts";
+import { introduction } from "./introduction.ts";
+import {
+  CHALLENGE,
+  type Code,
+  catalogue,
+  type FieldError,
+  isCode,
+  problem,
+  problemSchema,
+  RETRY_AFTER,
+} from "./problem.ts";
+import { header } from "./values.ts";
 
 interface Schema {
   title?: string | undefined;
+  description?: string;
+  type?: string;
   const?: unknown;
   properties?: Record<string, Schema>;
   anyOf?: Schema[];
 }
-type Content = Record<string, { schema: object; examples?: object }>;
-/** A response as the plugin leaves it: with the schema's title, description and `headers` moved up here. */
+type Content = Record<string, { schema: Schema | object; examples?: object }>;
+/** A response as the plugin leaves it: with what its schema has beside the fields moved up here. */
 interface Response {
+  $ref?: string;
   title?: string;
   description?: string | undefined;
   headers?: object;
+  /** Of OAuth's errors. */
+  examples?: { error: string }[];
   content?: Content;
 }
 interface Operation {
-  parameters?: { schema: object; examples?: unknown[] }[];
+  parameters?: {
+    name: string;
+    in: string;
+    description: string;
+    schema: object;
+    examples?: unknown[];
+  }[];
   requestBody?: { content: Content };
   responses: Record<string, Response>;
   security?: object[];
@@ -30,32 +51,6 @@ interface Operation {
 interface Document {
   paths: Record<string, Record<string, Operation>>;
 }
-
-const introduction = `Sign up, log in, and keep todos.
-
-1. \`POST /users/sign-up\` with a user name and a password.
-2. \`POST /users/log-in\` gives an access token and a refresh token. On this page, **Authorize** does it for you.
-3. \`POST /todos\`, \`GET /todos?order=DESC\`, \`PATCH /todos/{id}\` and \`DELETE /todos/{id}\`, with the access token as bearer.
-4. \`POST /users/refresh\` when the access token has expired; \`POST /users/log-out\` ends both at once.
-
-Every error is a problem (RFC 9457): its \`code\` is for programs, its \`detail\` for people, and its \`instance\` is the id under which the log has it.`;
-
-const documentation = {
-  openapi: "3.1.0",
-  info: {
-    title: "Todos",
-    version,
-    description: introduction,
-    license: { name: "MIT", identifier: "MIT" },
-  },
-  servers: [{ url: "/", description: "This server" }],
-  tags: [
-    { name: "Users", description: "Signing up, and what you may do about yourself." },
-    { name: "Sessions", description: "Logging in, staying logged in, and logging out." },
-    { name: "Todos", description: "Your todos, and nobody else's." },
-    { name: "Health", description: "For people, supervisors and load balancers." },
-  ],
-};
 
 const securitySchemes = {
   password: {
@@ -71,41 +66,38 @@ const securitySchemes = {
   },
 };
 
-const header = (description: string, example: string) => ({
-  description,
-  schema: { type: "string", examples: [example] },
-});
 const REQUEST_ID = "0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4";
 const headersOfAll = { "X-Request-Id": header("The request, as the log knows it.", REQUEST_ID) };
 const headersByStatus: Record<string, object> = {
-  "201": { Location: header("Where it is, a relative reference.", "/todos/1") },
-  "401": { "WWW-Authenticate": header("RFC 6750 §3.", 'Bearer realm="todos"') },
-  "503": { "Retry-After": header("Seconds to wait.", "2") },
+  "401": { "WWW-Authenticate": header("How to log in (RFC 6750 §3).", CHALLENGE) },
+  "429": { "Retry-After": header("Seconds to wait.", "30") },
+  "503": { "Retry-After": header("Seconds to wait.", RETRY_AFTER) },
 };
 
 const anyProblem = {
   ...problemSchema(Object.keys(catalogue).filter(isCode)),
   description: "An error (RFC 9457).",
 };
-const exampleErrors = [{ pointer: "/password", detail: "8 to 256 characters." }];
 
 /** @param routes an app's routes, without what stands in front of them */
 export async function describe(routes: AnyElysia): Promise<object> {
   const gatherer = new Elysia().use(swagger()).use(routes);
   const gathered = await gatherer.handle(new Request("http://localhost/swagger/json"));
   const { paths }: Document = await gathered.json();
+  const responses: Record<string, Response> = {};
   for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) {
-    finish(operation);
+    finish(operation, responses);
   }
   const schemas: Record<string, unknown> = {};
   return {
-    ...documentation,
+    ...introduction,
     paths: nameSchemas(paths, schemas),
-    components: { schemas, securitySchemes },
+    components: { responses: nameSchemas(responses, schemas), schemas, securitySchemes },
   };
 }
 
-function finish(operation: Operation): void {
+/** @param shared gets the responses that say nothing of this operation alone, by name */
+function finish(operation: Operation, shared: Record<string, Response>): void {
   operation.security ??= [];
   for (const parameter of operation.parameters ?? []) {
     // The plugin takes a schema's examples to where OpenAPI wants a map. (As the parameter's own, Swagger UI would
@@ -116,42 +108,76 @@ function finish(operation: Operation): void {
   }
   const json = operation.requestBody?.content["application/json"];
   if (operation.requestBody && json) operation.requestBody.content = { "application/json": json };
-  for (const [status, response] of Object.entries(operation.responses)) {
-    operation.responses[status] = finishResponse(status, response);
+  for (const [status, gathered] of Object.entries(operation.responses)) {
+    const response = finishResponse(status, gathered, operation);
+    const codes = Object.keys(response.content?.["application/problem+json"]?.examples ?? {});
+    const name = codes.join("_or_");
+    // A 422 tells of the operation's own fields, and OAuth's 503 is one of a kind.
+    const isShared = name !== "" && status !== "422" && !gathered.examples;
+    if (isShared) shared[name] = response;
+    operation.responses[status] = isShared ? { $ref: `#/components/responses/${name}` } : response;
   }
 }
 
-function finishResponse(status: string, { title, description, headers, content }: Response) {
-  const gathered = content?.["application/json"]?.schema;
-  const schema = gathered && { title, ...gathered };
-  return {
-    description,
-    headers: { ...headersOfAll, ...headersByStatus[status], ...headers },
-    ...(schema && {
-      content: title === "Problem" ? problemContent(schema) : { "application/json": { schema } },
-    }),
-  };
+function finishResponse(status: string, gathered: Response, operation: Operation): Response {
+  const { title, description, examples } = gathered;
+  const headers = { ...headersOfAll, ...headersByStatus[status], ...gathered.headers };
+  const fields = gathered.content?.["application/json"]?.schema;
+  if (!fields) return { description, headers };
+  const schema = { title, ...fields };
+  if (title === "Problem") {
+    return { description, headers, content: problemContent(codesOf(schema), operation) };
+  }
+  if (!examples) return { description, headers, content: { "application/json": { schema } } };
+  const named = Object.fromEntries(examples.map((value) => [value.error, { value }]));
+  // Whoever shuts down answers before there is a route, and so not in OAuth's words.
+  const problems = status === "503" ? problemContent(["unavailable"], operation) : {};
+  const content = { "application/json": { schema, examples: named }, ...problems };
+  return { description, headers, content };
 }
 
-/** A problem narrowed to the codes that the response can have, with an example of each. */
-function problemContent({ properties }: Schema): Content {
-  const codes = [properties?.code, ...(properties?.code?.anyOf ?? [])]
-    .map((schema) => schema?.const)
-    .filter(isCode);
+const codesOf = ({ properties }: Schema) =>
+  [properties?.code, ...(properties?.code?.anyOf ?? [])].map((each) => each?.const).filter(isCode);
+
+/** A problem narrowed to the status and the codes that the response can have, with an example of each. */
+function problemContent(codes: Code[], operation: Operation): Content {
+  const statuses = codes.map((code) => catalogue[code][0]);
+  const hasErrors = statuses.some((status) => status === 422);
   const narrowed = {
     type: "object",
-    properties: { code: { type: "string", enum: codes } },
-    required: ["code"],
+    properties: {
+      status: { type: "integer", enum: [...new Set(statuses)] },
+      code: { type: "string", enum: codes },
+    },
+    required: ["status", "code", ...(hasErrors ? ["errors"] : [])],
   };
   const examples = codes.map((code) => {
-    const particulars = catalogue[code][0] === 422 ? { errors: exampleErrors } : {};
-    return [code, { value: problem(code, REQUEST_ID, particulars).body }];
+    const errors = faultsOf(operation)[code];
+    return [code, { value: problem(code, REQUEST_ID, errors && { errors }).body }];
   });
   return {
     "application/problem+json": {
       schema: { allOf: [anyProblem, narrowed] },
       examples: Object.fromEntries(examples),
     },
+  };
+}
+
+/** What each 422 may tell of this operation: its first field or query parameter, or that there should be none. */
+function faultsOf({ parameters, requestBody }: Operation): Record<string, FieldError[]> {
+  const schema: Schema = requestBody?.content["application/json"]?.schema ?? {};
+  const fields = Object.entries(schema.properties ?? {});
+  const password = fields.findLast(([name]) => name.endsWith("password"))?.[0];
+  const query = parameters?.find((parameter) => parameter.in === "query");
+  const [field] = fields.map(([name, { description = "" }]) => ({
+    pointer: `/${name}`,
+    detail: description,
+  }));
+  const parameter = { parameter: query?.name ?? "", detail: query?.description ?? "Takes none." };
+  const common = "This is one of the most common passwords.";
+  return {
+    validation_failed: [field ?? parameter],
+    weak_password: [{ pointer: `/${password}`, detail: common }],
   };
 }
 
@@ -170,12 +196,10 @@ function nameSchemas(value: unknown, schemas: Record<string, unknown>): unknown 
   // Whatever it is: where it has these members, they are JSON Schema's.
   const { title, anyOf } = value as Schema;
   if (anyOf) {
-    delete named.nullable;
-    const literals = anyOf.map((each) => each.const);
-    if (!literals.includes(undefined)) {
-      delete named.anyOf;
-      return { ...named, type: "string", enum: literals };
-    }
+    const { anyOf: _, nullable: __, ...rest } = named;
+    const [first, second] = anyOf;
+    if (second?.type === "null") return { ...rest, ...first, type: [first?.type, "null"] };
+    return { ...rest, type: "string", enum: anyOf.map((each) => each.const) };
   }
   if (typeof title !== "string" || named.type !== "object") return named;
   delete named.title;

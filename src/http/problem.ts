@@ -88,7 +88,7 @@ export class Failure extends Error {
 }
 
 /** Seconds after which a client told `unavailable` may try again. */
-const RETRY_AFTER = "2";
+export const RETRY_AFTER = "2";
 
 /** RFC 6750 §3: every 401 names the scheme. */
 export const CHALLENGE = 'Bearer realm="todos"';
@@ -144,19 +144,22 @@ const FieldErrors = t.Array(
 export function problemSchema(codes: readonly Code[]) {
   return t.Object(
     {
-      type: t.Literal("about:blank", { description: "Always about:blank: see `code`." }),
-      title: t.String({ description: "The status in words.", examples: ["Not Found"] }),
-      status: Integer({ description: "The HTTP status.", examples: [404] }),
+      type: t.Literal("about:blank", {
+        description: "Always about:blank: see `code`.",
+        examples: ["about:blank"],
+      }),
+      title: t.String({ description: "The status in words.", examples: ["Bad Request"] }),
+      status: Integer({ description: "The HTTP status.", examples: [400] }),
       code: t.Union(
         codes.map((code) => t.Literal(code)),
-        { description: "What went wrong, for a program.", examples: [codes[0]] },
+        { description: "What went wrong, for a program.", examples: ["malformed_body"] },
       ),
       detail: t.String({
         description: "What went wrong, for a person.",
-        examples: ["You have no such todo."],
+        examples: [catalogue.malformed_body[2]],
       }),
       instance: t.String({
-        description: "The request, as the log knows it.",
+        description: "The request, as the log knows it: `X-Request-Id`, as a URN.",
         examples: ["urn:request:0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4"],
       }),
       errors: t.Optional(FieldErrors),

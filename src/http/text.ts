@@ -2,15 +2,15 @@
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 
-/** Everything but control characters (Unicode category Cc). */
-const PRINTABLE = "^\\P{Cc}*$";
+/** Everything but control characters and lone surrogates (Unicode categories Cc and Cs). */
+const PRINTABLE = "^[^\\p{Cc}\\p{Cs}]*$";
 
 interface TextOptions {
   /** Code points. */
   minLength: number;
   /** Code points. */
   maxLength: number;
-  /** An ECMAScript regular expression with the `u` flag; no control characters unless told otherwise. */
+  /** An ECMAScript regular expression with the `u` flag; no control characters or lone surrogates unless told otherwise. */
   pattern?: string;
   title?: string;
   description: string;
@@ -25,7 +25,7 @@ interface TextSchema extends TextOptions {
 
 // TypeBox's own string counts UTF-16 units and has no `u` flag, while JSON Schema means code points.
 TypeRegistry.Set<TextSchema>("Text", (schema, value) => {
-  if (typeof value !== "string" || !value.isWellFormed()) return false;
+  if (typeof value !== "string") return false;
   const length = Array.from(value).length;
   return (
     length >= schema.minLength &&

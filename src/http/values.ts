@@ -1,5 +1,5 @@
 /** Schemas of values that several resources share. */
-import { Type } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { t } from "elysia";
 
 /** A JSON integer. Elysia's own `t.Integer` takes strings too, which is right in a query alone. */
@@ -12,11 +12,9 @@ export const Id = Integer({
   examples: [1],
 });
 
-export const Instant = t.String({
-  format: "date-time",
-  description: "A moment in UTC (RFC 3339).",
-  examples: ["2026-11-20T10:00:00.000Z"],
-});
+/** A moment in UTC (RFC 3339). */
+export const Instant = (description: string, example = "2026-11-20T10:00:00.000Z") =>
+  t.String({ format: "date-time", description, examples: [example] });
 
 /** How the document describes a path's `:id`. The routes take any text for one: what is no id is a 404. */
 export const idParameter = (schema: { description?: string; examples?: unknown[] }) => ({
@@ -26,6 +24,27 @@ export const idParameter = (schema: { description?: string; examples?: unknown[]
   description: schema.description ?? "",
   example: schema.examples?.[0],
   schema,
+});
+
+/** How the document describes a header that an answer always has. */
+export const header = (description: string, example: string) => ({
+  description,
+  required: true,
+  schema: { type: "string", examples: [example] },
+});
+
+/**
+ * A 201's schema: what was created, and `Location`.
+ * @param location an example
+ */
+export const Created = <S extends TSchema>(
+  schema: S,
+  description: string,
+  location: string,
+): S => ({
+  ...schema,
+  description,
+  headers: { Location: header("Where it is, a relative reference.", location) },
 });
 
 /** How the document describes a form. */

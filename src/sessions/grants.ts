@@ -33,17 +33,19 @@ export function createGrants({ config, database, clock, hasher, tokens }: Servic
     username: string,
     password: string,
   ): Promise<Tokens | undefined> {
-    const user = await queries.credentials(username);
+    const { ip } = exchangeOf(request);
+    const attempt = { account: username.toLowerCase(), address: ip };
+    const user = await queries.named(attempt);
     const isRight = await hasher.verify(user?.password_hash, password);
-    if (!user || !isRight) return undefined;
+    if (!user || !isRight) {
+      await queries.fail(attempt);
+      return undefined;
+    }
     const renewedHash = hasher.isOutdated(user.password_hash)
       ? await hasher.hash(password)
       : undefined;
-    const device = {
-      user_agent: request.headers.get("user-agent")?.slice(0, USER_AGENT_LENGTH) || null,
-      ip: exchangeOf(request).ip,
-    };
-    const session = await queries.begin(user, device, renewedHash);
+    const user_agent = request.headers.get("user-agent")?.slice(0, USER_AGENT_LENGTH) || null;
+    const session = await queries.begin(user, attempt, { user_agent, ip }, renewedHash);
     // Another log-in may have renewed the hash meanwhile: then the one that stands now decides.
     if (!session && renewedHash) return byPassword(request, username, password);
     return session && issue(session);

@@ -1,13 +1,26 @@
 /** What goes into and comes out of log-in, refresh, `/token` and the list of sessions. */
 import { t } from "elysia";
 import { Text } from "../http/text.ts";
-import { Instant, Integer } from "../http/values.ts";
+import { header, Instant, Integer } from "../http/values.ts";
 import { Password } from "../users/model.ts";
+
+/** Examples, of a session that has ended. */
+const ACCESS_TOKEN =
+  "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9." +
+  "eyJpc3MiOiJ0b2RvcyIsImF1ZCI6InRvZG9zIiwic3ViIjoiMSIsInNpZCI6InBDa1Eydll0cTBXOGhReXF2MW1VWEEi" +
+  "LCJpYXQiOjE3OTUxNjg4MDAsImV4cCI6MTc5NTE3MDYwMCwianRpIjoiMjdiZTRkYjktNWJmYS00NTViLTg5YTItNzgy" +
+  "NDM0YjMzMzgyIn0." +
+  "t-er460w_vuN2B6QsW7nfY0DmgJxwssB26RmDLYIMcQ";
+const REFRESH_TOKEN =
+  "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9." +
+  "eyJpc3MiOiJ0b2RvcyIsImF1ZCI6InRvZG9zIiwic2lkIjoicENrUTJ2WXRxMFc4aFF5cXYxbVVYQSIsImdlbiI6MSwi" +
+  "ZXhwIjoxNzk3NzYwODAwfQ." +
+  "MZ-XxhlHnAqjyjJ0PybwSFeFawZMdzyNU864P2Np07Y";
 
 export const Credentials = t.Object(
   {
     username: Text({
-      description: "1 to 254 characters: the user name, in any case.",
+      description: "1 to 254 characters: the user name or a verified e-mail address, in any case.",
       minLength: 1,
       maxLength: 254,
       examples: ["mina"],
@@ -23,7 +36,7 @@ export const Refresh = t.Object(
       description: "1 to 4096 characters: the refresh token last received.",
       minLength: 1,
       maxLength: 4096,
-      examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"],
+      examples: [REFRESH_TOKEN],
     }),
   },
   { title: "Refresh", additionalProperties: false },
@@ -34,35 +47,42 @@ export const Tokens = t.Object(
   {
     access_token: t.String({
       description: "Sent as `Authorization: Bearer …`.",
-      examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"],
+      examples: [ACCESS_TOKEN],
     }),
-    token_type: t.Literal("bearer", { description: "Always bearer." }),
+    token_type: t.Literal("bearer", { description: "Always bearer.", examples: ["bearer"] }),
     expires_in: Integer({
       description: "Seconds for which the access token is good.",
       examples: [1800],
     }),
     refresh_token: t.String({
       description: "Good for one refresh.",
-      examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"],
+      examples: [REFRESH_TOKEN],
     }),
   },
-  { title: "Tokens", description: "An access token and the refresh token to follow it." },
+  {
+    title: "Tokens",
+    description: "An access token and the refresh token to follow it.",
+    headers: {
+      "Cache-Control": header("The answer is not to be kept (RFC 6749 §5.1).", "no-store"),
+      Pragma: header("The same for HTTP/1.0.", "no-cache"),
+    },
+  },
 );
 export type Tokens = typeof Tokens.static;
 
 export const Session = t.Object(
   {
     id: t.String({ description: "Names the session.", examples: ["pCkQ2vYtq0W8hQyqv1mUXA"] }),
-    created_at: Instant,
-    last_used_at: Instant,
-    expires_at: Instant,
+    created_at: Instant("When the log-in was, in UTC (RFC 3339)."),
+    last_used_at: Instant("When it last gave tokens, in UTC (RFC 3339)."),
+    expires_at: Instant("When it ends by itself, in UTC (RFC 3339).", "2026-12-20T10:00:00.000Z"),
     user_agent: t.Nullable(
       t.String({ description: "What logged in, by its own word.", examples: ["curl/8.5.0"] }),
     ),
     ip: t.Nullable(
       t.String({ description: "From where it logged in.", examples: ["203.0.113.7"] }),
     ),
-    current: t.Boolean({ description: "Whether it is the one that asks." }),
+    current: t.Boolean({ description: "Whether it is the one that asks.", examples: [true] }),
   },
   { title: "Session", description: "A session: what a log-in began." },
 );
@@ -82,7 +102,10 @@ export const TokenRequest = t.Object(
       }),
     ),
     username: t.Optional(
-      t.String({ description: "With the password grant: the user name.", examples: ["mina"] }),
+      t.String({
+        description: "With the password grant: the user name or a verified e-mail address.",
+        examples: ["mina"],
+      }),
     ),
     password: t.Optional(
       t.String({
@@ -94,26 +117,40 @@ export const TokenRequest = t.Object(
     refresh_token: t.Optional(
       t.String({
         description: "With the refresh token grant: the refresh token last received.",
-        examples: ["eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"],
+        examples: [REFRESH_TOKEN],
       }),
     ),
   },
   { title: "TokenRequest" },
 );
 
-/** RFC 6749 §5.2, with the codes that the response can have. */
-export const OAuthError = <const E extends string>(description: string, ...errors: E[]) =>
-  t.Object(
+/**
+ * RFC 6749 §5.2, with the codes that the response can have.
+ * @param descriptions an example for each
+ */
+export function OAuthError<E extends string>(descriptions: Record<E, string>) {
+  const errors = Object.keys(descriptions);
+  const examples = Object.entries<string>(descriptions).map(([error, error_description]) => ({
+    error,
+    error_description,
+  }));
+  return t.Object(
     {
       // A union of a mapped array has no type of its own.
-      error: t.Unsafe<E>(t.Union(errors.map((error) => t.Literal(error)))),
+      error: t.Unsafe<E>(
+        t.Union(
+          errors.map((error) => t.Literal(error)),
+          { description: "What went wrong, for a program.", examples: errors },
+        ),
+      ),
       error_description: t.String({
         description: "What went wrong, for a person.",
-        examples: [description],
+        examples: Object.values(descriptions),
       }),
     },
-    { description },
+    { description: Object.values(descriptions).join(" Or: "), examples },
   );
+}
 
 /** A path's `:id` as it may stand in the table. What can't be an id is none: nobody's, and so the same 404. */
 export const toSessionId = (segment: string) => (/^[\w-]{22}$/.test(segment) ? segment : "");

@@ -1,10 +1,12 @@
 /** The statements behind log-in, refresh, log-out and the list of sessions. */
 import { and, desc, eq, gt, inArray, lt, lte, ne, or, sql } from "drizzle-orm";
+import { toBase64url } from "../auth/seal.ts";
 import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
+import { type Attempt, createThrottle } from "../auth/throttle.ts";
 import type { RefreshToken } from "../auth/tokens.ts";
+import type { Clock } from "../clock.ts";
 import type { Database } from "../database/open.ts";
 import { sessions, users } from "../database/schema.ts";
-import type { Clock } from "../services.ts";
 
 /** Expired rows that a log-in sweeps away: more than the one it adds, so they can't pile up. */
 const SWEEP = 10;
@@ -19,6 +21,12 @@ const grant = {
 
 export type SessionGrant = Pick<typeof sessions.$inferSelect, keyof typeof grant>;
 
+/** What a password is verified against. */
+type Named = Pick<typeof users.$inferSelect, "id" | "password_hash">;
+
+/** An attempt to log in: the user name or the e-mail address as it is named, in lower case. */
+export type LogIn = Attempt & { account: string };
+
 export interface Device {
   user_agent: string | null;
   ip: string | null;
@@ -32,12 +40,7 @@ export interface SessionTimes {
 }
 
 export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) {
-  const byUsername = db.query.users
-    .findFirst({
-      where: eq(users.username_key, sql.placeholder("username_key")),
-      columns: { id: true, password_hash: true },
-    })
-    .prepare();
+  const throttle = createThrottle(db);
 
   const list = db.query.sessions
     .findFirst({
@@ -59,25 +62,50 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
     .prepare();
 
   return {
-    credentials: (username: string) => byUsername.get({ username_key: username.toLowerCase() }),
+    /**
+     * The user whom an attempt names, by user name or verified e-mail address; undefined if there is none.
+     * @throws Failure `too_many_attempts`
+     */
+    async named(attempt: LogIn): Promise<Named | undefined> {
+      const now = clock();
+      const { account } = attempt;
+      const [found] = await db.all<{ retry_at: number } & (Named | { id: null })>(sql`
+        SELECT ${throttle.retryAt(attempt, now)} AS retry_at, ${users.id}, ${users.password_hash}
+        FROM (SELECT 1)
+        LEFT JOIN ${users} ON ${users.username_key} = ${account} OR ${users.email} = ${account}`);
+      if (!found) return undefined;
+      throttle.refuse(found.retry_at, now);
+      return found.id === null ? undefined : found;
+    },
+
+    /**
+     * Counts a failed attempt.
+     * @throws Failure `too_many_attempts` when others have failed meanwhile: then this one was not judged
+     */
+    async fail(attempt: LogIn): Promise<void> {
+      const now = clock();
+      const [[before]] = await db.batch(throttle.fail(attempt, now));
+      throttle.refuse(before?.retry_at ?? 0, now);
+    },
 
     /**
      * Begins a session, if the hash that the password was verified against still stands; undefined if not.
      * @param renewedHash takes the old one's place
+     * @throws Failure `too_many_attempts`, like `fail`
      */
-    async begin(user: { id: number; password_hash: string }, device: Device, renewedHash?: string) {
+    async begin(user: Named, attempt: LogIn, device: Device, renewedHash?: string) {
       const now = clock();
-      const id = crypto.getRandomValues(new Uint8Array(16));
+      const id = toBase64url(crypto.getRandomValues(new Uint8Array(16)));
+      const retryAt = throttle.retryAt(attempt, now);
       const stillThatHash = and(eq(users.id, user.id), eq(users.password_hash, user.password_hash));
-      const [[session]] = await db.batch([
+      const [[before], [session]] = await db.batch([
+        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
         db
           .insert(sessions)
           .select(
             db
               .select({
-                id: sql<string>`${id.toBase64({ alphabet: "base64url", omitPadding: true })}`.as(
-                  "id",
-                ),
+                id: sql<string>`${id}`.as("id"),
                 user_id: users.id,
                 generation: sql<number>`0`.as("generation"),
                 created_at: sql<string>`${now}`.as("created_at"),
@@ -87,7 +115,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
                 ip: sql<string | null>`${device.ip}`.as("ip"),
               })
               .from(users)
-              .where(stillThatHash),
+              .where(and(stillThatHash, sql`${retryAt} <= ${now}`)),
           )
           .returning(grant),
         db.delete(sessions).where(
@@ -100,10 +128,12 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
               .limit(SWEEP),
           ),
         ),
+        ...throttle.clear(attempt, sql`EXISTS (SELECT 1 FROM ${sessions} WHERE id = ${id})`),
         ...(renewedHash
           ? [db.update(users).set({ password_hash: renewedHash }).where(stillThatHash)]
           : []),
       ]);
+      throttle.refuse(before?.retry_at ?? 0, now);
       return session;
     },
 

@@ -34,7 +34,12 @@ export function sessionRoutes(services: Services) {
         body: Credentials,
         response: {
           200: Tokens,
-          ...problems(...bodyProblems, "invalid_credentials", "validation_failed"),
+          ...problems(
+            ...bodyProblems,
+            "invalid_credentials",
+            "too_many_attempts",
+            "validation_failed",
+          ),
         },
         detail: {
           summary: "Log in",
@@ -64,7 +69,7 @@ export function sessionRoutes(services: Services) {
             `Replaces both tokens. The refresh token before the current one may be sent again for ` +
             `${config.refreshLeeway} seconds, if the answer was lost, and gets the same successor; ` +
             "anything older ends the session.",
-          operationId: "refresh",
+          operationId: "refreshTokens",
         },
       },
     )
@@ -89,7 +94,11 @@ export function sessionRoutes(services: Services) {
       auth: true,
       query: NoQuery,
       response: { 200: Sessions, ...problems("unauthorized", "validation_failed") },
-      detail: { summary: "List your sessions", operationId: "listSessions" },
+      detail: {
+        summary: "List your sessions",
+        description: "The live ones, the newest first, each with where it began.",
+        operationId: "listSessions",
+      },
     })
     .delete(
       "/me/sessions/:id",
@@ -104,7 +113,12 @@ export function sessionRoutes(services: Services) {
           204: NoContent,
           ...problems("unauthorized", "session_not_found", "validation_failed"),
         },
-        detail: { summary: "End a session", operationId: "endSession", parameters: [sessionId] },
+        detail: {
+          summary: "End a session",
+          description: "Its tokens are refused from the very next request.",
+          operationId: "endSession",
+          parameters: [sessionId],
+        },
       },
     )
     .delete(
@@ -120,7 +134,7 @@ export function sessionRoutes(services: Services) {
         detail: {
           summary: "End every session",
           description: "This one too.",
-          operationId: "endSessions",
+          operationId: "endAllSessions",
         },
       },
     );

@@ -15,6 +15,8 @@ import { Credentials, OAuthError, TokenRequest, Tokens } from "./model.ts";
 
 const FORM_EXPECTED =
   "The body must be application/x-www-form-urlencoded or multipart/form-data, each field given once.";
+const CREDENTIALS_EXPECTED = "username and password are required.";
+const GRANTS = "grant_type is password or refresh_token.";
 
 /** An error that RFC 6749 §5.2 has a code for. */
 class Refusal extends Error {
@@ -39,7 +41,7 @@ export function tokenRoute(services: Services) {
     if (type === "password") {
       const credentials = { username: form.get("username"), password: form.get("password") };
       if (!Value.Check(Credentials, credentials)) {
-        throw new Refusal("invalid_request", "username and password are required.");
+        throw new Refusal("invalid_request", CREDENTIALS_EXPECTED);
       }
       const { username, password } = credentials;
       const granted = await grants.byPassword(request, username, password);
@@ -53,10 +55,10 @@ export function tokenRoute(services: Services) {
       if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_refresh_token[2]);
       return granted;
     }
-    throw new Refusal("unsupported_grant_type", "grant_type is password or refresh_token.");
+    throw new Refusal("unsupported_grant_type", GRANTS);
   }
 
-  return new Elysia({ tags: ["Users"] }).use(failures).post(
+  return new Elysia({ tags: ["Sessions"] }).use(failures).post(
     "/token",
     async ({ request }) => {
       try {
@@ -69,23 +71,23 @@ export function tokenRoute(services: Services) {
       response: {
         200: Tokens,
         ...problems(),
-        400: OAuthError(
-          "The form is incomplete, the credentials or the refresh token are wrong, or there is no such grant.",
-          "invalid_request",
-          "invalid_grant",
-          "unsupported_grant_type",
-        ),
-        413: OAuthError(catalogue.body_too_large[2], "invalid_request"),
-        415: OAuthError(FORM_EXPECTED, "invalid_request"),
-        500: OAuthError(catalogue.internal_error[2], "server_error"),
-        503: OAuthError(catalogue.unavailable[2], "temporarily_unavailable"),
+        400: OAuthError({
+          invalid_request: CREDENTIALS_EXPECTED,
+          invalid_grant: catalogue.invalid_credentials[2],
+          unsupported_grant_type: GRANTS,
+        }),
+        413: OAuthError({ invalid_request: catalogue.body_too_large[2] }),
+        415: OAuthError({ invalid_request: FORM_EXPECTED }),
+        429: OAuthError({ too_many_attempts: catalogue.too_many_attempts[2] }),
+        500: OAuthError({ server_error: catalogue.internal_error[2] }),
+        503: OAuthError({ temporarily_unavailable: catalogue.unavailable[2] }),
       },
       detail: {
         summary: "Get tokens as an OAuth 2 client",
         description:
           "The password grant (the default) and the refresh token grant of RFC 6749, for Authorize on this page and " +
           "for existing clients. OAuth 2.1 drops the password grant; new clients log in by `/users/log-in`.",
-        operationId: "token",
+        operationId: "requestToken",
         // Said here and not as `body`, since Elysia would then read it, as JSON.
         requestBody: formBody(TokenRequest),
       },
@@ -106,6 +108,8 @@ function oauthResponse(error: unknown, request: Request): Response {
       return oauthError(body.status, "invalid_request", FORM_EXPECTED);
     case 413:
       return oauthError(body.status, "invalid_request", body.detail);
+    case 429:
+      return oauthError(body.status, "too_many_attempts", body.detail, headers);
     case 503:
       return oauthError(body.status, "temporarily_unavailable", body.detail, headers);
     default:

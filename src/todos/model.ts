@@ -2,14 +2,14 @@
 import { t } from "elysia";
 import { QueryInteger } from "../http/query.ts";
 import { Text } from "../http/text.ts";
-import { Id, Instant } from "../http/values.ts";
+import { header, Id, Instant } from "../http/values.ts";
 
 const contents = Text({
   description:
     "1 to 1000 characters, not only white space; no control characters but tab and newline.",
   minLength: 1,
   maxLength: 1000,
-  pattern: "^(?=[^]*\\S)[\\t\\n\\P{Cc}]*$",
+  pattern: "^(?=[^]*\\S)([\\t\\n]|[^\\p{Cc}\\p{Cs}])*$",
   examples: ["Buy milk"],
 });
 const isDone = t.Boolean({
@@ -17,8 +17,17 @@ const isDone = t.Boolean({
   examples: [false],
 });
 
+/** An example: they are opaque. */
+const cursor = "2.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
+
 export const Todo = t.Object(
-  { id: Id, contents, is_done: isDone, created_at: Instant, updated_at: Instant },
+  {
+    id: Id,
+    contents,
+    is_done: isDone,
+    created_at: Instant("When it was added, in UTC (RFC 3339)."),
+    updated_at: Instant("When it was last changed, in UTC (RFC 3339)."),
+  },
   { title: "Todo", description: "A todo." },
 );
 
@@ -35,6 +44,7 @@ export const TodoChange = t.Object(
     description: "contents or is_done, or both, and nothing else.",
     additionalProperties: false,
     minProperties: 1,
+    examples: [{ is_done: true }],
   },
 );
 
@@ -63,7 +73,7 @@ export const TodoQuery = t.Object(
     cursor: t.Optional(
       t.String({
         description: "A page's `next_cursor`, sent with the same `order` and `is_done`.",
-        examples: ["Mg.3q2-7wAAAAAAAAAAAAAAAA"],
+        examples: [cursor],
       }),
     ),
   },
@@ -76,7 +86,7 @@ export const TodoPage = t.Object(
     next_cursor: t.Nullable(
       t.String({
         description: "Where the next page begins; null on the last page.",
-        examples: ["Mg.3q2-7wAAAAAAAAAAAAAAAA"],
+        examples: [cursor],
       }),
     ),
   },
@@ -85,9 +95,11 @@ export const TodoPage = t.Object(
     description: "A page of todos.",
     headers: {
       Link: {
-        description:
+        ...header(
           "The next page, a relative reference (RFC 8288); on the last page there is none.",
-        schema: { type: "string", examples: ['</todos?limit=50&cursor=Mg.3q2>; rel="next"'] },
+          `</todos?order=DESC&limit=50&cursor=${cursor}>; rel="next"`,
+        ),
+        required: false,
       },
     },
   },

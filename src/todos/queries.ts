@@ -1,9 +1,9 @@
 /** The statements behind `/todos`: one round trip each, and none that could touch another user's todo. */
 import { and, eq, gt, lt, sql } from "drizzle-orm";
 import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
+import type { Clock } from "../clock.ts";
 import type { Database } from "../database/open.ts";
 import { sessions, todos } from "../database/schema.ts";
-import type { Clock } from "../services.ts";
 import type { NewTodo, Order, TodoChange } from "./model.ts";
 
 export interface PageRequest {

@@ -6,7 +6,7 @@ import { readJson } from "../http/body.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, Failure, problems } from "../http/problem.ts";
 import { refuseRepeated } from "../http/query.ts";
-import { idParameter, NoContent, NoQuery, toId } from "../http/values.ts";
+import { Created, idParameter, NoContent, NoQuery, toId } from "../http/values.ts";
 import type { Services } from "../services.ts";
 import { NewTodo, type Order, Todo, TodoChange, TodoPage, TodoQuery } from "./model.ts";
 import { todoQueries } from "./queries.ts";
@@ -78,10 +78,14 @@ export function todoRoutes(services: Services) {
         query: NoQuery,
         body: NewTodo,
         response: {
-          201: Todo,
+          201: Created(Todo, "The todo was added.", "/todos/1"),
           ...problems(...bodyProblems, "unauthorized", "validation_failed"),
         },
-        detail: { summary: "Add a todo", operationId: "createTodo" },
+        detail: {
+          summary: "Add a todo",
+          description: "It is open, unless `is_done` says otherwise.",
+          operationId: "createTodo",
+        },
       },
     )
     .get(
@@ -95,7 +99,7 @@ export function todoRoutes(services: Services) {
           200: Todo,
           ...problems("unauthorized", "todo_not_found", "validation_failed"),
         },
-        detail: { summary: "Read a todo", operationId: "readTodo", parameters: [todoId] },
+        detail: { summary: "Read a todo", operationId: "getTodo", parameters: [todoId] },
       },
     )
     .patch(
@@ -114,7 +118,7 @@ export function todoRoutes(services: Services) {
         detail: {
           summary: "Change a todo",
           description: "Its contents, or whether it is done, or both; what is left out stays.",
-          operationId: "changeTodo",
+          operationId: "updateTodo",
           parameters: [todoId],
         },
       },

@@ -12,6 +12,18 @@ export const Username = Text({
   examples: ["mina"],
 });
 
+/** One plain address: an HTML `<input type=email>` would take it, and no header or second recipient fits in. */
+export const Email = Text({
+  description: "One plain e-mail address of at most 254 characters; compared in lower case.",
+  minLength: 3,
+  maxLength: 254,
+  pattern:
+    "^[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+)*" +
+    "@([A-Za-z0-9]([A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z0-9]([A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?$",
+  format: "email",
+  examples: ["mina@example.com"],
+});
+
 /** A password that is compared with a stored one: of any length, for the rule may have changed since. */
 export const Password = Text({
   description: "1 to 256 characters.",
@@ -22,25 +34,25 @@ export const Password = Text({
 });
 
 /** @param minLength code points */
-export const NewPassword = (minLength: number) =>
+export const NewPassword = (minLength: number, example = "correct horse battery") =>
   Text({
     description: `${minLength} to 256 characters, not a common password, and without the user name in it.`,
     minLength,
     maxLength: 256,
     format: "password",
-    examples: ["correct horse battery"],
+    examples: [example],
   });
+
+/** What a password is changed to, in examples. */
+export const NEXT_PASSWORD = "quiet river lantern";
 
 export const NewUser = (minLength: number) =>
   t.Object(
-    { username: Username, password: NewPassword(minLength) },
+    { username: Username, password: NewPassword(minLength), email: t.Optional(Email) },
     { title: "NewUser", additionalProperties: false },
   );
 
-export const CreatedUser = t.Object(
-  { id: Id, username: Username },
-  { title: "CreatedUser", description: "The user was created." },
-);
+export const CreatedUser = t.Object({ id: Id, username: Username }, { title: "CreatedUser" });
 
 export const User = t.Object(
   {
@@ -53,14 +65,14 @@ export const User = t.Object(
         examples: ["mina@example.com"],
       }),
     ),
-    created_at: Instant,
+    created_at: Instant("When the user signed up, in UTC (RFC 3339)."),
   },
   { title: "User", description: "The user." },
 );
 
 export const PasswordChange = (minLength: number) =>
   t.Object(
-    { current_password: Password, new_password: NewPassword(minLength) },
+    { current_password: Password, new_password: NewPassword(minLength, NEXT_PASSWORD) },
     { title: "PasswordChange", additionalProperties: false },
   );
 

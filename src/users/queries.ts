@@ -1,13 +1,20 @@
 /** The statements behind `/users`. */
-import { and, eq, exists, ne, sql } from "drizzle-orm";
+import { and, eq, ne, sql } from "drizzle-orm";
 import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
-import type { Database } from "../database/open.ts";
+import { type Attempt, createThrottle } from "../auth/throttle.ts";
 import { sessions, users } from "../database/schema.ts";
-import type { Clock } from "../services.ts";
+import type { Language } from "../mail/language.ts";
+import type { Services } from "../services.ts";
 
-export type UserQueries = ReturnType<typeof userQueries>;
+/** What a password is verified against, and under which names it is counted. */
+type Credentials = Pick<
+  typeof users.$inferSelect,
+  "username" | "username_key" | "email" | "password_hash"
+>;
 
-export function userQueries(db: Database, clock: Clock) {
+export function userQueries({ database: db, clock, otp }: Services) {
+  const throttle = createThrottle(db);
+
   const create = db
     .insert(users)
     .values({
@@ -28,67 +35,148 @@ export function userQueries(db: Database, clock: Clock) {
     })
     .prepare();
 
-  const credentials = db.query.sessions
-    .findFirst({
-      where: isLive(),
-      columns: {},
-      with: { user: { columns: { username: true, password_hash: true } } },
-    })
-    .prepare();
-
   return {
     /** The new user; undefined when the name is taken, whatever its case. */
     create: (username: string, password_hash: string) =>
       create.get({ username, username_key: username.toLowerCase(), password_hash, now: clock() }),
+
+    /** The same, and a one-time password to verify the address, unless too many went there today. */
+    async createWithEmail(
+      username: string,
+      password_hash: string,
+      address: string,
+      language: Language,
+    ) {
+      const now = clock();
+      const username_key = username.toLowerCase();
+      // A hash has a random salt: with it, the row is the one inserted here.
+      const id = sql`(
+        SELECT id FROM ${users}
+        WHERE username_key = ${username_key} AND password_hash = ${password_hash}
+      )`;
+      const sending = { owner: id, recipient: id, address, language, when: sql`${id} IS NOT NULL` };
+      const [[user]] = await db.batch([
+        db
+          .insert(users)
+          .values({
+            username,
+            username_key,
+            password_hash,
+            created_at: new Date(now).toISOString(),
+          })
+          .onConflictDoNothing({ target: users.username_key })
+          .returning({ id: users.id, username: users.username }),
+        ...(await otp.send({ purpose: "verify_email", ...sending }, now)),
+      ]);
+      return user;
+    },
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
     async me(session: Session) {
       return live(await me.get({ ...session, now: clock() })).user;
     },
 
-    async credentials(session: Session) {
-      return live(await credentials.get({ ...session, now: clock() })).user;
+    /**
+     * What a password that confirms something is verified against.
+     * @throws Failure `too_many_attempts`, as `fail` does and the two that follow it
+     */
+    async credentials(session: Session, address: string | null) {
+      const now = clock();
+      const account = sql`${users.username_key}`;
+      const [found] = await db
+        .select({
+          username: users.username,
+          username_key: users.username_key,
+          email: users.email,
+          password_hash: users.password_hash,
+          retry_at: throttle.retryAt({ account, address }, now),
+        })
+        .from(sessions)
+        .innerJoin(users, eq(users.id, sessions.user_id))
+        .where(isLive({ ...session, now }));
+      const { retry_at, ...credentials } = live(found);
+      throttle.refuse(retry_at, now);
+      return credentials;
+    },
+
+    /** Counts a password that was wrong. */
+    async fail(attempt: Attempt): Promise<void> {
+      const now = clock();
+      const [[before]] = await db.batch(throttle.fail(attempt, now));
+      throttle.refuse(before?.retry_at ?? 0, now);
     },
 
     /** Sets the new hash and ends every other session, if the old hash still stands: whether it did. */
-    async changePassword(session: Session, oldHash: string, newHash: string): Promise<boolean> {
-      const owner = ownerOf(db, session, clock());
-      const [found, changed] = await db.batch([
+    async changePassword(
+      session: Session,
+      { password_hash, username_key }: Credentials,
+      newHash: string,
+      address: string | null,
+    ): Promise<boolean> {
+      const now = clock();
+      const owner = ownerOf(db, session, now);
+      const attempt = { account: username_key, address };
+      const retryAt = throttle.retryAt(attempt, now);
+      // A hash has a random salt: that it stands says that the update has happened.
+      const isChanged = sql`EXISTS (
+        SELECT 1 FROM ${users} WHERE id = ${session.user_id} AND password_hash = ${newHash}
+      )`;
+      const [found, [before], changed] = await db.batch([
         owner,
+        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
         db
           .update(users)
           .set({ password_hash: newHash })
-          .where(and(eq(users.id, owner), eq(users.password_hash, oldHash)))
-          .returning({ id: users.id }),
-        // A hash has a random salt: that it stands now says that the update above happened.
-        db.delete(sessions).where(
-          and(
-            eq(sessions.user_id, session.user_id),
-            ne(sessions.id, session.id),
-            exists(
-              db
-                .select({ id: users.id })
-                .from(users)
-                .where(and(eq(users.id, session.user_id), eq(users.password_hash, newHash))),
+          .where(
+            and(
+              eq(users.id, owner),
+              eq(users.password_hash, password_hash),
+              sql`${retryAt} <= ${now}`,
             ),
+          )
+          .returning({ id: users.id }),
+        db
+          .delete(sessions)
+          .where(
+            and(eq(sessions.user_id, session.user_id), ne(sessions.id, session.id), isChanged),
           ),
-        ),
+        ...throttle.clear(attempt, isChanged),
       ]);
       live(found[0]);
+      throttle.refuse(before?.retry_at ?? 0, now);
       return changed.length > 0;
     },
 
-    /** Deletes the user and, by cascade, all that is theirs, if the hash still stands: whether it did. */
-    async remove(session: Session, passwordHash: string): Promise<boolean> {
-      const owner = ownerOf(db, session, clock());
-      const [found, removed] = await db.batch([
+    /** Deletes the user and all that is theirs, if the hash still stands: whether it did. */
+    async remove(
+      session: Session,
+      { password_hash, username_key, email }: Credentials,
+      address: string | null,
+    ): Promise<boolean> {
+      const now = clock();
+      const owner = ownerOf(db, session, now);
+      const retryAt = throttle.retryAt({ account: username_key, address }, now);
+      const isGone = sql`NOT EXISTS (SELECT 1 FROM ${users} WHERE id = ${session.user_id})`;
+      const [found, [before], removed] = await db.batch([
         owner,
+        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
+        // Sessions, todos and unsent mails go with their user, by cascade.
         db
           .delete(users)
-          .where(and(eq(users.id, owner), eq(users.password_hash, passwordHash)))
+          .where(
+            and(
+              eq(users.id, owner),
+              eq(users.password_hash, password_hash),
+              sql`${retryAt} <= ${now}`,
+            ),
+          )
           .returning({ id: users.id }),
+        ...otp.forget(session.user_id, email, now, isGone),
+        ...throttle.clearAll(username_key, isGone),
+        ...throttle.clearAll(email ?? "", isGone),
       ]);
       live(found[0]);
+      throttle.refuse(before?.retry_at ?? 0, now);
       return removed.length > 0;
     },
   };

@@ -3,26 +3,33 @@ import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { refuseWeakPassword } from "../auth/password-policy.ts";
 import { readJson } from "../http/body.ts";
+import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
-import { NoContent, NoQuery } from "../http/values.ts";
+import { Created, NoContent, NoQuery } from "../http/values.ts";
+import { languageOf } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 import { CreatedUser, NewUser, PasswordChange, PasswordConfirmation, User } from "./model.ts";
 import { userQueries } from "./queries.ts";
 
 export function userRoutes(services: Services) {
-  const { config, hasher } = services;
-  const queries = userQueries(services.database, services.clock);
+  const { config, hasher, outbox } = services;
+  const queries = userQueries(services);
 
   return new Elysia({ prefix: "/users", tags: ["Users"] })
     .use(failures)
     .use(guard(services))
     .post(
       "/sign-up",
-      async ({ body: { username, password }, set, status, fail }) => {
+      async ({ body: { username, password, email }, request, set, status, fail }) => {
         refuseWeakPassword(password, username, "/password");
-        const user = await queries.create(username, await hasher.hash(password));
+        const hash = await hasher.hash(password);
+        const language = languageOf(request.headers.get("accept-language"));
+        const user = email
+          ? await queries.createWithEmail(username, hash, email.toLowerCase(), language)
+          : await queries.create(username, hash);
         if (!user) return fail("username_taken");
+        if (email) outbox.wake();
         set.headers.location = "/users/me";
         return status(201, user);
       },
@@ -31,26 +38,39 @@ export function userRoutes(services: Services) {
         query: NoQuery,
         body: NewUser(config.passwordMinLength),
         response: {
-          201: CreatedUser,
+          201: Created(CreatedUser, "The user was created.", "/users/me"),
           ...problems(...bodyProblems, "username_taken", "validation_failed", "weak_password"),
         },
-        detail: { summary: "Sign up", operationId: "signUp" },
+        detail: {
+          summary: "Sign up",
+          description: "With an `email`, a one-time password to verify it is on its way.",
+          operationId: "signUp",
+        },
       },
     )
     .get("/me", ({ session }) => queries.me(session), {
       auth: true,
       query: NoQuery,
       response: { 200: User, ...problems("unauthorized", "validation_failed") },
-      detail: { summary: "Who you are", operationId: "readMe" },
+      detail: {
+        summary: "Who you are",
+        description: "You, with your e-mail address once it is verified.",
+        operationId: "getMe",
+      },
     })
     .put(
       "/me/password",
-      async ({ session, body: { current_password, new_password }, status, fail }) => {
-        const { username, password_hash } = await queries.credentials(session);
+      async ({ session, body: { current_password, new_password }, request, status, fail }) => {
+        const { ip } = exchangeOf(request);
+        const credentials = await queries.credentials(session, ip);
+        const { username, username_key, password_hash } = credentials;
         refuseWeakPassword(new_password, username, "/new_password");
-        if (!(await hasher.verify(password_hash, current_password))) return fail("wrong_password");
+        if (!(await hasher.verify(password_hash, current_password))) {
+          await queries.fail({ account: username_key, address: ip });
+          return fail("wrong_password");
+        }
         const newHash = await hasher.hash(new_password);
-        return (await queries.changePassword(session, password_hash, newHash))
+        return (await queries.changePassword(session, credentials, newHash, ip))
           ? status(204, undefined)
           : fail("wrong_password");
       },
@@ -67,6 +87,7 @@ export function userRoutes(services: Services) {
             "wrong_password",
             "validation_failed",
             "weak_password",
+            "too_many_attempts",
           ),
         },
         detail: {
@@ -78,10 +99,14 @@ export function userRoutes(services: Services) {
     )
     .delete(
       "/me",
-      async ({ session, body: { password }, status, fail }) => {
-        const { password_hash } = await queries.credentials(session);
-        const isRight = await hasher.verify(password_hash, password);
-        return isRight && (await queries.remove(session, password_hash))
+      async ({ session, body: { password }, request, status, fail }) => {
+        const { ip } = exchangeOf(request);
+        const credentials = await queries.credentials(session, ip);
+        if (!(await hasher.verify(credentials.password_hash, password))) {
+          await queries.fail({ account: credentials.username_key, address: ip });
+          return fail("wrong_password");
+        }
+        return (await queries.remove(session, credentials, ip))
           ? status(204, undefined)
           : fail("wrong_password");
       },
@@ -92,7 +117,13 @@ export function userRoutes(services: Services) {
         body: PasswordConfirmation,
         response: {
           204: NoContent,
-          ...problems(...bodyProblems, "unauthorized", "wrong_password", "validation_failed"),
+          ...problems(
+            ...bodyProblems,
+            "unauthorized",
+            "wrong_password",
+            "validation_failed",
+            "too_many_attempts",
+          ),
         },
         detail: {
           summary: "Delete yourself",

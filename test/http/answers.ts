@@ -18,6 +18,7 @@ const TITLES: Record<number, string> = {
   415: "Unsupported Media Type",
   421: "Misdirected Request",
   422: "Unprocessable Content",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
@@ -51,7 +52,7 @@ export async function expectProblem(answer: Response, [status, code]: Expected) 
   expect(errors !== undefined).toBe(status === 422);
   expect(answer.headers.has("www-authenticate")).toBe(status === 401);
   expect(answer.headers.has("allow")).toBe(status === 405);
-  expect(answer.headers.has("retry-after")).toBe(status === 503);
+  expect(answer.headers.has("retry-after")).toBe(status === 429 || status === 503);
   const faults: { pointer?: string; parameter?: string; detail: string }[] = errors ?? [];
   for (const { pointer, parameter, detail: fault, ...rest } of faults) {
     expect(rest).toEqual({});
@@ -76,10 +77,20 @@ export function expectNoCanary(answer: Response, body: string): void {
   expect(whole).not.toContain(CANARY.toLowerCase());
 }
 
-/** All rows of the three tables that requests write to, for a comparison of before and after. */
-export async function stored({ services }: Service): Promise<string> {
+/** All of an answer but its request id and date. */
+export async function whole(answer: Response) {
+  const { status, headers } = answer;
+  const id = headers.get("x-request-id") ?? "";
+  const names = [...headers].filter(([name]) => name !== "x-request-id" && name !== "date");
+  return { status, headers: names, body: (await answer.text()).replace(id, "") };
+}
+
+const TABLES = ["users", "sessions", "todos", "ttl", "outbox"];
+
+/** All rows of the tables, of those that requests write to unless told, for a comparison of before and after. */
+export async function stored({ services }: Service, names = TABLES): Promise<string> {
   const tables = await services.database.$client.batch(
-    ["users", "sessions", "todos"].map((table) => `SELECT * FROM ${table} ORDER BY id`),
+    names.map((table) => `SELECT * FROM ${table} ORDER BY 1, 2`),
     "read",
   );
   return JSON.stringify(tables.map(({ rows }) => rows.map((row) => Object.values(row))));

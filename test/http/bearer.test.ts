@@ -22,6 +22,8 @@ const publicRoutes = [
   "POST /users/sign-up",
   "POST /users/log-in",
   "POST /users/refresh",
+  "POST /users/password/otp",
+  "POST /users/password/reset",
   "POST /token",
 ];
 
@@ -286,6 +288,8 @@ describe("a bad token is invalid_token", () => {
     const bodies: Record<string, unknown> = {
       "PUT /users/me/password": { current_password: PASSWORD, new_password: `${PASSWORD}!` },
       "DELETE /users/me": { password: PASSWORD },
+      "POST /users/email/otp": { email: "mina@example.com" },
+      "POST /users/email/otp/verify": { otp: "123456" },
       "POST /todos": { contents: "x" },
       "PATCH /todos/:id": { is_done: true },
     };

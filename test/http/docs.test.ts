@@ -1,12 +1,59 @@
+/** The OpenAPI document: whole, in order, and with words and examples that are worth reading. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
 import { type Service, startService } from "../service.ts";
+import {
+  type Document,
+  faultsOf,
+  namedSchemas,
+  type Operation,
+  operationsOf,
+  readDocument,
+  type Schema,
+} from "./document.ts";
 
 let service: Service;
+let document: Document;
+let operations: Operation[];
 beforeAll(async () => {
   service = await startService();
+  document = await readDocument(service);
+  operations = operationsOf(document);
 });
 afterAll(() => service.stop());
+
+const named = (operationId: string) => {
+  const operation = operations.find((each) => each.operationId === operationId);
+  if (!operation) throw new Error(`No operation ${operationId}`);
+  return operation;
+};
+
+/** What Swagger UI fills in: the first example of each field, or of the whole. */
+function exampleOf({ examples, properties }: Schema): Record<string, unknown> {
+  if (examples?.[0]) return Object(examples[0]);
+  return Object.fromEntries(
+    Object.entries(properties ?? {}).map(([name, field]) => [name, field.examples?.[0]]),
+  );
+}
+
+interface CallOptions {
+  token?: string;
+  /** Over the document's example. */
+  json?: object;
+  query?: string;
+}
+
+/** Sends what the document has for an example. */
+async function call(to: Service, operation: Operation, options: CallOptions = {}) {
+  const { method, path, parameters, requestBody } = operation;
+  const { token = "", json, query = "" } = options;
+  const id = parameters.find((parameter) => parameter.in === "path")?.schema.examples?.[0];
+  const schema = requestBody?.content["application/json"]?.schema;
+  return to.call(method, path.replace("{id}", String(id)) + query, {
+    token,
+    ...(schema && { json: { ...exampleOf(schema), ...json } }),
+  });
+}
 
 describe("GET /swagger/json", () => {
   test("a strict OpenAPI linter finds nothing", async () => {
@@ -17,4 +64,128 @@ describe("GET /swagger/json", () => {
       problems.map(({ ruleId, message, location }) => [ruleId, message, location[0]?.pointer]),
     ).toEqual([]);
   });
+
+  test("has every route of the service but the page's own, and no other", () => {
+    const routes = service.app.routes
+      .filter(({ path }) => !path.startsWith("/swagger"))
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+    expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(routes.sort());
+  });
+
+  test("each operation has a summary, one group, and an id that makes a method's name", () => {
+    for (const { operationId, summary, tags } of operations) {
+      expect(operationId).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
+      expect(summary).toMatch(/^[A-Z].*[^.]$/);
+      expect(tags).toHaveLength(1);
+    }
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("the groups stand in the order in which a person comes to them, and so do their operations", () => {
+    const groups = [...new Set(operations.flatMap(({ tags }) => tags))];
+    expect(document.tags.map(({ name }) => name)).toEqual(groups);
+    const inOrder = ["signUp", "logIn", "sendEmailOtp", "listTodos", "ping"];
+    expect(groups.map((group) => operations.find(({ tags }) => tags[0] === group))).toEqual(
+      inOrder.map(named),
+    );
+  });
+
+  test("says of an operation that it needs a token where the service asks for one", async () => {
+    for (const operation of operations) {
+      const { method, path, requestBody, security } = operation;
+      const body = requestBody && { json: {} };
+      const answer = await service.call(method, path.replace("{id}", "1"), body);
+      const asked = answer.status === 401 && (await answer.json()).code === "unauthorized";
+      expect([operation.operationId, asked]).toEqual([operation.operationId, security.length > 0]);
+      expect(operation.responses["401"] !== undefined || !asked).toBe(true);
+    }
+  });
+
+  test("every parameter, field and header has a description and examples that fit", () => {
+    const fields = operations.flatMap(namedSchemas);
+    expect(fields.length).toBeGreaterThan(200);
+    const isWhole = ({ type }: Schema) => type === "object" || type === "array";
+    const bad = fields.flatMap(([name, schema]) => {
+      const { description = "", examples = [] } = schema;
+      if (!/^\S.*\.$/.test(description)) return [`${name} has no description`];
+      if (examples.length === 0 && !isWhole(schema)) return [`${name} has no example`];
+      const faults = examples.map((example) => faultsOf(schema, example)).join("");
+      return faults === "" ? [] : [`${name}: ${faults}`];
+    });
+    expect(bad).toEqual([]);
+  });
+
+  test("every error has an example for each of its codes, and they fit", () => {
+    for (const { operationId, responses } of operations) {
+      for (const [status, { content }] of Object.entries(responses)) {
+        if (Number(status) < 400) continue;
+        const [{ schema, examples = {} } = { schema: {} }] = Object.values(content ?? {});
+        // The codes of a problem, or of OAuth.
+        const { code, error } = schema.allOf?.[1]?.properties ?? schema.properties ?? {};
+        const codes = (code ?? error)?.enum ?? [(code ?? error)?.const];
+        const told: unknown[] = Object.keys(examples);
+        expect([operationId, status, told]).toEqual([operationId, status, codes]);
+        for (const [name, { value }] of Object.entries(examples)) {
+          expect([operationId, name, faultsOf(schema, value)]).toEqual([operationId, name, ""]);
+          expect(value).toMatchObject(
+            code ? { status: Number(status), code: name } : { error: name },
+          );
+        }
+      }
+    }
+  });
+
+  test("the example of a 422 is what the service says of such a request", async () => {
+    const { token } = await service.user();
+    for (const operation of operations) {
+      const { operationId, responses } = operation;
+      const examples = responses["422"]?.content?.["application/problem+json"]?.examples;
+      const { errors } = Object(examples?.validation_failed?.value);
+      if (!errors) continue;
+      const [{ pointer, parameter }] = errors;
+      const wrong = pointer
+        ? { json: { [pointer.slice(1)]: null } }
+        : { query: `?${parameter || "nothing"}=nothing` };
+      const answer = await call(service, operation, { token, ...wrong });
+      expect({ operationId, ...(await answer.json()) }).toMatchObject({ operationId, errors });
+    }
+  });
+
+  test.each([
+    ["signUp", { username: "jiho", password: "password123" }],
+    ["changePassword", { new_password: "password123" }],
+  ])("the example of a weak password at %s is what the service says", async (id, json) => {
+    const { token } = await service.user();
+    const problems = named(id).responses["422"]?.content?.["application/problem+json"];
+    const { errors } = Object(problems?.examples?.weak_password?.value);
+    const answer = await call(service, named(id), { token, json });
+    expect(await answer.json()).toMatchObject({ code: "weak_password", errors });
+  });
+
+  test("the walk of its introduction works with the examples as they are", async () => {
+    await using fresh = await startFresh();
+    const walk = async (id: string, options: CallOptions = {}) => {
+      const answer = await call(fresh, named(id), options);
+      expect([id, answer.ok]).toEqual([id, true]);
+      return answer;
+    };
+    await walk("signUp");
+    const { access_token: token, refresh_token } = await (await walk("logIn")).json();
+    await walk("createTodo", { token });
+    await walk("listTodos", { token });
+    expect(await (await walk("updateTodo", { token })).json()).toMatchObject({ is_done: true });
+    await walk("deleteTodo", { token });
+    await walk("verifyEmail", { token, json: { otp: await fresh.nextOtp("mina@example.com") } });
+    await walk("sendPasswordOtp");
+    const otp = await fresh.nextOtp("mina@example.com");
+    await walk("refreshTokens", { json: { refresh_token } });
+    await walk("logOut", { token });
+    await walk("resetPassword", { json: { otp } });
+  });
 });
+
+async function startFresh() {
+  const fresh = await startService();
+  return { ...fresh, [Symbol.asyncDispose]: fresh.stop };
+}

@@ -18,11 +18,11 @@ let before: string;
 beforeAll(async () => {
   service = await startService();
   await service.user();
-  before = await stored(service);
+  before = await stored(service, ["sessions"]);
 });
 afterAll(() => service.stop());
 // No session begins.
-afterEach(async () => expect(await stored(service)).toBe(before));
+afterEach(async () => expect(await stored(service, ["sessions"])).toBe(before));
 
 function post(body: string, headers: Record<string, string> = { "content-type": FORM }) {
   const bytes = Uint8Array.from(body, (char) => char.charCodeAt(0));

@@ -19,12 +19,13 @@ const MEDIA_TYPE: Expected = [415, "unsupported_media_type"];
 const INVALID: Expected = [422, "validation_failed"];
 
 const KIB_64 = 64 * 1024;
+const ADDRESS = `${CANARY}@example.com`;
 
 interface BodyRoute {
   method: string;
   pattern: string;
   /** What it takes; a `?` at the end of a name says that it may be left out. */
-  fields: Record<string, "text" | "boolean">;
+  fields: Record<string, keyof typeof badValues>;
   /** A body that is good in form and values. */
   body: Record<string, unknown>;
   isPublic?: true;
@@ -34,8 +35,8 @@ const bodyRoutes: BodyRoute[] = [
   {
     method: "POST",
     pattern: "/users/sign-up",
-    fields: { username: "text", password: "text" },
-    body: { username: CANARY, password: PASSWORD },
+    fields: { username: "text", password: "text", "email?": "email" },
+    body: { username: CANARY, password: PASSWORD, email: ADDRESS },
     isPublic: true,
   },
   {
@@ -63,6 +64,32 @@ const bodyRoutes: BodyRoute[] = [
     pattern: "/users/me",
     fields: { password: "text" },
     body: { password: PASSWORD },
+  },
+  {
+    method: "POST",
+    pattern: "/users/email/otp",
+    fields: { email: "email" },
+    body: { email: ADDRESS },
+  },
+  {
+    method: "POST",
+    pattern: "/users/email/otp/verify",
+    fields: { otp: "text" },
+    body: { otp: CANARY },
+  },
+  {
+    method: "POST",
+    pattern: "/users/password/otp",
+    fields: { email: "email" },
+    body: { email: ADDRESS },
+    isPublic: true,
+  },
+  {
+    method: "POST",
+    pattern: "/users/password/reset",
+    fields: { email: "email", otp: "text", new_password: "text" },
+    body: { email: ADDRESS, otp: CANARY, new_password: `${CANARY} battery staple` },
+    isPublic: true,
   },
   {
     method: "POST",
@@ -256,6 +283,52 @@ const badBoolean: [name: string, value: unknown][] = [
   ["an object", { [CANARY]: true }],
 ];
 
+/** What an e-mail address may never be, beside that. */
+const badEmail: [name: string, value: unknown][] = [
+  ["without @", CANARY],
+  ["without a local part", "@example.com"],
+  ["without a domain", `${CANARY}@`],
+  ["with two @", `${CANARY}@example.com@example.org`],
+  ["255 characters long", `${CANARY}@${`${"x".repeat(59)}.`.repeat(4)}xxxxx`],
+  ["two addresses, by a comma", `${ADDRESS},eve@example.org`],
+  ["two addresses, by a semicolon", `${ADDRESS};eve@example.org`],
+  ["two addresses, by a space", `${ADDRESS} eve@example.org`],
+  ["two addresses in a list", [ADDRESS, "eve@example.org"]],
+  ["a group", `friends:${ADDRESS},eve@example.org;`],
+  ["a header in a second line", `${ADDRESS}\r\nBcc: eve@example.org`],
+  ["followed by CR", `${ADDRESS}\r`],
+  ["followed by LF", `${ADDRESS}\n`],
+  ["with LF within", `${CANARY}\n@example.com`],
+  ["folded", `${CANARY}@\r\n example.com`],
+  ["a comment and an address", `(${CANARY})${ADDRESS}`],
+  ["an address and a comment", `${ADDRESS} (${CANARY})`],
+  ["with a comment within", `${CANARY}(eve)@example.com`],
+  ["with a display name", `Mina <${ADDRESS}>`],
+  ["in angle brackets", `<${ADDRESS}>`],
+  ["with an SMTP parameter", `${ADDRESS}> NOTIFY=SUCCESS`],
+  ["with a source route", `@a.example:${ADDRESS}`],
+  ["quoted", `"${CANARY}"@example.com`],
+  ["quoted, with @ within", `"${CANARY}@example.org"@example.com`],
+  ["with a backslash", `${CANARY}\\@example.com`],
+  ["a URL", `mailto:${ADDRESS}`],
+  ["after a space", ` ${ADDRESS}`],
+  ["before a space", `${ADDRESS} `],
+  ["with a dot at the start", `.${ADDRESS}`],
+  ["with a dot before the @", `${CANARY}.@example.com`],
+  ["with two dots", `${CANARY}..${ADDRESS}`],
+  ["with two dots in the domain", `${CANARY}@example..com`],
+  ["with a dot at the end", `${ADDRESS}.`],
+  ["at a domain with a hyphen first", `${CANARY}@-example.com`],
+  ["at a domain with an underscore", `${CANARY}@exa_mple.com`],
+  ["at a label of 64 characters", `${CANARY}@${"x".repeat(64)}.com`],
+  // In lower case it is k, and so somebody else's address.
+  ["with a Kelvin sign", `\u212a${ADDRESS}`],
+  ["with a full-width letter", `${CANARY}\uff4d@example.com`],
+  ["with a zero-width space", `${CANARY}\u200b@example.com`],
+  ["with a full-width @", `${CANARY}\uff20example.com`],
+];
+const badValues = { text: badText, email: [...badText, ...badEmail], boolean: badBoolean };
+
 const unknownFields = [
   "id",
   "user_id",
@@ -357,8 +430,8 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
   }
 
   for (const name of names) {
-    const kind = route.fields[name] ?? route.fields[`${name}?`];
-    test.each(kind === "text" ? badText : badBoolean)(
+    const kind = route.fields[name] ?? route.fields[`${name}?`] ?? "text";
+    test.each(badValues[kind])(
       `${name} is validation_failed when it is %s`,
       async (_name, value) => {
         const answer = await sendJson({ ...route.body, [name]: value });

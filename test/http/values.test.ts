@@ -1,7 +1,7 @@
 /** Values that any route may meet, good and bad: query parameters, ids, names given twice, text at its limits. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { PASSWORD, type Service, startService } from "../service.ts";
-import { CANARY, type Expected, expectProblem, sendRaw, stored } from "./answers.ts";
+import { CANARY, type Expected, expectProblem, sendRaw, stored, whole } from "./answers.ts";
 
 const INVALID: Expected = [422, "validation_failed"];
 
@@ -34,6 +34,14 @@ const bodies: Record<string, Record<string, unknown>> = {
   "POST /users/refresh": { refresh_token: CANARY },
   "PUT /users/me/password": { current_password: PASSWORD, new_password: `${PASSWORD}!` },
   "DELETE /users/me": { password: PASSWORD },
+  "POST /users/email/otp": { email: "mina@example.com" },
+  "POST /users/email/otp/verify": { otp: "123456" },
+  "POST /users/password/otp": { email: "mina@example.com" },
+  "POST /users/password/reset": {
+    email: "mina@example.com",
+    otp: "123456",
+    new_password: `${PASSWORD}!`,
+  },
   "POST /todos": { contents: "Sweep" },
   "PATCH /todos/:id": { is_done: true },
 };
@@ -133,14 +141,6 @@ describe("query parameters of GET /todos", () => {
     expect(parameters.sort()).toEqual(["is_done", "limit", "order"]);
   });
 });
-
-/** All of an answer but its request id and date. */
-async function whole(answer: Response) {
-  const { status, headers } = answer;
-  const id = headers.get("x-request-id") ?? "";
-  const names = [...headers].filter(([name]) => name !== "x-request-id" && name !== "date");
-  return { status, headers: names, body: (await answer.text()).replace(id, "") };
-}
 
 const badIds = [
   "0",

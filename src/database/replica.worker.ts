@@ -1,0 +1,48 @@
+/**
+ * Keeps an embedded replica in step with its server, in a thread of its own: libSQL's client blocks its thread for as
+ * long as the server takes, for ever if the line is dead, and can't be opened while the server is out of reach.
+ */
+import { chmodSync, existsSync } from "node:fs";
+import { type Client, createClient } from "@libsql/client/sqlite3";
+
+/** What the thread is started with. */
+export interface Following {
+  path: string;
+  syncUrl: string;
+  authToken: string | undefined;
+  /** Milliseconds from one sync to the next. */
+  interval: number;
+}
+
+/** What the thread tells after each sync: how many milliseconds it took, or why it failed. */
+export type Synced = { took: number } | { reason: string };
+
+let client: Client | undefined;
+
+async function sync({ path, syncUrl, authToken }: Following): Promise<void> {
+  client ??= createClient({
+    url: `file:${path}`,
+    syncUrl,
+    ...(authToken !== undefined && { authToken }),
+  });
+  await client.sync();
+  // It holds password hashes, and libSQL's client makes it for everyone to read.
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    if (existsSync(file)) chmodSync(file, 0o600);
+  }
+}
+
+async function follow(following: Following): Promise<void> {
+  const startedAt = performance.now();
+  let synced: Synced;
+  try {
+    await sync(following);
+    synced = { took: performance.now() - startedAt };
+  } catch (error) {
+    synced = { reason: error instanceof Error ? error.message : String(error) };
+  }
+  postMessage(synced);
+  setTimeout(follow, following.interval, following);
+}
+
+addEventListener("message", ({ data }: MessageEvent<Following>) => follow(data));

@@ -1,0 +1,15 @@
+/** Prints mails to the terminal instead of sending them, for development without a mail server. */
+import type { Transport } from "./transport.ts";
+
+/** A transport to stdout. */
+export function openLog(): Transport {
+  return {
+    async send({ to, subject, text }) {
+      const line = "─".repeat(60);
+      const mail = `To: ${to}\nSubject: ${subject}\n\n${text.trimEnd()}`;
+      // Not by the logger: whoever is reading needs the mail as it is, in whatever format the log comes.
+      process.stdout.write(`${line}\n${mail}\n${line}\n`);
+    },
+    close() {},
+  };
+}

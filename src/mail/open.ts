@@ -1,0 +1,22 @@
+/** Opens the way out for mails that `MAIL_URL` names. */
+import { openLog } from "./log.ts";
+import type { Transport } from "./transport.ts";
+
+/**
+ * @param url `log:`, or an `smtp://` or `smtps://` one as `openSmtp` takes it
+ * @param from the sender: an address, or a name and an address in angle brackets
+ */
+export function openTransport(url: string, from: string): Transport {
+  if (url === "log:") return openLog();
+  // Loaded with the first mail, and so never where there is only the log: it needs modules of Node.js.
+  let smtp: Promise<Transport> | undefined;
+  return {
+    async send(mail) {
+      smtp ??= import("./smtp.ts").then(({ openSmtp }) => openSmtp(url, from));
+      return (await smtp).send(mail);
+    },
+    close() {
+      smtp?.then((transport) => transport.close()).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/** Starts the service on Deno. */
+import { run } from "./run.ts";
+
+const addresses = new WeakMap<Request, string>();
+
+await run({
+  // Asked for one by one, since there is a permission for each.
+  environment: new Proxy({}, { get: (_, name) => Deno.env.get(String(name)) }),
+  isTerminal: Deno.stdout.isTerminal(),
+  listen(hostname, port, fetch) {
+    const cut = new AbortController();
+    const listening = Deno.serve(
+      // What it would print by itself is no line of the log.
+      { hostname, port, signal: cut.signal, onListen() {} },
+      (request, { remoteAddr }) => {
+        addresses.set(request, remoteAddr.hostname);
+        return fetch(request);
+      },
+    );
+    let isStopped = false;
+    return {
+      url: `http://${hostname}:${listening.addr.port}/`,
+      async stop() {
+        await listening.shutdown();
+        isStopped = true;
+      },
+      async abort() {
+        if (!isStopped) cut.abort();
+        await listening.finished;
+      },
+    };
+  },
+  socketAddress: (request) => addresses.get(request) ?? null,
+  onSignal(stop) {
+    Deno.addSignalListener("SIGTERM", () => stop("SIGTERM"));
+    Deno.addSignalListener("SIGINT", () => stop("SIGINT"));
+  },
+  writeError: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  exit: (code) => Deno.exit(code),
+});

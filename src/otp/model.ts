@@ -1,0 +1,43 @@
+/** What goes into and comes out of the routes for one-time passwords. */
+import { t } from "elysia";
+import { Text } from "../http/text.ts";
+import { Integer } from "../http/values.ts";
+import { Email, NEXT_PASSWORD, NewPassword } from "../users/model.ts";
+
+const Otp = Text({
+  description: "The six digits from the mail.",
+  minLength: 1,
+  maxLength: 32,
+  examples: ["123456"],
+});
+
+export const OtpRequest = t.Object(
+  { email: Email },
+  { title: "OtpRequest", additionalProperties: false },
+);
+
+export const OtpSent = t.Object(
+  {
+    expires_in: Integer({
+      description: "Seconds for which the one-time password is good.",
+      examples: [180],
+    }),
+    resend_after: Integer({
+      description: "Seconds after which another may be asked for.",
+      examples: [60],
+    }),
+  },
+  { title: "OtpSent", description: "A mail is on its way." },
+);
+
+export const OtpVerification = t.Object(
+  { otp: Otp },
+  { title: "OtpVerification", additionalProperties: false },
+);
+
+/** @param minLength of the new password, in code points */
+export const PasswordReset = (minLength: number) =>
+  t.Object(
+    { email: Email, otp: Otp, new_password: NewPassword(minLength, NEXT_PASSWORD) },
+    { title: "PasswordReset", additionalProperties: false },
+  );

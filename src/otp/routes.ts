@@ -1,0 +1,116 @@
+/** One-time passwords by mail: to verify an address, and to reset a forgotten password. */
+import { Elysia } from "elysia";
+import { guard } from "../auth/guard.ts";
+import { refuseWeakPassword } from "../auth/password-policy.ts";
+import { readJson } from "../http/body.ts";
+import { failures } from "../http/failures.ts";
+import { bodyProblems, problems } from "../http/problem.ts";
+import { NoContent, NoQuery } from "../http/values.ts";
+import { languageOf } from "../mail/language.ts";
+import type { Services } from "../services.ts";
+import { User } from "../users/model.ts";
+import { OtpRequest, OtpSent, OtpVerification, PasswordReset } from "./model.ts";
+import { otpQueries } from "./queries.ts";
+
+export function otpRoutes(services: Services) {
+  const { config, hasher, outbox } = services;
+  const queries = otpQueries(services);
+  const languageFor = (request: Request) => languageOf(request.headers.get("accept-language"));
+
+  return new Elysia({ prefix: "/users", tags: ["One-time passwords"] })
+    .use(failures)
+    .use(guard(services))
+    .post(
+      "/email/otp",
+      async ({ session, body, request, status }) => {
+        const address = body.email.toLowerCase();
+        const sent = await queries.sendVerification(session, address, languageFor(request));
+        outbox.wake();
+        return status(202, sent);
+      },
+      {
+        auth: true,
+        parse: ({ request }) => readJson(request),
+        query: NoQuery,
+        body: OtpRequest,
+        response: {
+          202: OtpSent,
+          ...problems(...bodyProblems, "unauthorized", "validation_failed", "otp_cooldown"),
+        },
+        detail: {
+          summary: "Ask for a one-time password to verify an address",
+          description: "The mail is in Korean if `Accept-Language` prefers it, else in English.",
+          operationId: "sendEmailOtp",
+        },
+      },
+    )
+    .post(
+      "/email/otp/verify",
+      async ({ session, body, fail }) =>
+        (await queries.verify(session, body.otp)) ?? fail("invalid_otp"),
+      {
+        auth: true,
+        parse: ({ request }) => readJson(request),
+        query: NoQuery,
+        body: OtpVerification,
+        response: {
+          200: User,
+          ...problems(...bodyProblems, "invalid_otp", "unauthorized", "validation_failed"),
+        },
+        detail: {
+          summary: "Verify the address",
+          description: "It is then yours, and you may log in by it.",
+          operationId: "verifyEmail",
+        },
+      },
+    )
+    .post(
+      "/password/otp",
+      async ({ body, request, status }) => {
+        const sent = await queries.sendReset(body.email.toLowerCase(), languageFor(request));
+        outbox.wake();
+        return status(202, sent);
+      },
+      {
+        parse: ({ request }) => readJson(request),
+        query: NoQuery,
+        body: OtpRequest,
+        response: {
+          202: OtpSent,
+          ...problems(...bodyProblems, "validation_failed", "otp_cooldown"),
+        },
+        detail: {
+          summary: "Ask for a one-time password to reset a forgotten password",
+          description: "The answer is the same whether anybody has the address or not.",
+          operationId: "sendPasswordOtp",
+        },
+      },
+    )
+    .post(
+      "/password/reset",
+      async ({ body: { email, otp, new_password }, status, fail }) => {
+        const address = email.toLowerCase();
+        const user = await queries.judgeReset(address, otp);
+        if (!user) return fail("invalid_otp");
+        refuseWeakPassword(new_password, user.username, "/new_password");
+        const newHash = await hasher.hash(new_password);
+        return (await queries.reset(user, address, otp, newHash))
+          ? status(204, undefined)
+          : fail("invalid_otp");
+      },
+      {
+        parse: ({ request }) => readJson(request),
+        query: NoQuery,
+        body: PasswordReset(config.passwordMinLength),
+        response: {
+          204: NoContent,
+          ...problems(...bodyProblems, "invalid_otp", "validation_failed", "weak_password"),
+        },
+        detail: {
+          summary: "Reset the password",
+          description: "Every session ends, and a locked account is open again.",
+          operationId: "resetPassword",
+        },
+      },
+    );
+}

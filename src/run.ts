@@ -1,0 +1,98 @@
+/** Runs the service, the same on each runtime: configuration, services, migrations, listen, and on a signal drain. */
+import { getLogger } from "@logtape/logtape";
+import { createApp } from "./app.ts";
+import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "./config.ts";
+import { migrate } from "./database/migrate.ts";
+import type { SocketAddress } from "./http/address.ts";
+import { configureLog } from "./http/log.ts";
+import { createServices, type Services } from "./services.ts";
+
+/** What the service needs of the runtime that it is on. */
+export interface Runtime {
+  environment: Record<string, string | undefined>;
+  /** Whether a person reads stdout. */
+  isTerminal: boolean;
+  /** Throws what the runtime has for an address that can't be listened on. */
+  listen(hostname: string, port: number, fetch: (request: Request) => Promise<Response>): Server;
+  socketAddress: SocketAddress;
+  /** Calls `stop` at each SIGTERM and SIGINT. */
+  onSignal(stop: (signal: string) => void): void;
+  writeError(text: string): void;
+  exit(code: number): void;
+}
+
+export interface Server {
+  /** Where it listens. */
+  url: string;
+  /** Takes no more connections, and resolves when the last answer has left. */
+  stop(): Promise<void>;
+  /** Cuts what is left. */
+  abort(): Promise<void>;
+}
+
+/** Never resolves but when the start has failed for a reason that whoever started it can mend. */
+export async function run(runtime: Runtime): Promise<void> {
+  try {
+    await start(runtime);
+  } catch (error) {
+    // A line for each fault. Anything else is a bug, and wants its stack.
+    if (!(error instanceof ConfigError)) throw error;
+    runtime.writeError(`${error.faults.join("\n")}\n`);
+    runtime.exit(1);
+  }
+}
+
+async function start(runtime: Runtime): Promise<void> {
+  const config = readConfig(runtime.environment);
+  const { logFormat, logLevel } = config;
+  const format = runtime.isTerminal ? "pretty" : "json";
+  configureLog(logFormat === "auto" ? format : logFormat, logLevel);
+  const logger = getLogger("todos");
+
+  const services = await createServices(config, runtime.socketAddress);
+  const { database, drain, outbox } = services;
+  const server = await serve(runtime, config, services).catch((error) => {
+    database.$client.close();
+    throw error;
+  });
+  let isStopping = false;
+  runtime.onSignal(async (signal) => {
+    // A second signal changes nothing: what is in flight still has its time.
+    if (isStopping) return;
+    isStopping = true;
+    logger.info(`${signal}: draining`);
+    const finished = drain
+      .begin()
+      .then(() => server.stop())
+      .then(() => outbox.stop());
+    const timeUp = new Promise((resolve) => setTimeout(resolve, config.shutdownTimeout * 1000));
+    await Promise.race([finished, timeUp]);
+    await server.abort();
+    database.$client.close();
+    logger.info("stopped");
+    runtime.exit(0);
+  });
+  // Only now: a signal that comes right after this line finds who minds it.
+  logger.info(`listening on ${server.url}`);
+  // Mails that a former process put down and could not send.
+  outbox.wake();
+}
+
+async function serve(runtime: Runtime, config: Config, services: Services): Promise<Server> {
+  // Others may be using a database on a server: there, it is for whoever deploys to say when.
+  if (isEmbedded(config) || config.migrateOnStart) {
+    await migrate(services.database).catch((error) => {
+      throw faultOf("Cannot bring the database up to date (DATABASE_URL)", error);
+    });
+  }
+  const app = createApp(services);
+  const { host, port } = config;
+  try {
+    return runtime.listen(host, port, async (request) => app.fetch(request));
+  } catch (error) {
+    const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    // The runtimes' own messages for the rest are misleading: of files, for a name that can't be resolved.
+    const cause = inUse ? "the port is in use" : "not an address of this machine, or not allowed";
+    throw faultOf(`Cannot listen on ${host}:${port} (HOST, PORT)`, cause);
+  }
+}

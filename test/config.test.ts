@@ -1,0 +1,209 @@
+/** The settings: `.env.example` tells of each and of its default, and what can't be one is refused by its name. */
+import { describe, expect, test } from "bun:test";
+import { ConfigError, readConfig } from "../src/config.ts";
+
+/** Nothing that this file sets holds it by chance, and no fault may. */
+const CANARY = "Zq7canary";
+
+type Environment = Record<string, string | undefined>;
+
+const PRODUCTION = {
+  NODE_ENV: "production",
+  JWT_SECRET: "s".repeat(32),
+  MAIL_URL: "smtps://todos:secret@mail.example",
+  MAIL_FROM: "todos@example.com",
+};
+
+/** `.env.example` as Bun itself reads it. */
+function readExample(): Record<string, string> {
+  const path = new URL("../.env.example", import.meta.url).pathname;
+  const print = "process.stdout.write(JSON.stringify(process.env))";
+  const run = Bun.spawnSync([process.execPath, `--env-file=${path}`, "-e", print], {
+    env: {},
+    // Where there is no `.env` of one's own.
+    cwd: import.meta.dir,
+  });
+  return JSON.parse(run.stdout.toString());
+}
+const example = readExample();
+
+/** The names that `readConfig` asks for. */
+function namesRead(): string[] {
+  const names = new Set<string>();
+  const recording = new Proxy<Environment>(
+    {},
+    {
+      get(_target, name) {
+        names.add(String(name));
+        return undefined;
+      },
+    },
+  );
+  readConfig(recording);
+  return [...names];
+}
+
+function faultsOf(environment: Environment): readonly string[] {
+  try {
+    readConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+describe(".env.example", () => {
+  test("has every setting, and no other", () => {
+    const names = namesRead();
+    expect(names).toContainValues(["PORT", "OTP_TTL"]);
+    expect(Object.keys(example).toSorted()).toEqual(names.toSorted());
+  });
+
+  test("has the defaults", () => {
+    expect(readConfig(example)).toEqual(readConfig({}));
+  });
+
+  test("says in a line above each group or setting what it is", async () => {
+    const text = await Bun.file(new URL("../.env.example", import.meta.url)).text();
+    for (const line of text.split("\n")) expect(line).toMatch(/^$|^# .|^[A-Z_]+=/);
+  });
+});
+
+describe("defaults", () => {
+  test("are those of the contract", () => {
+    expect(readConfig({})).toMatchObject({
+      accessTokenTtl: 1800,
+      refreshTokenTtl: 30 * 24 * 3600,
+      refreshLeeway: 10,
+      passwordMinLength: 8,
+      otpTtl: 180,
+      otpResendAfter: 60,
+      otpDailyLimit: 10,
+      corsOrigins: [],
+      trustProxy: 0,
+      mailUrl: "log:",
+    });
+  });
+
+  test("stand in for what is empty", () => {
+    const empty = Object.fromEntries(namesRead().map((name) => [name, ""]));
+    expect(readConfig(empty)).toEqual(readConfig({}));
+  });
+
+  test("in production are none for the secret and for mails, which must be set", () => {
+    expect(faultsOf(PRODUCTION)).toEqual([]);
+    expect(readConfig(PRODUCTION)).toMatchObject({ production: true, host: "0.0.0.0" });
+    expect(faultsOf({ NODE_ENV: "production" })).toEqual([
+      "JWT_SECRET must be set when NODE_ENV is production",
+      "MAIL_URL must be set when NODE_ENV is production",
+      "MAIL_FROM must be set when NODE_ENV is production",
+    ]);
+  });
+});
+
+describe("faults", () => {
+  /** Bad, whatever the setting, but for those that take any text. */
+  const allWrong = Object.fromEntries(
+    namesRead()
+      .filter((name) => !["NODE_ENV", "HOST", "JWT_ISSUER", "JWT_AUDIENCE"].includes(name))
+      .map((name) => [name, `\t${CANARY}`]),
+  );
+
+  test("are all named at once, by the setting and never by the value", () => {
+    const faults = faultsOf(allWrong);
+    const named = faults.map((fault) => fault.split(" ")[0] ?? "");
+    expect(named.toSorted()).toEqual(Object.keys(allWrong).toSorted());
+    expect(faults.join("\n")).not.toContain(CANARY);
+    expect(() => readConfig(allWrong)).toThrow(/^Configuration: PORT must be an integer/);
+  });
+
+  const integers = faultsOf(allWrong).flatMap((fault) => {
+    const [, name = "", min, max] =
+      /^(\w+) must be an integer from (\d+) to (\d+)$/.exec(fault) ?? [];
+    return name === "" ? [] : [[name, Number(min), Number(max)] as const];
+  });
+
+  test("in integers are told with their bounds", () => {
+    expect(integers).toContainValues([
+      ["PORT", 0, 65_535],
+      ["ACCESS_TOKEN_TTL", 1, 86_400],
+      ["REFRESH_TOKEN_TTL", 1, 31_622_400],
+      ["REFRESH_LEEWAY", 0, 60],
+      ["PASSWORD_MIN_LENGTH", 8, 64],
+      ["TRUST_PROXY", 0, 10],
+      ["OTP_TTL", 1, 3600],
+      ["OTP_RESEND_AFTER", 0, 3600],
+      ["OTP_DAILY_LIMIT", 1, 1000],
+      ["SHUTDOWN_TIMEOUT", 1, 300],
+    ]);
+  });
+
+  test.each(integers)("%s is an integer from %i to %i, in decimal", (name, min, max) => {
+    for (const good of [min, max]) expect(faultsOf({ [name]: String(good) })).toEqual([]);
+    for (const bad of [min - 1, max + 1, "x", "1.5", "1e1", "+9", "0x9", " 9", "9 ", "9s", "٩"]) {
+      const rule = `${name} must be an integer from ${min} to ${max}`;
+      expect([bad, faultsOf({ [name]: String(bad) })]).toEqual([bad, [rule]]);
+    }
+  });
+
+  test.each<[name: string, good: string[], bad: string[]]>([
+    [
+      "JWT_SECRET",
+      ["s".repeat(32), "s".repeat(1000), "ß".repeat(16)],
+      ["s".repeat(31), "ß".repeat(15)],
+    ],
+    [
+      "CORS_ORIGINS",
+      [
+        "https://app.example",
+        "https://app.example,http://localhost:5173",
+        "https://a.b , https://c.d",
+      ],
+      [
+        "*",
+        "null",
+        "app.example",
+        "https://app.example/",
+        "https://app.example,",
+        "https://APP.example",
+        "https://app.example:443",
+      ],
+    ],
+    [
+      "MAIL_URL",
+      ["log:", "smtp://mail.example", "smtps://todos:secret@mail.example:465?requireTLS=true"],
+      ["log", "log:x", "mail.example", "smtp:", "smtp://", "https://mail.example", "file:mail"],
+    ],
+    [
+      "MAIL_FROM",
+      ["todos@example.com", "Todos <todos@example.com>", '"Todos, Inc." <todos@example.com>'],
+      [
+        "todos",
+        "Todos todos@example.com",
+        "<todos@example.com",
+        "a@example.com, b@example.com",
+        "Todos <a@example.com> <b@example.com>",
+        "Todos\r\nBcc: b@example.com <a@example.com>",
+        "a@example.com\n",
+      ],
+    ],
+    ["LOG_FORMAT", ["json", "pretty", "auto"], ["JSON", "text", "json,pretty"]],
+    ["LOG_LEVEL", ["debug", "info", "warning", "error"], ["warn", "INFO", "0"]],
+  ])("%s takes some and refuses others", (name, good, bad) => {
+    for (const value of good) expect([value, faultsOf({ [name]: value })]).toEqual([value, []]);
+    for (const value of bad) {
+      const faults = faultsOf({ [name]: value });
+      expect([value, faults]).toEqual([
+        value,
+        [expect.stringMatching(new RegExp(`^${name} must be `))],
+      ]);
+    }
+  });
+
+  test("in production mails to the log are one: one-time passwords must not be kept there", () => {
+    expect(faultsOf({ ...PRODUCTION, MAIL_URL: "log:" })).toEqual([
+      "MAIL_URL must be an smtp:// or smtps:// URL",
+    ]);
+  });
+});

@@ -1,0 +1,87 @@
+/** From where a request comes, by its socket and `X-Forwarded-For`, and what of that one client can't change. */
+import { describe, expect, test } from "bun:test";
+import { clientAddress, networkOf } from "../../src/http/address.ts";
+
+const SOCKET = "192.0.2.1";
+
+describe("the client's address", () => {
+  test.each<[forwarded: string | undefined, trustProxy: number, address: string]>([
+    // By default the header counts for nothing.
+    [undefined, 0, SOCKET],
+    ["203.0.113.7", 0, SOCKET],
+    ["203.0.113.7, 203.0.113.8", 0, SOCKET],
+    // Counted from the right, whatever stands further left.
+    ["203.0.113.7", 1, "203.0.113.7"],
+    ["203.0.113.6, 203.0.113.7", 1, "203.0.113.7"],
+    ["203.0.113.6,203.0.113.7", 1, "203.0.113.7"],
+    ["nonsense,, 203.0.113.7 ", 1, "203.0.113.7"],
+    ["203.0.113.6, 203.0.113.7", 2, "203.0.113.6"],
+    ["203.0.113.5, 203.0.113.6, 203.0.113.7", 2, "203.0.113.6"],
+    ["203.0.113.5, 203.0.113.6, 203.0.113.7", 3, "203.0.113.5"],
+    // Who did not come through as many proxies is whoever called the last.
+    [undefined, 1, SOCKET],
+    ["", 1, SOCKET],
+    ["203.0.113.7", 2, SOCKET],
+    // What is no address is none, and so can't fill the table or forge a line.
+    ["203.0.113.7, unknown", 1, SOCKET],
+    ["203.0.113.7, _hidden", 1, SOCKET],
+    ["203.0.113.7, ", 1, SOCKET],
+    ["1".repeat(200), 1, SOCKET],
+    [`${"1:".repeat(100)}1`, 1, SOCKET],
+    ['"203.0.113.7"', 1, SOCKET],
+    ["203.0.113.7 203.0.113.8", 1, SOCKET],
+    // IPv6, and IPv4 on a socket that listens on both.
+    ["2001:db8::7", 1, "2001:db8::7"],
+    ["2001:DB8:0:0:0:0:0:7", 1, "2001:DB8:0:0:0:0:0:7"],
+    ["::1", 1, "::1"],
+    ["::ffff:203.0.113.7", 1, "203.0.113.7"],
+    ["::FFFF:203.0.113.7", 1, "203.0.113.7"],
+    // A port, which the client can choose, is no part of it.
+    ["203.0.113.7:50001", 1, "203.0.113.7"],
+    ["[2001:db8::7]:50001", 1, "2001:db8::7"],
+    ["[2001:db8::7]", 1, "2001:db8::7"],
+  ])("of %j behind %i is %s", (forwarded, trustProxy, address) => {
+    const headers: Record<string, string> = {};
+    if (forwarded !== undefined) headers["x-forwarded-for"] = forwarded;
+    const request = new Request("http://localhost/", { headers });
+    expect(clientAddress(request, SOCKET, trustProxy)).toBe(address);
+  });
+
+  test.each([
+    ["::ffff:203.0.113.7", "203.0.113.7"],
+    ["::1", "::1"],
+    [null, null],
+  ])("of a socket at %s is %s", (socket, address) => {
+    expect(clientAddress(new Request("http://localhost/"), socket, 0)).toBe(address);
+  });
+
+  test("of a header given twice is counted over both", () => {
+    const headers = new Headers();
+    headers.append("x-forwarded-for", "203.0.113.5, 203.0.113.6");
+    headers.append("x-forwarded-for", "203.0.113.7");
+    const request = new Request("http://localhost/", { headers });
+    expect(clientAddress(request, SOCKET, 1)).toBe("203.0.113.7");
+    expect(clientAddress(request, SOCKET, 2)).toBe("203.0.113.6");
+  });
+});
+
+describe("the network", () => {
+  test.each([
+    ["203.0.113.7", "203.0.113.7"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+    ["2001:db8:1:2::", "2001:db8:1:2"],
+    ["2001:0DB8:0001:0002::6", "2001:db8:1:2"],
+    ["2001:db8::6", "2001:db8:0:0"],
+    ["2001:db8:0:0:3:4:5:6", "2001:db8:0:0"],
+    ["2001:db8::3:4:5:6", "2001:db8:0:0"],
+    ["2001::2:3:4:5:6", "2001:0:0:2"],
+    ["1::", "1:0:0:0"],
+    ["::", "0:0:0:0"],
+    ["::1", "0:0:0:0"],
+    ["0000:0000:0000:0000:0000:0000:0000:0001", "0:0:0:0"],
+    ["::1:2:3:4:5:6:7", "0:1:2:3"],
+    ["fe80::1", "fe80:0:0:0"],
+  ])("of %s is %s", (address, network) => {
+    expect(networkOf(address)).toBe(network);
+  });
+});

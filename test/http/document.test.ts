@@ -1,0 +1,275 @@
+/**
+ * Holds the service to its OpenAPI document, in the manner of Schemathesis: sends every operation generated requests,
+ * good and bad, and compares each answer with what the document says that it may be.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { PASSWORD, type Service, startService } from "../service.ts";
+import { sendRaw } from "./answers.ts";
+import {
+  closed,
+  faultsOf,
+  type Operation,
+  operationsOf,
+  readDocument,
+  type Schema,
+} from "./document.ts";
+import { createGenerator, type Generator } from "./generate.ts";
+import {
+  badRequests,
+  type GeneratedRequest,
+  goodBody,
+  goodRequests,
+  type Owner,
+  oddRequests,
+  ownRequests,
+  takesJson,
+} from "./requests.ts";
+
+interface Answer extends Pick<GeneratedRequest, "kind" | "label"> {
+  operation: Operation;
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+const NOT_TOKENS = ["Bearer", "Bearer x", "Bearer a.b.c", "Basic bWluYTptaW5h", "Token x"];
+const COMMON_PASSWORD = "password123";
+/** Headers that belong to some answers alone. */
+const TELLING = ["allow", "link", "location", "retry-after", "www-authenticate"];
+
+let service: Service;
+/** Of the service as it should be. */
+const answers: Answer[] = [];
+/** When its database has lost its tables, when that takes no writes, and when it is about to stop. */
+const answersInTrouble: Answer[] = [];
+
+beforeAll(async () => {
+  service = await startService();
+  const operations = operationsOf(await readDocument(service));
+  // Side by side, since most of the time goes into hashing passwords.
+  await Promise.all(operations.map((operation, seed) => drive(operation, createGenerator(seed))));
+
+  const { database, drain } = service.services;
+  const owner = await ownerFor("/todos");
+  async function inTrouble() {
+    for (const operation of operations) {
+      const [request] = ownRequests(operation, owner, createGenerator(0));
+      if (request) answersInTrouble.push(await send(operation, owner, request));
+    }
+  }
+  const tables = ["todos", "sessions", "users", "ttl"];
+  for (const table of tables) {
+    await database.$client.execute(`ALTER TABLE ${table} RENAME TO lost_${table}`);
+  }
+  await inTrouble();
+  for (const table of tables) {
+    await database.$client.execute(`ALTER TABLE lost_${table} RENAME TO ${table}`);
+  }
+  await database.$client.execute("PRAGMA query_only = ON");
+  await inTrouble();
+  void drain.begin();
+  await inTrouble();
+}, 60_000);
+afterAll(() => service.stop());
+
+/** Sends an operation everything that there is for it. */
+async function drive(operation: Operation, generator: Generator): Promise<void> {
+  const { path } = operation;
+  let owner = await ownerFor(path);
+  for (const values of [{}, { password: COMMON_PASSWORD, new_password: COMMON_PASSWORD }]) {
+    owner = await ownerFor(path);
+    Object.assign(owner.values, values);
+    for (const request of ownRequests(operation, owner, generator)) {
+      answers.push(await send(operation, owner, request));
+    }
+  }
+  owner = await ownerFor(path);
+  for (const request of [
+    ...goodRequests(operation, generator),
+    ...badRequests(operation, generator),
+    ...oddRequests(operation, generator),
+  ]) {
+    const answer = await send(operation, owner, request);
+    answers.push(answer);
+    // It may have ended the session.
+    if (answer.status === 204) owner = await ownerFor(path);
+  }
+  const { token } = await service.user();
+  await service.call("POST", "/users/log-out", { token });
+  const body = goodBody(operation, generator);
+  const ended = `Bearer ${token}`;
+  for (const authorization of ["", ...NOT_TOKENS, ended]) {
+    const headers = { ...(authorization !== "" && { authorization }) };
+    const label = authorization === ended ? "as an ended session" : `as "${authorization}"`;
+    answers.push(await send(operation, undefined, { kind: "other", label, headers, body }));
+  }
+  const head = `${operation.method} ${path.replace("{id}", "1")} HTTP/1.1`;
+  const raw = await sendRaw(service, `${head}\r\nHost: a b\r\nConnection: close\r\n\r\n`);
+  answers.push(await toAnswer(operation, { kind: "other", label: "no host" }, raw));
+}
+
+async function send(operation: Operation, owner: Owner | undefined, request: GeneratedRequest) {
+  const { id = owner?.id ?? "1", query = {}, headers, body } = request;
+  const path = operation.path.replace("{id}", encodeURIComponent(id));
+  const search = new URLSearchParams(
+    Object.entries(query).map(([name, value]) => [name, `${value}`]),
+  );
+  const answer = await service.call(
+    operation.method,
+    `${path}${search.size > 0 ? `?${search}` : ""}`,
+    {
+      ...(owner && { token: owner.token }),
+      ...(body !== undefined && { body }),
+      headers: { ...(takesJson(operation) && { "content-type": "application/json" }), ...headers },
+    },
+  );
+  return toAnswer(operation, request, answer);
+}
+
+async function toAnswer(
+  operation: Operation,
+  { kind, label }: GeneratedRequest,
+  answer: Response,
+): Promise<Answer> {
+  const { status, headers } = answer;
+  return { operation, kind, label, status, headers, text: await answer.text() };
+}
+
+/** A new user with what an operation at `path` can be about. */
+async function ownerFor(path: string): Promise<Owner> {
+  const { token, refresh_token, username } = await service.user();
+  const email = `${username}@example.com`;
+  const values: Owner["values"] = {
+    username,
+    password: PASSWORD,
+    current_password: PASSWORD,
+    new_password: "quiet river lantern",
+    refresh_token,
+    grant_type: "password",
+  };
+  const post = (to: string, json: object) => service.call("POST", to, { token, json });
+  if (path.startsWith("/todos")) {
+    const { id } = await (await post("/todos", { contents: "Sweep" })).json();
+    await post("/todos", { contents: "Dust" });
+    const page = await service.call("GET", "/todos?limit=1", { token });
+    values.limit = 1;
+    values.cursor = (await page.json()).next_cursor;
+    return { token, id: String(id), values };
+  }
+  if (path.includes("/sessions")) {
+    const { sessions } = await (await service.call("GET", "/users/me/sessions", { token })).json();
+    return { token, id: sessions[0].id, values };
+  }
+  if (path === "/users/email/otp/verify" || path === "/users/password/reset") {
+    await post("/users/email/otp", { email });
+    values.otp = await service.nextOtp(email);
+  }
+  if (path === "/users/password/reset") {
+    await post("/users/email/otp/verify", { otp: values.otp });
+    await post("/users/password/otp", { email });
+    values.email = email;
+    values.otp = await service.nextOtp(email);
+  }
+  return { token, id: "1", values };
+}
+
+/** Asserts that `faultOf` finds no fault with any answer; it says what the fault is. */
+function expectNone(of: Answer[], faultOf: (answer: Answer) => string): void {
+  expect(of.length).toBeGreaterThan(40);
+  const faults = of.flatMap((answer) => {
+    const fault = faultOf(answer);
+    if (fault === "") return [];
+    return [`${answer.operation.operationId}, ${answer.label}: ${answer.status}, ${fault}`];
+  });
+  expect(faults).toEqual([]);
+}
+
+const all = () => [...answers, ...answersInTrouble];
+const documented = ({ operation, status }: Answer) => operation.responses[status];
+const mediaType = ({ headers }: Answer) => headers.get("content-type")?.split(";")[0];
+/** An error's code, a problem's or OAuth's. */
+function codeOf({ text, status }: Answer): string {
+  if (status < 400) return "";
+  const { code, error } = JSON.parse(text);
+  return code ?? error;
+}
+
+test("every answer has a status that the document lists", () => {
+  expectNone(all(), (answer) => (documented(answer) ? "" : `not listed: ${answer.text}`));
+});
+
+test("every answer has a media type that the document lists, and none where there is no body", () => {
+  expectNone(all(), (answer) => {
+    const types = Object.keys(documented(answer)?.content ?? {});
+    const type = mediaType(answer);
+    if (types.length === 0) return type === undefined && answer.text === "" ? "" : `${type}`;
+    return types.includes(type ?? "") ? "" : `${type}`;
+  });
+});
+
+test("every body fits its schema, and has nothing that the schema does not name", () => {
+  const schemas = new Map<Schema, Schema>();
+  expectNone(all(), (answer) => {
+    const schema = documented(answer)?.content?.[mediaType(answer) ?? ""]?.schema;
+    if (!schema) return "";
+    const whole = schemas.get(schema) ?? closed(schema);
+    schemas.set(schema, whole);
+    return faultsOf(whole, JSON.parse(answer.text));
+  });
+});
+
+test("every answer has the headers that the document promises, and of those that tell something no other", () => {
+  expectNone(all(), (answer) => {
+    const headers = Object.entries(documented(answer)?.headers ?? {});
+    const faults = headers.map(([name, { required = false, schema }]) => {
+      const value = answer.headers.get(name);
+      const fault = value === null && !required ? "" : faultsOf(schema, value);
+      return fault && `${name}: ${fault}`;
+    });
+    const names = headers.map(([name]) => name.toLowerCase());
+    const surplus = TELLING.filter((name) => answer.headers.has(name) && !names.includes(name));
+    return [...faults, ...surplus].filter(Boolean).join(", ");
+  });
+});
+
+test("what the document allows is never refused as invalid", () => {
+  const refusals = ["validation_failed", "malformed_body", "unsupported_media_type", "not_found"];
+  const good = answers.filter(({ kind }) => kind === "good");
+  expectNone(good, (answer) => (refusals.includes(codeOf(answer)) ? answer.text : ""));
+});
+
+test("what the document's schemas refuse is refused as invalid", () => {
+  const bad = answers.filter(({ kind }) => kind === "bad");
+  expectNone(bad, (answer) =>
+    codeOf(answer) === "validation_failed" || codeOf(answer) === "malformed_body"
+      ? ""
+      : answer.text,
+  );
+});
+
+test("no request makes the service fail", () => {
+  expectNone(answers, ({ status, text }) => (status < 500 ? "" : text));
+});
+
+test("every answer that the document lists can be got", () => {
+  const { length } = answers;
+  expect(length).toBeGreaterThan(1000);
+  const got = new Set(
+    all().map((answer) => `${answer.operation.operationId} ${answer.status} ${codeOf(answer)}`),
+  );
+  const operations = new Set(answers.map(({ operation }) => operation));
+  const never = [...operations].flatMap(({ operationId, responses }) =>
+    Object.entries(responses).flatMap(([status, { content }]) => {
+      const codes = Object.values(content ?? {}).flatMap(({ examples }) =>
+        Object.keys(examples ?? {}),
+      );
+      const listed = Number(status) < 400 ? [""] : codes;
+      return listed
+        .map((code) => `${operationId} ${status} ${code}`)
+        .filter((one) => !got.has(one));
+    }),
+  );
+  // What nobody foresaw can happen anywhere, but not be made to happen here.
+  const unforeseen = ["isAlive", "isReady", "ping"].map((id) => `${id} 500 internal_error`);
+  expect(never.sort()).toEqual(unforeseen);
+});

@@ -1,0 +1,162 @@
+/** Reads the OpenAPI document for tests: its operations one by one, and what holds an answer or an example to them. */
+import { Ajv2020, type AnySchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import type { Service } from "../service.ts";
+
+export interface Schema {
+  type?: string | string[];
+  description?: string;
+  examples?: unknown[];
+  const?: unknown;
+  enum?: unknown[];
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  pattern?: string;
+  format?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  allOf?: Schema[];
+}
+
+export interface Parameter {
+  name: string;
+  in: "path" | "query";
+  required?: boolean;
+  description?: string;
+  schema: Schema;
+}
+
+interface Header {
+  description?: string;
+  required?: boolean;
+  schema: Schema;
+}
+
+export interface Media {
+  schema: Schema;
+  examples?: Record<string, { value: unknown }>;
+}
+
+export interface ResponseObject {
+  description: string;
+  headers: Record<string, Header>;
+  content?: Record<string, Media>;
+}
+
+export interface Operation {
+  /** In upper case. */
+  method: string;
+  /** `/todos/{id}` */
+  path: string;
+  operationId: string;
+  summary: string;
+  tags: string[];
+  parameters: Parameter[];
+  requestBody?: { required: boolean; content: Record<string, Media> };
+  responses: Record<string, ResponseObject>;
+  security: object[];
+}
+
+/** An operation as the document has it. */
+type Described = Omit<Operation, "method" | "path" | "parameters"> & { parameters?: Parameter[] };
+
+export interface Document {
+  tags: { name: string }[];
+  paths: Record<string, Record<string, Described>>;
+}
+
+/** The service's document, with each `$ref` replaced by what it refers to. */
+export async function readDocument(service: Service): Promise<Document> {
+  const document: unknown = await (await service.call("GET", "/swagger/json")).json();
+  // A test of its own has the document linted: it is one.
+  return resolved(document, document) as Document;
+}
+
+function resolved(value: unknown, document: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => resolved(each, document));
+  if (typeof value !== "object" || value === null) return value;
+  if (!("$ref" in value)) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, child]) => [key, resolved(child, document)]),
+    );
+  }
+  let target = document;
+  for (const name of String(value.$ref).split("/").slice(1)) {
+    target = Object(target)[name];
+  }
+  return resolved(target, document);
+}
+
+export const operationsOf = ({ paths }: Document): Operation[] =>
+  Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      parameters: [],
+      ...operation,
+      method: method.toUpperCase(),
+      path,
+    })),
+  );
+
+const ajv = new Ajv2020({
+  allErrors: true,
+  allowUnionTypes: true,
+  // An `allOf` has no type of its own.
+  strictTypes: false,
+  formats: { password: true },
+});
+formats.default(ajv);
+const compiled = new WeakMap<Schema, ValidateFunction>();
+
+/** What is wrong with `value` by `schema` (JSON Schema 2020-12), where; "" when nothing is. */
+export function faultsOf(schema: Schema, value: unknown): string {
+  // Ajv's type allows for keywords that these schemas don't have.
+  const validate = compiled.get(schema) ?? ajv.compile(schema as AnySchemaObject);
+  compiled.set(schema, validate);
+  return validate(value) ? "" : ajv.errorsText(validate.errors);
+}
+
+/** The same schema, refusing every member that it does not name: JSON Schema lets those pass. */
+export function closed(schema: Schema): Schema {
+  const { properties, items, allOf } = schema;
+  const members = Object.entries(properties ?? {}).map(([name, member]) => [name, closed(member)]);
+  return {
+    ...schema,
+    ...(properties && { properties: Object.fromEntries(members) }),
+    ...(items && { items: closed(items) }),
+    ...((properties || allOf) && { unevaluatedProperties: false }),
+  };
+}
+
+/** Every schema of the operation that has a name in the document's words: parameters, fields, and headers. */
+export function namedSchemas(operation: Operation): [name: string, schema: Schema][] {
+  const { operationId, parameters, requestBody, responses } = operation;
+  const bodies = [requestBody, ...Object.values(responses)].flatMap((body) =>
+    Object.values(body?.content ?? {}),
+  );
+  return [
+    ...parameters.map(({ name, description, schema }): [string, Schema] => [
+      `${operationId} ?${name}`,
+      { ...schema, ...(description !== undefined && { description }) },
+    ]),
+    ...bodies.flatMap(({ schema }) => fieldsOf(operationId, schema)),
+    ...Object.values(responses).flatMap(({ headers }) =>
+      Object.entries(headers).map(([name, { description, schema }]): [string, Schema] => [
+        `${operationId} ${name}:`,
+        { ...schema, ...(description !== undefined && { description }) },
+      ]),
+    ),
+  ];
+}
+
+function fieldsOf(name: string, { properties, items, allOf }: Schema): [string, Schema][] {
+  if (items) return fieldsOf(`${name}[]`, items);
+  // The first of an `allOf` is the whole; the others narrow it, and have no fields of their own.
+  if (allOf?.[0]) return fieldsOf(name, allOf[0]);
+  return Object.entries(properties ?? {}).flatMap(([field, schema]) => [
+    [`${name} .${field}`, schema],
+    ...fieldsOf(`${name} .${field}`, schema),
+  ]);
+}

@@ -1,0 +1,100 @@
+/** Makes values from JSON Schemas, good and bad, at the limits above all; the same seed makes the same ones. */
+import { faultsOf, type Schema } from "./document.ts";
+
+const ALPHABETS = [
+  "abcdefghijklmnopqrstuvwxyz0123456789",
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+  "éß한中\u0301\u200d\u202e🙂𝒳 ",
+  "<>&\"'\\/%;:,{}[]$ ",
+];
+const ODD: unknown[] = [null, true, 0, -1, 1.5, 2 ** 53, "", "5", "true", [], {}, ["a"], { a: 1 }];
+const ODD_NAMES = ["id", "user_id", "__proto__", "constructor", "", "é\u0000"];
+const ATTEMPTS = 1000;
+
+export type Generator = ReturnType<typeof createGenerator>;
+
+export function createGenerator(seed: number) {
+  let state = seed;
+  /** From 0 to below 1 (mulberry32). */
+  function random(): number {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  function pick<T>(choices: readonly T[]): T {
+    const choice = choices[Math.floor(random() * choices.length)];
+    if (choice === undefined) throw new Error("There is nothing to pick from");
+    return choice;
+  }
+
+  /** @param length in code points */
+  function text(alphabet: string, length: number): string {
+    const letters = Array.from(alphabet);
+    return Array.from({ length }, () => pick(letters)).join("");
+  }
+
+  function candidate(schema: Schema): unknown {
+    const { type, properties, required = [], format } = schema;
+    const { minimum = -10, maximum = 10, minLength = 0, maxLength = 40 } = schema;
+    if (schema.enum) return pick(schema.enum);
+    if (type === "boolean") return random() < 0.5;
+    if (type === "integer") {
+      return pick([minimum, minimum + 1, maximum, minimum + Math.floor(random() * 20)]);
+    }
+    if (type === "string") {
+      const [letters = ""] = ALPHABETS;
+      if (format === "email") {
+        const domain = "@example.com";
+        const length = pick([10, 11, 12, maxLength - domain.length]);
+        return text(letters, length) + domain;
+      }
+      const length = pick([minLength, minLength + 1, minLength + 7, maxLength]);
+      return text(pick(ALPHABETS), length);
+    }
+    const members = Object.entries(properties ?? {})
+      .filter(([name]) => required.includes(name) || random() < 0.5)
+      .map(([name, member]) => [name, valid(member)]);
+    return Object.fromEntries(members);
+  }
+
+  /** A value that fits `schema`. */
+  function valid(schema: Schema): unknown {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const value = candidate(schema);
+      if (faultsOf(schema, value) === "") return value;
+    }
+    throw new Error(`Found nothing that fits ${JSON.stringify(schema)}`);
+  }
+
+  /** Values that do not fit `schema`, each wrong in one way. */
+  function invalid(schema: Schema): unknown[] {
+    return tries(schema).filter((value) => faultsOf(schema, value) !== "");
+  }
+
+  function tries(schema: Schema): unknown[] {
+    const { type, properties, minLength = 0, maxLength = 0, minimum = 0, maximum = 0 } = schema;
+    const fitting = valid(schema);
+    if (type === "string" && typeof fitting === "string") {
+      const broken = ["\u0000", "\u001b", "\u007f", "\ud800", "\r\n"].map((bad) => fitting + bad);
+      const long = text("aé🙂", maxLength + 1);
+      return [...ODD, ...broken, " ", long, text("a", minLength - 1), fitting.toLowerCase()];
+    }
+    if (type === "integer") return [...ODD, minimum - 1, maximum + 1];
+    if (type !== "object") return ODD;
+    const members = Object.entries(properties ?? {});
+    const whole = Object(valid({ ...schema, required: Object.keys(properties ?? {}) }));
+    return [
+      ...members.flatMap(([name, member]) =>
+        invalid(member).map((value) => ({ ...whole, [name]: value })),
+      ),
+      ...members.map(([name]) => ({ ...whole, [name]: undefined })),
+      // As JSON.parse does, and unlike an object literal, this makes a member of `__proto__`.
+      ...ODD_NAMES.map((name) => Object.fromEntries([...Object.entries(whole), [name, 1]])),
+      {},
+    ];
+  }
+
+  return { valid, invalid, pick };
+}

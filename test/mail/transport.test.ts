@@ -1,0 +1,229 @@
+/** The ways out for mails, against a real SMTP server: what arrives, and what is refused, hangs or breaks off. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { openTransport } from "../../src/mail/open.ts";
+import { render } from "../../src/mail/templates.ts";
+import type { Mail, SendError, Transport } from "../../src/mail/transport.ts";
+import { type Behaviour, startCutting, startSilent, startSmtp, TRUST } from "./smtp.ts";
+
+const FROM = "할 일 <todos@example.org>";
+const OTP = "012345";
+const MAIL: Mail = {
+  to: "ann@example.org",
+  ...render("verify_email", { otp: OTP, language: "ko", expires_in: 180 }),
+};
+
+const transports: Transport[] = [];
+
+afterEach(() => {
+  for (const transport of transports.splice(0)) transport.close();
+});
+
+function open(url: string, from = FROM): Transport {
+  const transport = openTransport(url, from);
+  transports.push(transport);
+  return transport;
+}
+
+async function failure(sending: Promise<void>): Promise<SendError> {
+  const error = await sending.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof Error) return error;
+  throw new Error(`expected an error, got ${error}`);
+}
+
+const withUser = (url: string, password: string) =>
+  url.replace("://", `://us%40er:${encodeURIComponent(password)}@`);
+
+describe("a mail by SMTP", () => {
+  test("arrives at exactly one address, with both parts in UTF-8, sender, date and id", async () => {
+    await using smtp = await startSmtp();
+    await open(smtp.url).send(MAIL);
+
+    const [mail, ...others] = smtp.received;
+    expect(others).toEqual([]);
+    expect(mail?.recipients).toEqual(["ann@example.org"]);
+    expect(mail?.email).toMatchObject({
+      from: { name: "할 일", address: "todos@example.org" },
+      to: [{ name: "", address: "ann@example.org" }],
+      subject: MAIL.subject,
+      messageId: expect.stringMatching(/^<[^<>@\s]+@example\.org>$/),
+      attachments: [],
+    });
+    expect(mail?.email.text?.trim()).toBe(MAIL.text.trim());
+    expect(mail?.email.html?.trim()).toBe(MAIL.html.trim());
+    expect(Date.parse(mail?.email.date ?? "")).not.toBeNaN();
+    const headers = mail?.email.headers.map(({ key }) => key);
+    expect(headers).toContain("auto-submitted");
+    expect(headers).not.toContainAnyValues(["cc", "bcc", "reply-to"]);
+  });
+
+  test("may have a sender without a name, or with a name in quotes", async () => {
+    await using smtp = await startSmtp();
+    await open(smtp.url, "todos@example.org").send(MAIL);
+    await open(smtp.url, '"Todos, Inc." <todos@example.org>').send(MAIL);
+    expect(smtp.received.map(({ email }) => email.from)).toEqual([
+      { name: "", address: "todos@example.org" },
+      { name: "Todos, Inc.", address: "todos@example.org" },
+    ]);
+  });
+
+  test.each([
+    "ann@example.org, eve@example.org",
+    "ann@example.org; eve@example.org",
+    "ann@example.org eve@example.org",
+    "ann@example.org\r\nBcc: eve@example.org",
+    "ann@example.org\nCc: eve@example.org",
+    "ann@example.org>\r\nRCPT TO:<eve@example.org",
+    "all: ann@example.org, eve@example.org;",
+    "Ann <ann@example.org>, Eve <eve@example.org>",
+    "eve@example.org (ann@example.org)",
+    "=?utf-8?q?eve=40example.org=2C?= ann@example.org",
+  ])("never reaches a second address, though its own is %j", async (to) => {
+    await using smtp = await startSmtp();
+    await open(smtp.url)
+      .send({ ...MAIL, to })
+      .catch(() => undefined);
+    expect(smtp.asked.length).toBeLessThan(2);
+    expect(smtp.asked).not.toContain("eve@example.org");
+    for (const { email } of smtp.received) {
+      expect(email.headers.map(({ key }) => key)).not.toContainAnyValues(["cc", "bcc"]);
+      expect(email.to?.length).toBe(1);
+    }
+  });
+
+  test("goes over a new connection when the server has closed the last one", async () => {
+    await using smtp = await startSmtp();
+    const transport = open(smtp.url);
+    for (let sent = 1; sent <= 3; sent++) {
+      await transport.send(MAIL);
+      expect(smtp.received).toHaveLength(sent);
+      smtp.disconnect();
+    }
+  });
+});
+
+describe("TLS and log-in", () => {
+  const password = "p a:s/s?w#ö%r@d";
+  const guarded: Behaviour = {
+    disabledCommands: [],
+    authOptional: false,
+    onAuth(auth, _session, callback) {
+      if (auth.username !== "us@er" || auth.password !== password) {
+        return callback(null, { message: "Wrong", responseCode: 535 });
+      }
+      callback(null, { user: auth.username });
+    },
+  };
+
+  test.each([
+    ["STARTTLS, since the server offers it", false],
+    ["TLS from the start, by smtps://", true],
+  ])("logs in by %s", async (_, secure) => {
+    await using smtp = await startSmtp({ ...guarded, secure });
+    await open(`${withUser(smtp.url, password)}?${TRUST}`).send(MAIL);
+    expect(smtp.received).toMatchObject([{ secure: true, user: "us@er" }]);
+  });
+
+  test("a wrong password is a permanent failure", async () => {
+    await using smtp = await startSmtp(guarded);
+    const sending = open(`${withUser(smtp.url, "wrong")}?${TRUST}`).send(MAIL);
+    expect(await failure(sending)).toMatchObject({ permanent: true, responseCode: 535 });
+  });
+
+  test.each([false, true])(
+    "a certificate that nobody vouches for is refused (smtps: %j)",
+    async (secure) => {
+      const passwords: unknown[] = [];
+      await using smtp = await startSmtp({
+        disabledCommands: [],
+        secure,
+        onAuth(auth, _session, callback) {
+          passwords.push(auth.password);
+          callback(null, { user: auth.username });
+        },
+      });
+      const url = withUser(smtp.url, password);
+      const { code, permanent } = await failure(open(url).send(MAIL));
+      expect({ code, permanent }).toEqual({ code: "ESOCKET", permanent: undefined });
+      expect([smtp.asked, passwords]).toEqual([[], []]);
+
+      await open(`${url}?tls.rejectUnauthorized=false`).send(MAIL);
+      expect(smtp.received).toHaveLength(1);
+    },
+  );
+
+  test("with requireTLS=true, a server without TLS gets nothing", async () => {
+    await using smtp = await startSmtp();
+    await failure(open(`${smtp.url}?requireTLS=true`).send(MAIL));
+    expect(smtp.asked).toEqual([]);
+  });
+});
+
+describe("failures", () => {
+  test.each([
+    [550, true],
+    [554, true],
+    [450, false],
+    [421, false],
+  ])("an answer %i is permanent: %j", async (responseCode, permanent) => {
+    await using smtp = await startSmtp({ refusal: () => responseCode });
+    const error = await failure(open(smtp.url).send(MAIL));
+    expect(error).toMatchObject({ responseCode, permanent });
+    expect(smtp.received).toEqual([]);
+  });
+
+  test("a server that never speaks is given up after a time", async () => {
+    await using silent = await startSilent();
+    const error = await failure(open(`${silent.url}?greetingTimeout=100`).send(MAIL));
+    expect(error).toMatchObject({ code: "ETIMEDOUT" });
+    expect(error.permanent).toBeUndefined();
+  });
+
+  test("a server that falls silent in the middle is given up after a time", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await using smtp = await startSmtp({ hold: () => promise });
+    const error = await failure(open(`${smtp.url}?socketTimeout=100`).send(MAIL));
+    expect(error).toMatchObject({ code: "ETIMEDOUT" });
+    resolve();
+  });
+
+  test("a connection that breaks off within the mail is no success, and no permanent failure", async () => {
+    await using smtp = await startSmtp();
+    await using cutting = await startCutting(smtp.port);
+    const transport = open(cutting.url);
+    const { permanent } = await failure(transport.send(MAIL));
+    expect(permanent).toBeUndefined();
+    expect(smtp.asked).toEqual(["ann@example.org"]);
+    expect(smtp.received).toEqual([]);
+    await transport.send(MAIL);
+    expect(smtp.received).toHaveLength(1);
+  });
+
+  test("a server that is not there is no permanent failure", async () => {
+    const gone = await startSilent();
+    await gone[Symbol.asyncDispose]();
+    const error = await failure(open(gone.url).send(MAIL));
+    expect(error).toMatchObject({ code: "ESOCKET", originalCode: "ECONNREFUSED" });
+    expect(error.permanent).toBeUndefined();
+  });
+});
+
+test("log: prints the mail, with the one-time password on a line of its own", async () => {
+  const script = `
+    import { openTransport } from ${JSON.stringify(join(import.meta.dir, "../../src/mail/open.ts"))};
+    await openTransport("log:", "").send(${JSON.stringify(MAIL)});
+  `;
+  const child = Bun.spawn([process.execPath, "-e", script], { stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  expect(stderr).toBe("");
+  const lines = stdout.split("\n");
+  expect(lines.map((line) => line.trim())).toContain(OTP);
+  expect(lines).toContain("To: ann@example.org");
+  expect(lines).toContain(`Subject: ${MAIL.subject}`);
+});

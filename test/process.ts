@@ -1,0 +1,113 @@
+/** Starts the service as a process of its own, as whoever runs it does, in a temporary folder. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { callsTo } from "./service.ts";
+
+const MAIN = join(import.meta.dir, "../src/main.bun.ts");
+
+/** A folder that is gone, with all in it, at the end of the block that has it by `using`. */
+export function temporaryFolder() {
+  const path = mkdtempSync(join(tmpdir(), "todos-"));
+  return {
+    path,
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/**
+ * Starts the process in `folder`, with nothing in its environment but `environment`, and a free port.
+ * At the end of the block that has it by `await using` it is killed, if it still runs.
+ */
+export function launch(
+  folder: string,
+  environment: Record<string, string> = {},
+  command = [process.execPath, MAIN],
+) {
+  const child = Bun.spawn(command, {
+    cwd: folder,
+    env: { PORT: "0", ...environment },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  let heard = Promise.withResolvers<void>();
+  const hear = () => {
+    heard.resolve();
+    heard = Promise.withResolvers();
+  };
+  const closed = Promise.all([
+    collect(child.stdout, stdout, hear),
+    collect(child.stderr, stderr, hear),
+  ]);
+  let hasEnded = false;
+  const ended = closed.then(() => {
+    hasEnded = true;
+    hear();
+    return child.exited;
+  });
+
+  return {
+    /** The lines so far. */
+    stdout,
+    stderr,
+    /** The exit code, once the process has ended and all its lines are read. */
+    ended,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+
+    /** What `pattern` finds in the first line on stdout that has it, now or later. */
+    async line(pattern: RegExp): Promise<RegExpExecArray> {
+      for (;;) {
+        for (const line of stdout) {
+          const match = pattern.exec(line);
+          if (match) return match;
+        }
+        if (hasEnded) throw new Error(`Ended without ${pattern}: ${stderr.join("\n")}`);
+        await heard.promise;
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+export type ServiceProcess = Awaited<ReturnType<typeof startProcess>>;
+
+/** Launches the service, and waits until it listens. */
+export async function startProcess(
+  folder: string,
+  environment: Record<string, string> = {},
+  command?: string[],
+) {
+  const launched = launch(folder, environment, command);
+  const [url] = await launched.line(/http:\/\/[^/"\s]+/);
+  return {
+    ...launched,
+    url,
+    port: Number(new URL(url).port),
+    ...callsTo(url),
+
+    /** Stops it as a supervisor does: the exit code. */
+    async stop(): Promise<number> {
+      launched.kill("SIGTERM");
+      return launched.ended;
+    },
+  };
+}
+
+async function collect(stream: ReadableStream<Uint8Array>, lines: string[], hear: () => void) {
+  const decoder = new TextDecoder();
+  let unfinished = "";
+  for await (const chunk of stream) {
+    const parts = (unfinished + decoder.decode(chunk, { stream: true })).split("\n");
+    unfinished = parts.pop() ?? "";
+    lines.push(...parts);
+    hear();
+  }
+  if (unfinished !== "") lines.push(unfinished);
+}

@@ -1,0 +1,139 @@
+/** What the service has acknowledged is there, whatever locks, kills and second processes do to its one file. */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import Database from "libsql";
+import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
+
+const LOCK_HOLDER = join(import.meta.dir, "../database/local.child.ts");
+
+test("while another process holds the write lock, reads go on and no acknowledged write is lost", async () => {
+  using folder = temporaryFolder();
+  await using service = await startProcess(folder.path);
+  const { token } = await service.user();
+
+  const command = [process.execPath, LOCK_HOLDER, "hold", databaseIn(folder.path)];
+  await using holder = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  await holder.stdout.getReader().read();
+  let answered = 0;
+  const writes = Array.from({ length: 50 }, async (_, i) => {
+    const contents = `todo ${i}`;
+    const response = await service.call("POST", "/todos", { token, json: { contents } });
+    answered++;
+    return { contents, status: response.status };
+  });
+  const releaseAt = Date.now() + 1000;
+  while (Date.now() < releaseAt) {
+    for (const path of ["/todos", "/users/me", "/health/ready"]) {
+      expect((await service.call("GET", path, { token })).status).toBe(200);
+    }
+  }
+  // So the reads were answered beside writes that wait, and not before or after them.
+  expect(answered).toBe(0);
+  await holder.stdin.end();
+
+  const answers = await Promise.all(writes);
+  expect(answers.filter(({ status }) => status !== 201 && status !== 503)).toEqual([]);
+  const acknowledged = answers.filter(({ status }) => status === 201);
+  const present = await todosOf(service, token);
+  expect(present.toSorted()).toEqual(acknowledged.map(({ contents }) => contents).toSorted());
+  expect(await service.stop()).toBe(0);
+});
+
+test("killed amid writes, twenty times over, it has lost no acknowledged todo", async () => {
+  using folder = temporaryFolder();
+  const acknowledged: string[] = [];
+  let token: string | undefined;
+  for (let round = 0; round < 20; round++) {
+    await using service = await startProcess(folder.path);
+    expect(integrityOf(folder.path)).toBe("ok");
+    token ??= (await service.user()).token;
+    const { written, stopped } = writeUntilRefused(service, token, `round ${round}`);
+    // Each time at another point of the writes.
+    const before = 10 + 40 * Math.random();
+    while (written.length < before) await Bun.sleep(1);
+    service.kill("SIGKILL");
+    expect(await stopped).toEqual(Array(8).fill(null));
+    acknowledged.push(...written);
+  }
+  await using service = await startProcess(folder.path);
+  expect(integrityOf(folder.path)).toBe("ok");
+  const present = new Set(await todosOf(service, token));
+  expect(acknowledged.length).toBeGreaterThan(20 * 10);
+  expect(acknowledged.filter((contents) => !present.has(contents))).toEqual([]);
+});
+
+test("two processes that start at once on one new file share todos and sessions, and lose nothing", async () => {
+  using folder = temporaryFolder();
+  const [one, other] = await Promise.all([startProcess(folder.path), startProcess(folder.path)]);
+  await using _one = one;
+  await using _other = other;
+  const here = await one.user("somebody");
+  const there = await other.logIn("somebody");
+
+  // Each with the token that the other gave.
+  const writers = [
+    writeUntilRefused(one, there.token, "one"),
+    writeUntilRefused(other, here.token, "other"),
+  ];
+  while (writers.some(({ written }) => written.length < 300)) await Bun.sleep(10);
+  // What ends a session on one, amid writes, ends it on the other from the very next request.
+  for (const [service, token, elsewhere] of [
+    [one, here.token, other],
+    [other, there.token, one],
+  ] as const) {
+    expect((await service.call("POST", "/users/log-out", { token })).status).toBe(204);
+    expect((await elsewhere.call("GET", "/todos", { token })).status).toBe(401);
+  }
+  const results = await Promise.all(writers.map(({ stopped }) => stopped));
+  expect(results.flat()).toEqual(Array(16).fill(401));
+
+  const { token } = await one.logIn("somebody");
+  const written = writers.flatMap((writer) => writer.written);
+  for (const service of [one, other]) {
+    expect((await todosOf(service, token)).toSorted()).toEqual(written.toSorted());
+    expect(await service.stop()).toBe(0);
+  }
+  expect(integrityOf(folder.path)).toBe("ok");
+});
+
+const databaseIn = (folder: string) => join(folder, "data/todos.db");
+
+/** Eight clients that add todos without pause until they get no 201: each ends with the other status, or null. */
+function writeUntilRefused(service: ServiceProcess, token: string, label: string) {
+  const written: string[] = [];
+  const client = async (_: unknown, number: number) => {
+    for (let i = 0; ; i++) {
+      const contents = `${label}, client ${number}, todo ${i}`;
+      const status = await service.call("POST", "/todos", { token, json: { contents } }).then(
+        (response) => response.status,
+        () => null,
+      );
+      if (status !== 201) return status;
+      written.push(contents);
+    }
+  };
+  return { written, stopped: Promise.all(Array.from({ length: 8 }, client)) };
+}
+
+/** The contents of all of a user's todos, page by page. */
+async function todosOf(service: ServiceProcess, token: string | undefined): Promise<string[]> {
+  const all: string[] = [];
+  for (let path: string | undefined = "/todos?limit=100"; path; ) {
+    const response: Response = await service.call("GET", path, { ...(token && { token }) });
+    expect(response.status).toBe(200);
+    const { todos } = await response.json();
+    all.push(...todos.map(({ contents }: { contents: string }) => contents));
+    path = /<(.+)>; rel="next"/.exec(response.headers.get("link") ?? "")?.[1];
+  }
+  return all;
+}
+
+function integrityOf(folder: string): unknown {
+  const database = new Database(databaseIn(folder));
+  try {
+    const [row] = database.prepare("PRAGMA integrity_check").raw().all() as unknown[][];
+    return row?.[0];
+  } finally {
+    database.close();
+  }
+}

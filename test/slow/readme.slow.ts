@@ -1,0 +1,86 @@
+/**
+ * Runs the README's walk, every line of it, as a new user would: with bash and curl against a started service, and
+ * with one-time passwords from the mails that the service prints.
+ */
+import { expect, test } from "bun:test";
+import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
+
+const readme = await Bun.file(new URL("../../README.md", import.meta.url)).text();
+const walk = readme.slice(readme.indexOf("## A walk"), readme.indexOf("## What to know"));
+
+/** The commands, and what the README says that each block of them prints ("" where it says nothing). */
+const steps = Array.from(
+  walk.matchAll(/```sh\n(.*?)```\n(?:\n```json\n(.*?)```\n)?/gs),
+  ([, commands = "", printed = ""]) => ({ commands, printed }),
+);
+
+/** What a person is to replace by the digits in a mail. */
+const OTP = /^OTP=123456$/m;
+
+test("the walk in the README prints what the README says", async () => {
+  expect(steps.length).toBeGreaterThanOrEqual(6);
+  using folder = temporaryFolder();
+  await using service = await startProcess(folder.path);
+  const shell = startShell();
+  const printed: string[] = [];
+  let mails = 0;
+  for (const { commands } of steps) {
+    const otp = OTP.test(commands) ? await mailedOtp(service, mails++) : "";
+    const mine = commands.replace("http://localhost:3000", service.url).replace(OTP, `OTP=${otp}`);
+    printed.push(await shell.run(onePerLine(mine)));
+  }
+  expect(await shell.end()).toBe(0);
+  expect(printed.map(tidy)).toEqual(steps.map((step) => tidy(step.printed)));
+  expect(mails).toBe(2);
+});
+
+/** A shell for commands that follow each other, and stop at the first that fails. */
+function startShell() {
+  const boundary = "--- end of block";
+  const shell = Bun.spawn(["bash", "-euo", "pipefail"], { stdin: "pipe" });
+  const chunks = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    /** What the commands print. */
+    async run(commands: string): Promise<string> {
+      shell.stdin.write(`${commands}\necho "${boundary}"\n`);
+      await shell.stdin.flush();
+      let output = "";
+      while (!output.includes(boundary)) {
+        const { value, done } = await chunks.read();
+        if (done) throw new Error(`The shell ended in: ${commands}${output}`);
+        output += value;
+      }
+      return output.replace(boundary, "");
+    },
+
+    /** The exit code. */
+    async end(): Promise<number> {
+      await shell.stdin.end();
+      return shell.exited;
+    },
+  };
+}
+
+/** The six digits in a mail that the service prints, counted from 0. */
+async function mailedOtp({ stdout }: ServiceProcess, index: number): Promise<string> {
+  for (;;) {
+    const otps = stdout.flatMap((line) => /^ +(\d{6})$/.exec(line)?.[1] ?? []);
+    const otp = otps[index];
+    if (otp !== undefined) return otp;
+    await Bun.sleep(20);
+  }
+}
+
+/** An answer has no line break at its end: a terminal's prompt would follow it, here an `echo` does. */
+function onePerLine(commands: string): string {
+  return commands.replaceAll(/^(curl (?:.*\\\n)*.*)$/gm, "$1; echo");
+}
+
+/** Without what differs from run to run. */
+const tidy = (text: string) =>
+  text
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+    .replaceAll(/urn:request:[\w-]+/g, "REQUEST")
+    .replaceAll(/"next_cursor":"2\.[\w-]{43}"/g, "CURSOR")
+    .replaceAll(/_token":"eyJhbGciOiJIUzI1NiIsInR5[^"]*"/g, "_token: JWT")
+    .trim();
