@@ -1,0 +1,514 @@
+/** The client against a started service: how it keeps a session alive, whatever comes in between, and its types. */
+import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "bun:test";
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Problems,
+  type Todo,
+  type TokenStore,
+  type Tokens,
+} from "../../src/client.ts";
+import { PASSWORD, type Service, startService } from "../service.ts";
+
+const ACCESS_TOKEN_TTL = 30 * 60;
+const REFRESH = "POST /users/refresh";
+
+let service: Service;
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.stop());
+
+const expireAccessTokens = () => service.passSeconds(ACCESS_TOKEN_TTL + 1);
+
+/** What happens to requests on their way; without an answer here, they go to the service. */
+type Detour = (route: string, init: RequestInit) => Promise<Response> | undefined;
+
+/** A client whose traffic is recorded, and its store, where the test can look. */
+function connect({ detour, ...options }: ClientOptions & { detour?: Detour } = {}) {
+  const sent: { route: string; authorization: string | null }[] = [];
+  const store = options.store ?? keep();
+  let ends = 0;
+  const client = createClient(service.url, {
+    ...options,
+    store,
+    onSessionEnd: () => {
+      ends++;
+    },
+    fetch(url, init) {
+      const route = `${init.method} ${new URL(url).pathname}`;
+      sent.push({ route, authorization: new Headers(init.headers).get("authorization") });
+      return detour?.(route, init) ?? fetch(url, init);
+    },
+  });
+  return {
+    client,
+    store,
+    sent,
+    count: (route: string) => sent.filter((each) => each.route === route).length,
+    ends: () => ends,
+  };
+}
+
+function keep(tokens: Tokens | null = null): TokenStore {
+  return {
+    get: () => tokens,
+    set(next) {
+      tokens = next;
+    },
+  };
+}
+
+let names = 0;
+
+/** Signs up a new user and logs in by the client. */
+async function logIn(client: Client, username = `client-${++names}`): Promise<string> {
+  const json = { username, password: PASSWORD };
+  await client.users["sign-up"].post(json);
+  const { error } = await client.users["log-in"].post(json);
+  expect(error).toBeNull();
+  return username;
+}
+
+/** As many requests at once: their statuses. */
+async function statusesOf(count: number, request: (i: number) => Promise<{ status: number }>) {
+  const answers = await Promise.all(Array.from({ length: count }, (_, i) => request(i)));
+  return answers.map(({ status }) => status);
+}
+
+/** Resolves when `open` is called. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { passed: promise, open: resolve };
+}
+
+describe("logged in", () => {
+  test("a log-in's tokens are kept and sent, but not where tokens are asked for", async () => {
+    const { client, store, sent } = connect();
+    await logIn(client);
+    const tokens = await store.get();
+    expect(tokens).toEqual({
+      access_token: expect.any(String),
+      token_type: "bearer",
+      expires_in: ACCESS_TOKEN_TTL,
+      refresh_token: expect.any(String),
+    });
+    expect((await client.users.me.get()).status).toBe(200);
+    expect(sent.at(-1)?.authorization).toBe(`Bearer ${tokens?.access_token}`);
+    await client.users["log-in"].post({ username: "nobody", password: PASSWORD });
+    expect(sent.at(-1)?.authorization).toBeNull();
+  });
+
+  test("a refresh by the caller is kept too", async () => {
+    const { client, store } = connect();
+    await logIn(client);
+    const refresh_token = (await store.get())?.refresh_token ?? "";
+    const { data } = await client.users.refresh.post({ refresh_token });
+    expect(data).not.toBeNull();
+    expect(await store.get()).toEqual(data);
+  });
+
+  test("without a store the tokens are in memory, and without a fetch it is the runtime's", async () => {
+    const client = createClient(service.url);
+    await logIn(client);
+    expect((await client.users.me.get()).status).toBe(200);
+  });
+
+  test("the service's address may end with a slash", async () => {
+    const urls: string[] = [];
+    const client = createClient(`${service.url}/`, {
+      fetch(url, init) {
+        urls.push(url);
+        return fetch(url, init);
+      },
+    });
+    await client.health.alive.get();
+    expect(urls).toEqual([`${service.url}/health/alive`]);
+  });
+
+  test("a wrong password ends nothing, and refreshes nothing", async () => {
+    const { client, store, count, ends } = connect();
+    const username = await logIn(client);
+    const tokens = await store.get();
+    const answer = await client.users["log-in"].post({ username, password: "wrong horse" });
+    expect(answer.error?.status).toBe(401);
+    expect(await store.get()).toEqual(tokens);
+    expect([count(REFRESH), ends()]).toEqual([0, 0]);
+  });
+
+  test("a caller's own Authorization is left alone, and so is its 401", async () => {
+    const { client, sent, count } = connect();
+    await logIn(client);
+    const options = { headers: { authorization: "Bearer mine" } };
+    expect((await client.users.me.get(options)).status).toBe(401);
+    expect(sent.at(-1)?.authorization).toBe("Bearer mine");
+    expect(count(REFRESH)).toBe(0);
+  });
+
+  const ends: [string, (client: Client) => Promise<{ status: number }>][] = [
+    ["logging out", (client) => client.users["log-out"].post()],
+    ["deleting oneself", (client) => client.users.me.delete({ password: PASSWORD })],
+    ["ending every session", (client) => client.users.me.sessions.delete()],
+  ];
+  test.each(ends)("%s drops the tokens", async (_, end) => {
+    const { client, store, ...seen } = connect();
+    await logIn(client);
+    expect((await end(client)).status).toBe(204);
+    expect(await store.get()).toBeNull();
+    const { error } = await client.users.me.get();
+    expect(error?.status).toBe(401);
+    expect([seen.count(REFRESH), seen.ends()]).toEqual([0, 0]);
+  });
+
+  test("what fails to end the session drops nothing", async () => {
+    const { client, store } = connect();
+    await logIn(client);
+    const { error } = await client.users.me.delete({ password: "wrong horse" });
+    expect(error?.status).toBe(403);
+    expect(await store.get()).not.toBeNull();
+  });
+});
+
+describe("an access token that has expired", () => {
+  test("is refreshed once for 20 requests at once, and each is sent again with its body", async () => {
+    const { client, store, count, ends } = connect();
+    await logIn(client);
+    const before = await store.get();
+    expireAccessTokens();
+    const add = (i: number) => client.todos.post({ contents: `todo ${i}` });
+    expect(await statusesOf(20, add)).toEqual(Array(20).fill(201));
+    expect([count(REFRESH), ends()]).toEqual([1, 0]);
+    expect((await store.get())?.refresh_token).not.toBe(before?.refresh_token);
+    const { data } = await client.todos.get();
+    const contents = data?.todos.map((todo) => todo.contents).sort();
+    expect(contents).toEqual(Array.from({ length: 20 }, (_, i) => `todo ${i}`).sort());
+  });
+
+  test("is refreshed again when the next one has expired", async () => {
+    const { client, count } = connect();
+    await logIn(client);
+    for (const times of [1, 2]) {
+      expireAccessTokens();
+      expect((await client.users.me.get()).status).toBe(200);
+      expect(count(REFRESH)).toBe(times);
+    }
+  });
+
+  test("ends the session when the refresh token is refused too: one callback, and a 401 each", async () => {
+    const { client, store, count, ends } = connect();
+    await logIn(client);
+    const { token } = await otherSession(client);
+    await service.call("DELETE", "/users/me/sessions", { token });
+    expect(await statusesOf(20, () => client.todos.get())).toEqual(Array(20).fill(401));
+    expect([count(REFRESH), ends()]).toEqual([1, 1]);
+    expect(await store.get()).toBeNull();
+
+    await logIn(client);
+    expect((await client.todos.get()).status).toBe(200);
+  });
+
+  /** Logs the client's user in once more, elsewhere. */
+  async function otherSession(client: Client) {
+    const { data } = await client.users.me.get();
+    return service.logIn(data?.username ?? "");
+  }
+
+  test("ends the session when what is kept for a refresh token is none", async () => {
+    const { client, store, ends } = connect({
+      store: keep({ access_token: "x", token_type: "bearer", expires_in: 1, refresh_token: "" }),
+    });
+    expect((await client.todos.get()).status).toBe(401);
+    expect([ends(), await store.get()]).toEqual([1, null]);
+  });
+
+  test("outlasts a network that fails: requests reject as fetch does, and nothing is dropped", async () => {
+    let isDown = true;
+    const { client, store, ends } = connect({
+      detour: (route) =>
+        isDown && route === REFRESH ? Promise.reject(new TypeError("no network")) : undefined,
+    });
+    await logIn(client);
+    const tokens = await store.get();
+    expireAccessTokens();
+    const waiting = Array.from({ length: 3 }, () => client.todos.get());
+    for (const { status, reason } of (await Promise.allSettled(waiting)).map(outcome)) {
+      expect([status, reason]).toEqual(["rejected", new TypeError("no network")]);
+    }
+    expect([ends(), await store.get()]).toEqual([0, tokens]);
+    isDown = false;
+    expect((await client.todos.get()).status).toBe(200);
+  });
+
+  const outcome = (settled: PromiseSettledResult<unknown>) => ({ reason: undefined, ...settled });
+
+  test("outlasts a service that fails: each request gets that failure, and nothing is dropped", async () => {
+    let isDown = true;
+    let refused = 0;
+    const { passed, open } = gate();
+    const { client, store, count, ends } = connect({
+      detour(route, init) {
+        if (!isDown) return undefined;
+        if (route === "GET /todos") {
+          return fetch(`${service.url}/todos`, init).then((answer) => {
+            if (++refused === 3) open();
+            return answer;
+          });
+        }
+        // Not before all three wait for it.
+        return route === REFRESH
+          ? passed
+              .then(() => Bun.sleep(1))
+              .then(() => Response.json({ code: "unavailable" }, { status: 503 }))
+          : undefined;
+      },
+    });
+    await logIn(client);
+    const tokens = await store.get();
+    expireAccessTokens();
+    const answers = await Promise.all(Array.from({ length: 3 }, () => client.todos.get()));
+    for (const { error } of answers) {
+      if (error?.status !== 503) throw new Error("expected 503");
+      expect(error.value.code).toBe("unavailable");
+    }
+    expect([count(REFRESH), ends(), await store.get()]).toEqual([1, 0, tokens]);
+    isDown = false;
+    expect((await client.todos.get()).status).toBe(200);
+  });
+
+  test("is not replaced by another user's: what was sent for one is not sent again for another", async () => {
+    const { passed, open } = gate();
+    const { client, sent } = connect({
+      detour: (route, init) =>
+        route === "POST /todos"
+          ? passed.then(() => fetch(`${service.url}/todos`, init))
+          : undefined,
+    });
+    await logIn(client);
+    expireAccessTokens();
+    const adding = client.todos.post({ contents: "mine" });
+    await logIn(client);
+    open();
+    expect((await adding).status).toBe(401);
+    expect(sent.filter(({ route }) => route === "POST /todos")).toHaveLength(1);
+    expect((await client.todos.get()).data?.todos).toEqual([]);
+  });
+});
+
+describe("a store that clients share", () => {
+  /** As slow as a store may be, and never the same object twice. */
+  function slowStore(): TokenStore {
+    let text = "null";
+    return {
+      async get() {
+        await Bun.sleep(1);
+        return JSON.parse(text);
+      },
+      async set(tokens) {
+        await Bun.sleep(1);
+        text = JSON.stringify(tokens);
+      },
+    };
+  }
+
+  test("logs all of them in", async () => {
+    const store = slowStore();
+    const [one, two] = [connect({ store }), connect({ store })];
+    await logIn(one.client);
+    expect((await two.client.users.me.get()).status).toBe(200);
+  });
+
+  test("is read again before a refresh: one client's is the other's", async () => {
+    const store = slowStore();
+    const { passed, open } = gate();
+    const one = connect({ store });
+    const two = connect({
+      store,
+      // Out with the old token, back when the other client has a new one.
+      detour: (route, init) =>
+        route === "GET /todos"
+          ? fetch(`${service.url}/todos`, init).then((answer) => passed.then(() => answer))
+          : undefined,
+    });
+    await logIn(one.client);
+    expireAccessTokens();
+    const listing = two.client.todos.get();
+    while (two.count("GET /todos") === 0) await Bun.sleep(1);
+    expect((await one.client.users.me.get()).status).toBe(200);
+    open();
+    expect((await listing).status).toBe(200);
+    expect([one.count(REFRESH), two.count(REFRESH)]).toEqual([1, 0]);
+  });
+
+  test("stands two refreshes at once", async () => {
+    const store = slowStore();
+    const { passed, open } = gate();
+    let waiting = 0;
+    // Neither refresh is sent before both want to.
+    const detour: Detour = (route, init) => {
+      if (route !== REFRESH) return undefined;
+      if (++waiting === 2) open();
+      return passed.then(() => fetch(`${service.url}/users/refresh`, init));
+    };
+    const clients = [connect({ store, detour }), connect({ store, detour })];
+    await logIn(createClient(service.url, { store }));
+    expireAccessTokens();
+    for (const { status } of await Promise.all(clients.map(({ client }) => client.todos.get()))) {
+      expect(status).toBe(200);
+    }
+    expect(waiting).toBe(2);
+    // What they agreed on lasts beyond the leeway.
+    expireAccessTokens();
+    expect((await createClient(service.url, { store }).todos.get()).status).toBe(200);
+  });
+
+  test("keeps a log-out that comes while another client refreshes", async () => {
+    const store = slowStore();
+    const { client, ends } = connect({
+      store,
+      detour: (route, init) =>
+        route === REFRESH
+          ? fetch(`${service.url}/users/refresh`, init).then(async (answer) => {
+              await store.set(null);
+              return answer;
+            })
+          : undefined,
+    });
+    await logIn(client);
+    expireAccessTokens();
+    expect((await client.todos.get()).status).toBe(401);
+    expect([await store.get(), ends()]).toEqual([null, 0]);
+  });
+});
+
+describe("no answer", () => {
+  test("rejects as fetch does, so that a 503 is the service's own", async () => {
+    const cause = new TypeError("no network");
+    const { client } = connect({ detour: () => Promise.reject(cause) });
+    await expect(client.get()).rejects.toBe(cause);
+  });
+
+  test("a request's own signal aborts it", async () => {
+    const { client } = connect();
+    await logIn(client);
+    const controller = new AbortController();
+    const listing = client.todos.get({ fetch: { signal: controller.signal } });
+    controller.abort();
+    await expect(listing).rejects.toMatchObject({ name: "AbortError" });
+    expect((await client.todos.get()).status).toBe(200);
+  });
+
+  test("the client's signal aborts every request, and those to come", async () => {
+    const controller = new AbortController();
+    const { client } = connect({ signal: controller.signal });
+    await logIn(client);
+    const { signal } = new AbortController();
+    const listings = [client.todos.get(), client.todos.get({ fetch: { signal } })];
+    controller.abort("closed");
+    for (const each of [...listings, client.get()]) {
+      expect(await each.catch((reason) => reason)).toBe("closed");
+    }
+  });
+
+  test("who gives up waiting for a refresh leaves it to the others", async () => {
+    const { passed, open } = gate();
+    const { client, count } = connect({
+      detour: (route, init) =>
+        route === REFRESH
+          ? passed.then(() => fetch(`${service.url}/users/refresh`, init))
+          : undefined,
+    });
+    await logIn(client);
+    expireAccessTokens();
+    const controller = new AbortController();
+    const impatient = client.todos.get({ fetch: { signal: controller.signal } });
+    const patient = client.todos.get();
+    while (count(REFRESH) === 0) await Bun.sleep(1);
+    controller.abort("enough");
+    expect(await impatient.catch((reason) => reason)).toBe("enough");
+    open();
+    expect((await patient).status).toBe(200);
+    expect(count(REFRESH)).toBe(1);
+  });
+
+  test("a refresh that hangs ends with the client's signal", async () => {
+    const controller = new AbortController();
+    let refreshSignal: AbortSignal | null | undefined;
+    const { client, count } = connect({
+      signal: controller.signal,
+      detour(route, { signal }) {
+        if (route !== REFRESH) return undefined;
+        refreshSignal = signal;
+        return new Promise(() => {});
+      },
+    });
+    await logIn(client);
+    expireAccessTokens();
+    const listing = client.todos.get();
+    while (count(REFRESH) === 0) await Bun.sleep(1);
+    controller.abort("closed");
+    expect(await listing.catch((reason) => reason)).toBe("closed");
+    expect(refreshSignal?.aborted).toBe(true);
+  });
+});
+
+describe("values and types", () => {
+  test.each(["2024-01-01", "2024-01-01T00:00:00.000Z"])(
+    "a todo that reads %p stays text",
+    async (contents) => {
+      const { client } = connect();
+      await logIn(client);
+      const { data } = await client.todos.post({ contents });
+      expect(data?.contents).toBe(contents);
+      expect(data?.created_at).toBeString();
+    },
+  );
+
+  test("a query and a path reach the service", async () => {
+    const { client } = connect();
+    await logIn(client);
+    await client.todos.post({ contents: "one" });
+    const { data: two } = await client.todos.post({ contents: "two", is_done: true });
+    const { data: page } = await client.todos.get({ query: { order: "DESC", limit: 1 } });
+    expect(page?.todos).toEqual(two ? [two] : []);
+    const { data: read } = await client.todos({ id: two?.id ?? 0 }).get();
+    expect(read).toEqual(two);
+  });
+
+  test("bodies, queries and answers are typed", () => {
+    type Added = Awaited<ReturnType<Client["todos"]["post"]>>;
+    expectTypeOf<NonNullable<Added["data"]>>().toEqualTypeOf<Todo>();
+    type NewTodo = Parameters<Client["todos"]["post"]>[0];
+    expectTypeOf<NewTodo>().toEqualTypeOf<{ contents: string; is_done?: boolean }>();
+    type Query = NonNullable<NonNullable<Parameters<Client["todos"]["get"]>[0]>["query"]>;
+    // @ts-expect-error the order is ASC or DESC
+    const _order: Query = { order: "UP" };
+    // @ts-expect-error no such parameter
+    const _parameter: Query = { page: 2 };
+  });
+
+  test("errors are narrowed by their status, to those of the route", () => {
+    type SignUp = Awaited<ReturnType<Client["users"]["sign-up"]["post"]>>;
+    type SignUpError = NonNullable<SignUp["error"]>;
+    expectTypeOf<SignUpError["status"]>().toEqualTypeOf<
+      400 | 409 | 413 | 415 | 421 | 422 | 500 | 503
+    >();
+    type Taken = Extract<SignUpError, { status: 409 }>["value"];
+    expectTypeOf<Taken>().toEqualTypeOf<Problems["username_taken"]>();
+    type Invalid = Extract<SignUpError, { status: 422 }>["value"]["code"];
+    expectTypeOf<Invalid>().toEqualTypeOf<"validation_failed" | "weak_password">();
+  });
+});
+
+test("minified and compressed it is under 10 KB, and there is nothing of the server in it", async () => {
+  const { outputs } = await Bun.build({
+    entrypoints: [new URL("../../src/client.ts", import.meta.url).pathname],
+    minify: true,
+    target: "browser",
+  });
+  const [code, ...others] = await Promise.all(outputs.map((output) => output.text()));
+  expect(others).toEqual([]);
+  const transpiler = new Bun.Transpiler({ loader: "js" });
+  expect(transpiler.scanImports(code ?? "")).toEqual([]);
+  expect(Bun.gzipSync(code ?? "").length).toBeLessThan(10_000);
+});

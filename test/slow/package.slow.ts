@@ -1,0 +1,195 @@
+/**
+ * The package as someone else meets it: built, packed and installed in an empty folder, with both compilers over a
+ * small program, which then runs on Bun, Deno and Node against a started service.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
+import { temporaryFolder } from "../process.ts";
+import { type Service, startService } from "../service.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** Every status that adding a todo may have is looked at, so nothing is left at the end. */
+const PROGRAM = `
+import { createClient, type Todo, type Tokens } from "todo-service/client";
+
+const [address = "", username = ""] = process.argv.slice(2);
+let kept: Tokens | null = null;
+const client = createClient(address, {
+  store: {
+    get: () => kept,
+    set(tokens) {
+      kept = tokens;
+    },
+  },
+  onSessionEnd: () => console.log("session ended"),
+});
+
+const user = { username, password: "correct horse battery" };
+const signedUp = await client.users["sign-up"].post(user);
+if (signedUp.error?.status === 409) throw new Error(signedUp.error.value.code);
+await client.users["log-in"].post(user);
+
+async function add(contents: string): Promise<Todo> {
+  const { data, error } = await client.todos.post({ contents });
+  if (!error) return data;
+  switch (error.status) {
+    case 400:
+    case 401:
+    case 413:
+    case 415:
+    case 421:
+    case 500:
+    case 503:
+      throw new Error(error.value.detail);
+    case 422:
+      throw new Error(error.value.errors?.map(({ detail }) => detail).join());
+    default: {
+      const unhandled: never = error;
+      throw new Error(unhandled);
+    }
+  }
+}
+
+const { id, contents } = await add("2024-01-01");
+const { data: todo } = await client.todos({ id }).patch({ is_done: true });
+const { data: page } = await client.todos.get({ query: { order: "DESC", is_done: true, limit: 1 } });
+const { error: none } = await client.todos({ id: id + 1 }).get();
+await client.users["log-out"].post();
+const { error: ended } = await client.todos.get();
+const code = none?.status === 404 && none.value.code;
+console.log(JSON.stringify([contents, todo?.is_done, page?.todos.length, code, ended?.status, kept]));
+`;
+
+const CONFIG = {
+  compilerOptions: {
+    strict: true,
+    target: "ES2022",
+    module: "NodeNext",
+    types: [],
+    // So that the package's own types are checked as well.
+    skipLibCheck: false,
+  },
+  files: ["program.ts", "globals.d.ts"],
+};
+
+/** What the program uses of its runtime, in place of the runtime's types. */
+const RUNTIME = "declare const process: { argv: string[] };\n";
+
+let service: Service;
+const folder = temporaryFolder();
+const file = (name: string) => join(folder.path, name);
+
+async function run(command: string[], cwd = folder.path) {
+  const env = { ...process.env, DENO_DIR: file(".deno"), DENO_NO_UPDATE_CHECK: "1" };
+  const child = Bun.spawn(command, { cwd, env, stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, stdout, stderr };
+}
+
+/** @throws Error with what the command said, unless it succeeded */
+async function mustRun(command: string[], cwd?: string): Promise<string> {
+  const { code, stdout, stderr } = await run(command, cwd);
+  if (code !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+beforeAll(async () => {
+  await mustRun([process.execPath, "run", "build"], ROOT);
+  const packed = await mustRun(["npm", "pack", "./dist", "--pack-destination", folder.path], ROOT);
+  const { typescript, "typescript-5": typescript5 } = manifest.devDependencies;
+  const project = {
+    type: "module",
+    private: true,
+    dependencies: { "todo-service": `file:${packed.trim()}` },
+    devDependencies: { typescript, "typescript-5": typescript5 },
+  };
+  writeFileSync(file("package.json"), JSON.stringify(project));
+  writeFileSync(file("tsconfig.json"), JSON.stringify(CONFIG));
+  writeFileSync(file("globals.d.ts"), RUNTIME);
+  writeFileSync(file("program.ts"), PROGRAM);
+  await mustRun(["npm", "install", "--no-audit", "--no-fund"]);
+  // For Node; what the compilers say is looked at below.
+  await compile("typescript", "--outDir", "out");
+  service = await startService();
+});
+
+afterAll(async () => {
+  await service?.stop();
+  folder[Symbol.dispose]();
+});
+
+test("nothing else comes along", () => {
+  const installed = readdirSync(file("node_modules")).filter((name) => !name.startsWith("."));
+  expect(installed).toEqual(expect.arrayContaining(["todo-service", "typescript"]));
+  expect(installed.filter((name) => !/^@?typescript/.test(name))).toEqual(["todo-service"]);
+});
+
+const compilers = [["typescript"], ["typescript-5"]];
+
+const compile = (compiler: string, ...options: string[]) =>
+  run(["node", `node_modules/${compiler}/bin/tsc`, "--pretty", "false", ...options]);
+
+/** The compiler's errors over the program with `found` replaced: where, and which. */
+async function errorsWith(compiler: string, found: string, replacement: string) {
+  const changed = PROGRAM.replace(found, replacement);
+  expect(changed).not.toBe(PROGRAM);
+  writeFileSync(file("program.ts"), changed);
+  const { stdout } = await compile(compiler, "--noEmit");
+  writeFileSync(file("program.ts"), PROGRAM);
+  const lines = changed.split("\n");
+  return Array.from(stdout.matchAll(/^program\.ts\((\d+),\d+\): error (TS\d+)/gm), (match) => ({
+    line: lines[Number(match[1]) - 1]?.trim(),
+    error: match[2],
+  }));
+}
+
+test.each(compilers)("%s takes the program", async (compiler) => {
+  expect(await compile(compiler, "--noEmit")).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
+test.each(compilers)("%s refuses a misspelt field", async (compiler) => {
+  expect(await errorsWith(compiler, "is_done: true });", "isdone: true });")).toEqual([
+    {
+      line: "const { data: todo } = await client.todos({ id }).patch({ isdone: true });",
+      error: "TS2561",
+    },
+  ]);
+});
+
+test.each(compilers)("%s refuses a misspelt query parameter", async (compiler) => {
+  const [only, ...others] = await errorsWith(compiler, 'order: "DESC"', 'ordr: "DESC"');
+  expect([only?.error, others]).toEqual(["TS2561", []]);
+});
+
+test.each(compilers)("%s refuses an unhandled status", async (compiler) => {
+  expect(await errorsWith(compiler, "case 401:", "")).toEqual([
+    { line: "const unhandled: never = error;", error: "TS2322" },
+  ]);
+});
+
+test.each([
+  ["Bun", [process.execPath, "program.ts"]],
+  ["Deno", [join(ROOT, "node_modules/.bin/deno"), "run", "--allow-net=127.0.0.1", "program.ts"]],
+  ["Node", ["node", "out/program.js"]],
+])("the program runs on %s", async (runtime, command) => {
+  const { code, stdout, stderr } = await run([...command, service.url, `on-${runtime}`]);
+  expect(stderr).toBe("");
+  expect(JSON.parse(stdout)).toEqual(["2024-01-01", true, 1, "todo_not_found", 401, null]);
+  expect(code).toBe(0);
+});
+
+test("the repository itself can be packed, and has the client in it", async () => {
+  const stdout = await mustRun(["npm", "pack", "--dry-run", "--json"], ROOT);
+  const [{ files }] = JSON.parse(stdout);
+  const paths = files.map(({ path }: { path: string }) => path);
+  for (const entry of Object.values(manifest.exports["./client"])) {
+    expect(paths).toContain(entry.replace("./", ""));
+  }
+  expect(paths.filter((path: string) => /^(src|test|data)\//.test(path))).toEqual([]);
+});
