@@ -180,7 +180,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 /** Origins as browsers send them (RFC 6454 §6.2): no path, no trailing slash, and never `*`. */
 function parseOrigins(text: string): string[] | undefined {
   const origins = text.split(",").map((origin) => origin.trim());
-  const isOrigin = (origin: string) => URL.canParse(origin) && new URL(origin).origin === origin;
+  const isOrigin = (origin: string) =>
+    !origin.includes("*") && URL.canParse(origin) && new URL(origin).origin === origin;
   return origins.every(isOrigin) ? origins : undefined;
 }
 

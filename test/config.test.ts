@@ -168,6 +168,7 @@ describe("faults", () => {
         "https://app.example,",
         "https://APP.example",
         "https://app.example:443",
+        "https://*.example",
       ],
     ],
     [

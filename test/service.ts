@@ -22,6 +22,9 @@ export interface CallOptions {
 
 export type Service = Awaited<ReturnType<typeof startService>>;
 
+/** Where else the service is to run than in this process, if anywhere; see `elsewhere.ts`. */
+const TARGET = process.env.TODOS_TARGET;
+
 /**
  * Its mails go to a real SMTP server, unless `MAIL_URL` says otherwise.
  * @param environment settings beside or in place of the tests' own
@@ -29,11 +32,14 @@ export type Service = Awaited<ReturnType<typeof startService>>;
 export async function startService(environment: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), "todos-"));
   const mailbox = await startSmtp();
+  const settings = { JWT_SECRET: SECRET, MAIL_URL: mailbox.url, ...environment };
+  const elsewhere = TARGET
+    ? await (await import("./elsewhere.ts")).startElsewhere(TARGET, settings)
+    : undefined;
   const config = readConfig({
     DATABASE_URL: `file:${join(folder, "todos.db")}`,
-    JWT_SECRET: SECRET,
-    MAIL_URL: mailbox.url,
-    ...environment,
+    ...settings,
+    ...elsewhere?.inspect,
   });
   let ahead = 0;
   let stoppedAt: number | undefined;
@@ -50,7 +56,11 @@ export async function startService(environment: Record<string, string> = {}) {
     port: 0,
     fetch: (request) => app.fetch(request),
   });
-  const url = server.url.href.replace(/\/$/, "");
+  const url = elsewhere?.url ?? server.url.href.replace(/\/$/, "");
+  const here = <T>(value: T): T => {
+    if (elsewhere) throw new Error("Only for a service in this process");
+    return value;
+  };
 
   return {
     url,
@@ -60,20 +70,21 @@ export async function startService(environment: Record<string, string> = {}) {
     folder,
     ...callsTo(url),
     /** Statements and batches sent to the database so far. */
-    trips: () => trips.count,
+    trips: () => here(trips.count),
     /** Moves the service's clock on. */
     passSeconds(seconds: number) {
-      ahead += seconds * 1000;
+      ahead += here(seconds * 1000);
     },
     /** From now on the service's clock moves by `passSeconds` alone, for a test to name the second. */
     stopClock() {
-      stoppedAt ??= Date.now();
+      stoppedAt ??= here(Date.now());
     },
 
     ...mailsIn(mailbox.received, services),
 
     async stop() {
       await server.stop(true);
+      await elsewhere?.stop();
       await services.outbox.stop();
       await mailbox[Symbol.asyncDispose]();
       services.database.$client.close();

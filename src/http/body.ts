@@ -59,7 +59,7 @@ function splitPair(pair: string): [string, string] {
 async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Array<ArrayBuffer>> {
   if (Number(request.headers.get("content-length")) > MAX_BODY) throw new Failure("body_too_large");
   const type = request.headers.get("content-type");
-  if (type === null && request.body === null) throw new Failure("malformed_body");
+  if (type === null && !hasBody(request)) throw new Failure("malformed_body");
   if (!mediaType.test(type ?? "") || request.headers.has("content-encoding")) {
     throw new Failure("unsupported_media_type");
   }
@@ -79,6 +79,10 @@ async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Arra
   if (size > MAX_BODY) throw new Failure("body_too_large");
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
+
+/** RFC 9112 §6.3. On Deno, `body` is a stream even where there is none. */
+const hasBody = ({ body, headers }: Request) =>
+  body !== null && (Number(headers.get("content-length")) > 0 || headers.has("transfer-encoding"));
 
 function decode(bytes: Uint8Array): string {
   try {

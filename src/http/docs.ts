@@ -40,13 +40,17 @@ dark.addEventListener("change", follow);
 follow();
 `;
 
-// What Swagger UI leaves to be wished for: less empty space, no column for links (there are none), and names of headers
-// that can be read in the dark.
+// What Swagger UI leaves to be wished for: less empty space; no column for links and no fields for a client's id, secret
+// and scopes, since there are none; and names of headers that can be read in the dark.
 const pageStyles = `.swagger-ui .info { margin: 30px 0 10px; }
-.swagger-ui .info .license { margin-top: 1em; }
-.swagger-ui .info li { margin: 0.4em 0; }
-.swagger-ui .scheme-container { margin: 0; padding: 0 0 10px; box-shadow: none; background: none; }
-.swagger-ui .response-col_links { display: none; }
+.swagger-ui .info li { margin: 0.4em 0; line-height: 1.4; }
+.swagger-ui .info code { white-space: nowrap; }
+.swagger-ui .info__license { display: flex; gap: 4px; font: 14px sans-serif; }
+.swagger-ui .info__license::before { content: "License:"; }
+.swagger-ui .scheme-container { margin: 0; padding: 15px 0; }
+.swagger-ui .response-col_links,
+.swagger-ui .auth-container .scope-def,
+.swagger-ui .auth-container .wrapper:has(> [for="password_type"], > [for^="client_"]) { display: none; }
 .dark-mode .swagger-ui .headers .header-col { color: inherit; }
 `;
 

@@ -25,7 +25,7 @@ interface Schema {
   properties?: Record<string, Schema>;
   anyOf?: Schema[];
 }
-type Content = Record<string, { schema: Schema | object; examples?: object }>;
+type Content = Record<string, { schema: object; examples?: object }>;
 /** A response as the plugin leaves it: with what its schema has beside the fields moved up here. */
 interface Response {
   $ref?: string;
@@ -55,7 +55,7 @@ interface Document {
 const securitySchemes = {
   password: {
     type: "oauth2",
-    description: "Your user name and password. The client id and secret stay empty.",
+    description: "Your user name and password.",
     flows: { password: { tokenUrl: "/token", refreshUrl: "/token", scopes: {} } },
   },
   bearer: {

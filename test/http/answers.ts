@@ -108,6 +108,10 @@ export async function sendRaw({ url }: Service, request: string): Promise<Respon
     socket.setEncoding("utf8");
     socket.on("data", (chunk) => {
       received += chunk;
+      // Deno keeps the connection open for a body that was declared and does not come.
+      const [head = "", body = ""] = received.split(/(?<=\r\n\r\n)/);
+      const length = /^content-length: *(\d+)/im.exec(head)?.[1];
+      if (length !== undefined && Buffer.byteLength(body) >= Number(length)) socket.end();
     });
     socket.on("error", reject);
     socket.on("close", () => resolve(received));

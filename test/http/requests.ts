@@ -40,6 +40,7 @@ const MALFORMED = ["", "{", "[]", "null", '"x"', "\ufeff{}", '{"a":"\0"}', '{"a"
 const NOT_UTF8 = new Uint8Array([0x7b, 0xff, 0x7d]);
 const TOO_LARGE = "a".repeat(70_000);
 const NOT_JSON = ["text/plain", "application/xml", "application/json; charset=latin1", "x"];
+
 const bodySchema = ({ requestBody }: Operation) =>
   Object.values(requestBody?.content ?? {})[0]?.schema;
 export const takesJson = ({ requestBody }: Operation) =>

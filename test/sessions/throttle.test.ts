@@ -51,6 +51,11 @@ async function newUser(username: string): Promise<string> {
   return username;
 }
 
+async function rowsOf(sql: string): Promise<unknown[][]> {
+  const { rows } = await service.services.database.$client.execute(sql);
+  return rows.map((row) => Object.values(row));
+}
+
 /** How many of each status there are. */
 function tally(answers: Response[]): Record<number, number> {
   const counts: Record<number, number> = {};
@@ -140,6 +145,17 @@ describe("failed log-ins", () => {
     expect(await expectThrottled(await logIn(username, PASSWORD))).toBe(30);
   });
 
+  test("at once with right ones: what is refused begins no session", async () => {
+    const username = await newUser("mixed");
+    const wrong = times(20, () => logIn(username, WRONG));
+    const right = await times(5, () => logIn(username, PASSWORD));
+    await wrong;
+    const { 200: granted = 0, 429: refused = 0 } = tally(right);
+    expect(granted + refused).toBe(5);
+    const begun = `SELECT * FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = '${username}')`;
+    expect(await rowsOf(begun)).toHaveLength(granted);
+  });
+
   test("are none among twenty right ones at once", async () => {
     const username = await newUser("crowd");
     expect(tally(await times(20, () => logIn(username, PASSWORD)))).toEqual({ 200: 20 });
@@ -204,6 +220,19 @@ describe("the routes under /users/me that ask for the password", () => {
     expect(judged).toBeLessThanOrEqual(5);
     expect(judged + refused).toBe(40);
     expect(await expectThrottled(await remove(token, PASSWORD))).toBe(30);
+  });
+
+  test("do nothing that they refuse, when wrong ones come at once with the right one", async () => {
+    for (const attempt of [change, remove]) {
+      const { id, token } = await service.user();
+      const hash = `SELECT password_hash FROM users WHERE id = ${id}`;
+      const before = await rowsOf(hash);
+      const wrong = times(20, () => attempt(token, WRONG));
+      const { status } = await attempt(token, PASSWORD);
+      await wrong;
+      expect([204, 429]).toContain(status);
+      expect(Bun.deepEquals(await rowsOf(hash), before)).toBe(status === 429);
+    }
   });
 
   test("count for a user who logged in from elsewhere by where they are now", async () => {

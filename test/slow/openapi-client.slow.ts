@@ -1,0 +1,142 @@
+/**
+ * A client generated from the OpenAPI document, as whoever doesn't use Eden would have one: by openapi-typescript and
+ * openapi-fetch, in a project of its own, type-checked, and used against a started service.
+ */
+import { expect, test } from "bun:test";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryFolder } from "../process.ts";
+import { startService } from "../service.ts";
+
+const MODULES = join(import.meta.dir, "../../node_modules");
+
+/** Every status that reading a todo may have is looked at, so nothing is left at the end. */
+const PROGRAM = `
+import createClient from "openapi-fetch";
+import type { components, operations, paths } from "./schema.d.ts";
+
+const [baseUrl = ""] = process.argv.slice(2);
+const client = createClient<paths>({ baseUrl });
+const body = { username: "mina", password: "correct horse battery" };
+
+const signedUp = await client.POST("/users/sign-up", { body });
+const username: string | undefined = signedUp.data?.username;
+
+const { data: tokens, error: refused } = await client.POST("/users/log-in", { body });
+if (refused) throw new Error(refused.detail);
+client.use({
+  onRequest({ request }) {
+    request.headers.set("authorization", \`Bearer \${tokens.access_token}\`);
+    return request;
+  },
+});
+
+const { data: added } = await client.POST("/todos", { body: { contents: "2024-01-01" } });
+const query: operations["listTodos"]["parameters"]["query"] = { order: "DESC", limit: 1 };
+const { data: page } = await client.GET("/todos", { params: { query } });
+const todo: components["schemas"]["Todo"] | undefined = page?.todos[0];
+
+async function codeOf(id: number): Promise<string> {
+  const { data, error } = await client.GET("/todos/{id}", { params: { path: { id } } });
+  if (!error) return data.contents;
+  switch (error.code) {
+    case "todo_not_found": {
+      const status: 404 = error.status;
+      return \`\${error.code} \${status}\`;
+    }
+    case "unauthorized":
+    case "misdirected_request":
+    case "validation_failed":
+    case "internal_error":
+    case "unavailable":
+      return error.code;
+    default: {
+      const unhandled: never = error;
+      return unhandled;
+    }
+  }
+}
+
+// @ts-expect-error: no such field
+const misspelt = await client.POST("/todos", { body: { content: "Sweep" } });
+const pointers = misspelt.error?.code === "validation_failed" && misspelt.error.errors;
+
+console.log(
+  JSON.stringify([
+    username,
+    added?.contents,
+    todo?.id === added?.id,
+    page?.next_cursor,
+    await codeOf(added?.id ?? 0),
+    await codeOf(404),
+    pointers,
+  ]),
+);
+`;
+
+const CONFIG = {
+  compilerOptions: {
+    strict: true,
+    target: "ES2022",
+    module: "Preserve",
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    types: [],
+    skipLibCheck: false,
+  },
+  files: ["program.ts", "globals.d.ts"],
+};
+
+/** What the program uses of its runtime, in place of the runtime's types. */
+const RUNTIME = "declare const process: { argv: string[] };\n";
+
+async function run(folder: string, ...command: string[]): Promise<string> {
+  const child = Bun.spawn(command, { cwd: folder, stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+test("a client generated from the document type-checks, and works", async () => {
+  using folder = temporaryFolder();
+  const service = await startService();
+  try {
+    // This project's modules, but for the compiler: the generator needs the API that TypeScript 7 has no more.
+    const modules = join(folder.path, "node_modules");
+    mkdirSync(modules);
+    for (const name of readdirSync(MODULES)) {
+      const source = name === "typescript" ? "typescript-5" : name;
+      symlinkSync(join(MODULES, source), join(modules, name));
+    }
+    const document = await (await service.call("GET", "/swagger/json")).text();
+    for (const [name, text] of Object.entries({
+      "openapi.json": document,
+      "program.ts": PROGRAM,
+      "globals.d.ts": RUNTIME,
+      "tsconfig.json": JSON.stringify(CONFIG),
+    })) {
+      writeFileSync(join(folder.path, name), text);
+    }
+    const generator = "node_modules/openapi-typescript/bin/cli.js";
+    const linked = ["--preserve-symlinks", "--preserve-symlinks-main"];
+    await run(folder.path, "node", ...linked, generator, "openapi.json", "-o", "schema.d.ts");
+    for (const compiler of ["typescript-5", "typescript"]) {
+      await run(folder.path, "node", join(MODULES, compiler, "bin/tsc"), "--project", ".");
+    }
+    const printed = await run(folder.path, process.execPath, "program.ts", service.url);
+    expect(JSON.parse(printed)).toEqual([
+      "mina",
+      "2024-01-01",
+      true,
+      null,
+      "2024-01-01",
+      "todo_not_found 404",
+      expect.arrayContaining([expect.objectContaining({ pointer: "/contents" })]),
+    ]);
+  } finally {
+    await service.stop();
+  }
+});

@@ -1,0 +1,230 @@
+/**
+ * The page at `/swagger`, in Chromium: what a person does there, by day and by night. `SCREENSHOT=docs/swagger.png`
+ * renews the README's picture of it.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { PASSWORD, type Service, startService } from "../service.ts";
+
+const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
+const BODY = "textarea.body-param__text";
+
+let service: Service;
+let browser: Browser;
+let folder: string;
+beforeAll(async () => {
+  if (!existsSync(CHROMIUM)) {
+    throw new Error(
+      `This needs Chromium at ${CHROMIUM}: install it (apt-get install chromium), or say by CHROMIUM where it is.`,
+    );
+  }
+  folder = mkdtempSync(join(tmpdir(), "swagger-"));
+  service = await startService();
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    // No sandbox, since containers run as root; and no requests of the browser's own.
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+    ],
+  });
+}, 60_000);
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Opens the page; `complaints` has what the browser has against it, such as a breach of its policy. */
+async function openPage(colorScheme: "light" | "dark" = "light") {
+  const context = await browser.newContext({
+    colorScheme,
+    viewport: { width: 1200, height: 1050 },
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const requests: string[] = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
+  page.on("request", (request) => requests.push(request.url()));
+  await page.goto(`${service.url}/swagger`);
+  await page.locator("#operations-Todos-createTodo").waitFor();
+  return { page, complaints, requests, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** In the dialog that Authorize opens, the part that takes a user name and a password. */
+async function openAuthorize(page: Page) {
+  await page.locator(".auth-wrapper .authorize").click();
+  return page.locator(".auth-container", { hasText: "Token URL" });
+}
+
+const closeDialog = (page: Page) => page.locator(".modal-ux .close-modal").click();
+
+async function authorize(page: Page, username: string): Promise<void> {
+  const form = await openAuthorize(page);
+  await form.locator("#oauth_username").fill(username);
+  await form.locator("#oauth_password").fill(PASSWORD);
+  await form.getByRole("button", { name: "Apply given OAuth2 credentials" }).click();
+  await form.getByRole("button", { name: "Remove authorization" }).waitFor();
+  await closeDialog(page);
+}
+
+async function logOut(page: Page): Promise<void> {
+  const form = await openAuthorize(page);
+  await form.getByRole("button", { name: "Remove authorization" }).click();
+  await closeDialog(page);
+}
+
+const operationOf = (page: Page, operationId: string) => page.locator(`[id$="-${operationId}"]`);
+
+/** Executes an operation of the page, and reads the answer that it shows. */
+async function execute(page: Page, operationId: string, body?: string) {
+  const operation = operationOf(page, operationId);
+  if (!(await operation.locator(".opblock-body").isVisible())) {
+    await operation.locator(".opblock-summary-control").click();
+  }
+  if (body !== undefined) await operation.locator(BODY).fill(body);
+  // So that what is read below is no answer from before.
+  const clear = operation.locator("button.btn-clear");
+  if (await clear.isVisible()) await clear.click();
+  await operation.locator("button.execute").click();
+  const live = operation.locator(".live-responses-table .response");
+  const status = await live.locator(".response-col_status").textContent();
+  const text = await live.locator(".highlight-code").first().textContent();
+  return { status: Number.parseInt(status ?? "", 10), text };
+}
+
+test("opens from its own service alone, without an error or a breach of its policy", async () => {
+  await using opened = await openPage();
+  const { page, complaints, requests } = opened;
+  expect(await page.title()).toBe("Todos API");
+  const groups = await page.locator(".opblock-tag > a").allInnerTexts();
+  expect(groups).toEqual(["Users", "Sessions", "One-time passwords", "Todos", "Health"]);
+  for (const id of ["signUp", "logIn", "sendEmailOtp", "listTodos", "isReady"]) {
+    await operationOf(page, id).locator(".opblock-summary-control").click();
+  }
+  expect(requests.filter((url) => !url.startsWith(`${service.url}/swagger`))).toEqual([]);
+  expect(complaints).toEqual([]);
+  await page.evaluate("fetch('http://127.0.0.1:9/').catch(() => {})");
+  expect(complaints.join()).toContain("Content Security Policy");
+});
+
+test("lets a person log in by Authorize, add a todo, see it, err, and log out", async () => {
+  await using opened = await openPage();
+  const { page, complaints, requests } = opened;
+  const { username } = await service.user();
+  await authorize(page, username);
+  expect(requests.at(-1)).toBe(`${service.url}/token`);
+
+  const added = await execute(page, "createTodo", '{ "contents": "Water the plants 🪴" }');
+  expect(added).toMatchObject({
+    status: 201,
+    text: expect.stringContaining("Water the plants 🪴"),
+  });
+  const listed = await execute(page, "listTodos");
+  expect(listed).toMatchObject({
+    status: 200,
+    text: expect.stringContaining("Water the plants 🪴"),
+  });
+  expect(complaints).toEqual([]);
+
+  const wrong = await execute(page, "createTodo", '{ "contents": "" }');
+  expect(wrong.status).toBe(422);
+  expect(wrong.text).toContain('"pointer": "/contents"');
+
+  await logOut(page);
+  const refused = await execute(page, "listTodos");
+  expect(refused).toMatchObject({ status: 401, text: expect.stringContaining("unauthorized") });
+});
+
+test("takes the examples of the walk as they are filled in", async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  expect((await execute(page, "signUp")).status).toBe(201);
+  await authorize(page, "mina");
+  expect((await execute(page, "createTodo")).status).toBe(201);
+});
+
+test.each([
+  ["light", 1],
+  ["dark", -1],
+] as const)("is readable where the reader prefers it %s", async (colorScheme, sign) => {
+  await using opened = await openPage(colorScheme);
+  const { page } = opened;
+  await page.locator("#operations-Todos-createTodo .opblock-summary-control").click();
+  const places = [
+    "body",
+    ".info p",
+    ".info code",
+    ".opblock-tag",
+    ".headers tbody .header-col",
+    ".info__license",
+  ];
+  for (const place of places) {
+    const { text, ground } = await colours(page, place);
+    // 4.5 to 1 is what WCAG 2.2 asks for (1.4.3).
+    expect([place, contrast(text, ground) > 4.5]).toEqual([place, true]);
+    expect([place, Math.sign(luminance(ground) - 0.5)]).toEqual([place, sign]);
+  }
+});
+
+test("looks as the README shows it", async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  // So that the todos are in the picture.
+  for (const group of ["Users", "Sessions", "One-time_passwords"]) {
+    await page.locator(`#operations-tag-${group}`).click();
+  }
+  const path = process.env.SCREENSHOT || join(folder, "swagger.png");
+  await page.screenshot({ path });
+  const size = Bun.file(path).size;
+  expect(size).toBeGreaterThan(50_000);
+  expect(size).toBeLessThan(200_000);
+});
+
+type Colour = [red: number, green: number, blue: number];
+
+/** The colour of the text at `selector`, and of what is behind it. */
+async function colours(page: Page, selector: string): Promise<{ text: Colour; ground: Colour }> {
+  const [text, ground] = await page
+    .locator(selector)
+    .first()
+    .evaluate((element) => {
+      const grounds: string[] = [];
+      for (let at: Element | null = element; at; at = at.parentElement) {
+        grounds.push(getComputedStyle(at).backgroundColor);
+      }
+      const opaque = grounds.find((colour) => !/, 0(\.\d+)?\)$/.test(colour));
+      return [getComputedStyle(element).color, opaque ?? "rgb(255, 255, 255)"];
+    });
+  return { text: toColour(text), ground: toColour(ground) };
+}
+
+function toColour(css = ""): Colour {
+  const [red = 0, green = 0, blue = 0] = (css.match(/[\d.]+/g) ?? []).map(Number);
+  return [red, green, blue];
+}
+
+/** WCAG 2.2's relative luminance, from 0 (black) to 1 (white). */
+function luminance(colour: Colour): number {
+  const [red = 0, green = 0, blue = 0] = colour.map((value) => {
+    const part = value / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+function contrast(one: Colour, other: Colour): number {
+  const [light = 0, dark = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
+}
