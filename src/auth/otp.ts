@@ -154,6 +154,10 @@ export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
       };
     },
 
+    /** The statement that forgets what would reset the password of whoever has the address. */
+    forgetReset: (address: string | SQL, now: number, when: SQL) =>
+      ttl.take("otp", keyOf("reset_password", address), now, when),
+
     /** The statements that forget a user's one-time passwords. */
     forget(user_id: number, email: string | null, now: number, when: SQL) {
       return [

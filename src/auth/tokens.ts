@@ -5,6 +5,7 @@
 import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
+import { toBase64url } from "./seal.ts";
 import type { Session } from "./sessions.ts";
 
 export interface TokenOptions {
@@ -59,6 +60,7 @@ export function createTokens(options: TokenOptions, clock: Clock) {
 
     /** The session that a well-signed, unexpired access token names; undefined for any other string. */
     async verifyAccess(token: string): Promise<Session | undefined> {
+      if (!isCanonical(token)) return undefined;
       const claims = await access.verify(
         token,
         expectations("at+jwt", ["iat", "sub", "sid", "jti"]),
@@ -80,6 +82,7 @@ export function createTokens(options: TokenOptions, clock: Clock) {
       }),
 
     async verifyRefresh(token: string): Promise<RefreshToken | undefined> {
+      if (!isCanonical(token)) return undefined;
       const claims = await refresh.verify(token, expectations("rt+jwt", ["sid", "gen"]));
       if (!claims) return undefined;
       const { sid, gen } = claims;
@@ -87,4 +90,12 @@ export function createTokens(options: TokenOptions, clock: Clock) {
       return { session_id: sid, generation: gen };
     },
   };
+}
+
+/** Whether it is base64url as RFC 7515 §2 has it: no padding, no spare bits. jose takes other spellings of the same. */
+function isCanonical(token: string): boolean {
+  return token.split(".").every((part) => {
+    if (!/^[\w-]+$/.test(part) || part.length % 4 === 1) return false;
+    return toBase64url(Uint8Array.fromBase64(part, { alphabet: "base64url" })) === part;
+  });
 }

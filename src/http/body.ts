@@ -39,7 +39,10 @@ export async function readForm(request: Request): Promise<Map<string, string>> {
   try {
     const entries = /^multipart/i.test(type)
       ? await new Response(bytes, { headers: { "content-type": type } }).formData()
-      : text.split("&").map(splitPair);
+      : text
+          .split("&")
+          .filter((pair) => pair !== "")
+          .map(splitPair);
     for (const [name, value] of entries) {
       if (fields.has(name) || typeof value !== "string") throw new Failure("malformed_body");
       fields.set(name, value);
@@ -65,19 +68,23 @@ async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Arra
   }
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength;
-      // Leaving the loop cancels the stream: nothing more is read.
-      if (size > MAX_BODY) break;
-      chunks.push(chunk);
+  const reader = request.body?.getReader();
+  for (;;) {
+    const { value: chunk } = (await reader?.read().catch(refuseBroken)) ?? {};
+    if (chunk === undefined) return new Uint8Array(await new Blob(chunks).arrayBuffer());
+    size += chunk.byteLength;
+    if (size > MAX_BODY) {
+      // Not awaited, as leaving a `for await` would: on Bun it may never settle.
+      reader?.cancel().catch(() => {});
+      throw new Failure("body_too_large");
     }
-  } catch (cause) {
-    // The client has gone away in the midst of it.
-    throw new Failure("malformed_body", {}, { cause });
+    chunks.push(chunk);
   }
-  if (size > MAX_BODY) throw new Failure("body_too_large");
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/** The client has gone away in the midst of it. */
+function refuseBroken(cause: unknown): never {
+  throw new Failure("malformed_body", {}, { cause });
 }
 
 /** RFC 9112 §6.3. On Deno, `body` is a stream even where there is none. */

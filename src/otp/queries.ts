@@ -50,9 +50,16 @@ export function otpQueries({ database: db, clock, otp }: Services) {
       const owner = ownerOf(db, session, now);
       const isLive = sql`EXISTS ${owner}`;
       const judged = await otp.judge("verify_email", session.user_id, guess, now, isLive);
-      const [found, , [user]] = await db.batch([
+      const [found, , , [user]] = await db.batch([
         owner,
         judged.count,
+        // Nobody has the address now: one to reset a password was for whoever had it before.
+        otp.forgetReset(
+          judged.address,
+          now,
+          sql`${judged.isRight}
+            AND NOT EXISTS (SELECT 1 FROM ${users} WHERE email = ${judged.address})`,
+        ),
         db
           .update(users)
           .set({ email: judged.address })

@@ -1,7 +1,7 @@
 /** One-time passwords by mail: to verify an address, and to reset a forgotten password. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
-import { refuseWeakPassword } from "../auth/password-policy.ts";
+import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
 import { readJson } from "../http/body.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
@@ -89,10 +89,12 @@ export function otpRoutes(services: Services) {
     .post(
       "/password/reset",
       async ({ body: { email, otp, new_password }, status, fail }) => {
+        refuseCommonPassword(new_password, "/new_password");
         const address = email.toLowerCase();
         const user = await queries.judgeReset(address, otp);
         if (!user) return fail("invalid_otp");
-        refuseWeakPassword(new_password, user.username, "/new_password");
+        // Whose name that is, only who has the one-time password may learn.
+        refuseNameInPassword(new_password, user.username, "/new_password");
         const newHash = await hasher.hash(new_password);
         return (await queries.reset(user, address, otp, newHash))
           ? status(204, undefined)

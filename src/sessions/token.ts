@@ -15,7 +15,8 @@ import { Credentials, OAuthError, TokenRequest, Tokens } from "./model.ts";
 
 const FORM_EXPECTED =
   "The body must be application/x-www-form-urlencoded or multipart/form-data, each field given once.";
-const CREDENTIALS_EXPECTED = "username and password are required.";
+const CREDENTIALS_EXPECTED =
+  "username and password are required, of at most 254 and 256 characters, none of them a control character.";
 const GRANTS = "grant_type is password or refresh_token.";
 
 /** An error that RFC 6749 §5.2 has a code for. */

@@ -1,7 +1,7 @@
 /** `/users`: signing up, and what a user may do about themselves. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
-import { refuseWeakPassword } from "../auth/password-policy.ts";
+import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
 import { readJson } from "../http/body.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
@@ -22,7 +22,8 @@ export function userRoutes(services: Services) {
     .post(
       "/sign-up",
       async ({ body: { username, password, email }, request, set, status, fail }) => {
-        refuseWeakPassword(password, username, "/password");
+        refuseCommonPassword(password, "/password");
+        refuseNameInPassword(password, username, "/password");
         const hash = await hasher.hash(password);
         const language = languageOf(request.headers.get("accept-language"));
         const user = email
@@ -61,10 +62,11 @@ export function userRoutes(services: Services) {
     .put(
       "/me/password",
       async ({ session, body: { current_password, new_password }, request, status, fail }) => {
+        refuseCommonPassword(new_password, "/new_password");
         const { ip } = exchangeOf(request);
         const credentials = await queries.credentials(session, ip);
         const { username, username_key, password_hash } = credentials;
-        refuseWeakPassword(new_password, username, "/new_password");
+        refuseNameInPassword(new_password, username, "/new_password");
         if (!(await hasher.verify(password_hash, current_password))) {
           await queries.fail({ account: username_key, address: ip });
           return fail("wrong_password");

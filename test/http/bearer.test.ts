@@ -182,6 +182,8 @@ const badTokens: [name: string, bad: Bad][] = [
   ["followed by something", ({ token }) => `${token}, ${CANARY}`],
   ["without its signature", ({ token }) => token.slice(0, token.lastIndexOf(".") + 1)],
   ["cut short", ({ token }) => token.slice(0, -1)],
+  ["with padding", ({ token }) => `${token}=`],
+  ["in another spelling", ({ token }) => respelt(token)],
   ["alg none", ({ header, claims }) => forge({ ...header, alg: "none" }, claims, { hash: null })],
   ["alg none with a signature", ({ header, claims }) => forge({ ...header, alg: "none" }, claims)],
   [
@@ -303,3 +305,9 @@ describe("a bad token is invalid_token", () => {
     expect(await stored(service)).toBe(before);
   });
 });
+
+/** The same bytes with other spare bits at the end: 43 characters of base64url have room for two. */
+function respelt(token: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return token.slice(0, -1) + alphabet[alphabet.indexOf(token.slice(-1)) + 1];
+}

@@ -126,15 +126,19 @@ describe("invalid_request", () => {
   });
 });
 
-test.each([
+const refused = [
   [`grant_type=${CANARY}`, "unsupported_grant_type"],
+  [`&&username=${CANARY}&&password=x&`, "invalid_grant"],
   [`grant_type=authorization_code&code=${CANARY}`, "unsupported_grant_type"],
   [`grant_type=PASSWORD&username=${CANARY}&password=x`, "unsupported_grant_type"],
   [`username=${CANARY}&password=${CANARY}&${CANARY}=1&scope=${CANARY}`, "invalid_grant"],
   [`grant_type=refresh_token&refresh_token=${CANARY}`, "invalid_grant"],
   [`grant_type=refresh_token&refresh_token=${CANARY}%00`, "invalid_grant"],
   [`grant_type=refresh_token&refresh_token=${"x".repeat(60_000)}`, "invalid_grant"],
-])("%s is %s", async (body, error) => {
+] as const;
+test.each(
+  refused.map(([body, error]) => [`${body.slice(0, 80)} is ${error}`, body, error] as const),
+)("%s", async (_, body, error) => {
   await expectOAuthError(await post(body), 400, error);
 });
 
