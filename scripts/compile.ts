@@ -14,7 +14,11 @@ function nativePackage(): string {
 }
 
 const result = await Bun.build({
-  entrypoints: [`${import.meta.dir}/../src/main.bun.ts`],
+  entrypoints: [
+    `${import.meta.dir}/../src/main.bun.ts`,
+    // A thread starts from a file of its own.
+    `${import.meta.dir}/../src/database/replica.worker.ts`,
+  ],
   compile: { outfile },
   plugins: [
     {
@@ -27,6 +31,19 @@ const result = await Bun.build({
           if (!dynamic.test(source)) throw new Error(`${path} is not as this script knows it`);
           const contents = source.replace(dynamic, `require("${nativePackage()}")`);
           return { contents, loader: "js" };
+        });
+      },
+    },
+    {
+      // In the single file each entry point stands below its root, and is no longer TypeScript.
+      name: "the replica's thread",
+      setup(build) {
+        build.onLoad({ filter: /[\\/]database[\\/]replica\.ts$/ }, async ({ path }) => {
+          const source = await Bun.file(path).text();
+          const written = `new URL("./replica.worker.ts", import.meta.url)`;
+          if (!source.includes(written)) throw new Error(`${path} is not as this script knows it`);
+          const contents = source.replace(written, `"./database/replica.worker.js"`);
+          return { contents, loader: "ts" };
         });
       },
     },

@@ -3,7 +3,7 @@
  * the file alone would lack what is still in its -wal.
  */
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { readConfig } from "./config.ts";
+import { isEmbedded, readConfig } from "./config.ts";
 import { openLocal } from "./database/local.ts";
 
 const [target] = process.argv.slice(2);
@@ -27,8 +27,10 @@ try {
   if (!target) throw new Error("Usage: bun run backup FILE");
   // The copy holds what the database holds, password hashes too: for its owner alone to read.
   process.umask(0o077);
-  const { databaseUrl } = readConfig(process.env);
-  await backUp(databaseUrl.slice("file:".length), target);
+  const config = readConfig(process.env);
+  if (!isEmbedded(config))
+    throw new Error("The database is on a server, which has backups of its own");
+  await backUp(config.databaseUrl.slice("file:".length), target);
   process.stdout.write(`Backed up to ${target}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);

@@ -19,7 +19,7 @@ await run({
     );
     let isStopped = false;
     return {
-      url: `http://${hostname}:${listening.addr.port}/`,
+      url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${listening.addr.port}/`,
       async stop() {
         await listening.shutdown();
         isStopped = true;

@@ -30,12 +30,12 @@ export interface Server {
   abort(): Promise<void>;
 }
 
-/** Never resolves but when the start has failed for a reason that whoever started it can mend. */
+/** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
 export async function run(runtime: Runtime): Promise<void> {
   try {
     await start(runtime);
   } catch (error) {
-    // A line for each fault. Anything else is a bug, and wants its stack.
+    // Anything else is a bug, and wants its stack.
     if (!(error instanceof ConfigError)) throw error;
     runtime.writeError(`${error.faults.join("\n")}\n`);
     runtime.exit(1);

@@ -208,3 +208,51 @@ describe("faults", () => {
     ]);
   });
 });
+
+describe("the database", () => {
+  const JWT_SECRET = "s".repeat(32);
+  const SERVERS = ["libsql://todos.example", "https://todos.example/db", "http://127.0.0.1:8080"];
+  const NONE = [
+    "postgres://todos.example",
+    "ws://todos.example",
+    "http://",
+    "todos.db",
+    "file:",
+    "https://todos:secret@todos.example",
+    "libsql://todos.example?authToken=secret",
+    "https://todos.example#x",
+  ];
+
+  test.each(["file:todos.db", "file:/var/lib/todos.db", ...SERVERS])("may be %s", (url) => {
+    expect(readConfig({ JWT_SECRET, DATABASE_URL: url }).databaseUrl).toBe(url);
+  });
+
+  test.each(NONE)("may not be %s", (url) => {
+    const faults = faultsOf({ JWT_SECRET, DATABASE_URL: url });
+    expect(faults).toEqual([expect.stringMatching(/^DATABASE_URL must be file: and a path, or /)]);
+  });
+
+  test.each(SERVERS)("may be a replica of %s", (url) => {
+    expect(readConfig({ JWT_SECRET, DATABASE_SYNC_URL: url }).databaseSyncUrl).toBe(url);
+  });
+
+  test.each([...NONE, "file:todos.db"])("may not be a replica of %s", (url) => {
+    const faults = faultsOf({ JWT_SECRET, DATABASE_SYNC_URL: url });
+    expect(faults).toEqual([expect.stringMatching(/^DATABASE_SYNC_URL must be /)]);
+  });
+
+  test("is a file when it is to be a replica", () => {
+    const [DATABASE_SYNC_URL, DATABASE_URL] = SERVERS;
+    expect(faultsOf({ JWT_SECRET, DATABASE_URL, DATABASE_SYNC_URL })).toEqual([
+      "DATABASE_URL must be file: and a path when DATABASE_SYNC_URL is set",
+    ]);
+  });
+
+  test("asks for a secret when other services may share it", () => {
+    const fault = "JWT_SECRET must be set when the database is on a server";
+    for (const url of SERVERS) {
+      expect(faultsOf({ DATABASE_URL: url })).toEqual([fault]);
+      expect(faultsOf({ DATABASE_SYNC_URL: url })).toEqual([fault]);
+    }
+  });
+});

@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { callsTo } from "./service.ts";
 
-const MAIN = join(import.meta.dir, "../src/main.bun.ts");
+/** What starts the service: Bun, unless `test/slow/deno.slow.ts` says otherwise. */
+const COMMAND: string[] = process.env.TODOS_COMMAND
+  ? JSON.parse(process.env.TODOS_COMMAND)
+  : [process.execPath, join(import.meta.dir, "../src/main.bun.ts")];
 
 /** A folder that is gone, with all in it, at the end of the block that has it by `using`. */
 export function temporaryFolder() {
@@ -22,7 +25,7 @@ export function temporaryFolder() {
 export function launch(
   folder: string,
   environment: Record<string, string> = {},
-  command = [process.execPath, MAIN],
+  command = COMMAND,
 ) {
   const child = Bun.spawn(command, {
     cwd: folder,

@@ -69,8 +69,8 @@ export async function startService(environment: Record<string, string> = {}) {
     app,
     folder,
     ...callsTo(url),
-    /** Statements and batches sent to the database so far. */
-    trips: () => here(trips.count),
+    /** Statements and batches sent to the database so far: seen at its client or, elsewhere, on the wire. */
+    trips: () => elsewhere?.trips?.() ?? here(trips.count),
     /** Moves the service's clock on. */
     passSeconds(seconds: number) {
       ahead += here(seconds * 1000);

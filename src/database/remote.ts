@@ -143,7 +143,10 @@ async function fetchWithin(milliseconds: number, request: Request): Promise<Resp
     return new Response(body, { status, headers });
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error));
-    const what = cause.name === "TimeoutError" ? `no answer in ${milliseconds} ms` : cause.message;
+    const what =
+      cause.name === "TimeoutError"
+        ? `no answer in ${milliseconds} ms, out of reach or kept busy`
+        : cause.message;
     throw new LibsqlError(what, "SERVER_UNREACHABLE", undefined, undefined, cause);
   }
 }

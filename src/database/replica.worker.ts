@@ -2,7 +2,7 @@
  * Keeps an embedded replica in step with its server, in a thread of its own: libSQL's client blocks its thread for as
  * long as the server takes, for ever if the line is dead, and can't be opened while the server is out of reach.
  */
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { type Client, createClient } from "@libsql/client/sqlite3";
 
 /** What the thread is started with. */
@@ -28,7 +28,11 @@ async function sync({ path, syncUrl, authToken }: Following): Promise<void> {
   await client.sync();
   // It holds password hashes, and libSQL's client makes it for everyone to read.
   for (const file of [path, `${path}-wal`, `${path}-shm`]) {
-    if (existsSync(file)) chmodSync(file, 0o600);
+    try {
+      chmodSync(file, 0o600);
+    } catch {
+      // There is none: SQLite will give it the mode of the first.
+    }
   }
 }
 

@@ -1,0 +1,172 @@
+/**
+ * Starts the service as whoever runs it does, on any runtime and any kind of database, for the very tests that else
+ * have it in their own process. `TODOS_TARGET` says where: see `test/slow/matrix.slow.ts`.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { migrate } from "../src/database/migrate.ts";
+import { openDatabase } from "../src/database/open.ts";
+import { startProcess, temporaryFolder } from "./process.ts";
+import { serverToken, startPrimary, startReplica } from "./sqld.ts";
+
+export const RUNTIMES = ["bun", "deno"] as const;
+export const DATABASES = ["file", "primary", "replica", "embedded-replica"] as const;
+type Runtime = (typeof RUNTIMES)[number];
+type DatabaseKind = (typeof DATABASES)[number];
+
+const ROOT = join(import.meta.dir, "..");
+
+/** Deno itself, which its package puts in place at its first start; and the package's starter passes no signals on. */
+function denoPath(): string {
+  const folder = join(ROOT, "node_modules/deno");
+  Bun.spawnSync([process.execPath, join(folder, "bin.cjs"), "--version"]);
+  return join(folder, process.platform === "win32" ? "deno.exe" : "deno");
+}
+
+/**
+ * The command of a task of `deno.json`, as arguments, for any folder: what it names of this project, by its whole path.
+ * (`deno task` itself would stand between the service and its signals.)
+ */
+export function denoTask(name: string): string[] {
+  const { tasks } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const [deno, run, ...args]: string[] = tasks[name].command.split(" ");
+  if (deno !== "deno" || run !== "run") throw new Error(`${name} does not run Deno`);
+  return [
+    denoPath(),
+    run,
+    `--config=${join(ROOT, "deno.json")}`,
+    ...args.map((each) => each.replaceAll(/(?<=^|[=,])(?=(node_modules|src)\/)/g, `${ROOT}/`)),
+  ];
+}
+
+function commandFor(runtime: Runtime, kind: DatabaseKind): string[] {
+  if (runtime === "bun") return [process.execPath, join(ROOT, "src/main.bun.ts")];
+  if (kind === "file") return denoTask("start");
+  return denoTask(kind === "embedded-replica" ? "start:replica" : "start:edge");
+}
+
+/** Stands in front of the libSQL server at `url`, and counts the requests that come for it. */
+function countRequests(url: string) {
+  let count = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const body = await request.text();
+      // What the outbox does beside the answers is no part of them.
+      if (!/"sql":"(update|delete from) \\"outbox\\"/.test(body)) count++;
+      const { method, headers } = request;
+      // The rest of the headers is between the two ends of one connection.
+      const authorization = headers.get("authorization") ?? "";
+      const type = headers.get("content-type") ?? "";
+      const { pathname } = new URL(request.url);
+      const answer = await fetch(`${url}${pathname}`, {
+        method,
+        headers: { authorization, "content-type": type },
+        body,
+      });
+      return new Response(await answer.arrayBuffer(), {
+        status: answer.status,
+        headers: { "content-type": answer.headers.get("content-type") ?? "" },
+      });
+    },
+  });
+  return {
+    url: server.url.href.replace(/\/$/, ""),
+    trips: () => count,
+    stop: () => server.stop(true),
+  };
+}
+
+/** A database of one kind: the settings for it, and how to end what runs for it. */
+async function prepare(kind: DatabaseKind, folder: string) {
+  const url = "file:data/todos.db";
+  if (kind === "file") {
+    const inspect = `file:${join(folder, "data/todos.db")}`;
+    return { settings: { DATABASE_URL: url }, inspect, trips: undefined, async stop() {} };
+  }
+  const primary = await startPrimary(folder);
+  const authToken = serverToken();
+  const database = await openDatabase(primary.url, { databaseAuthToken: authToken });
+  await migrate(database);
+  database.$client.close();
+  const replica =
+    kind === "replica" ? await startReplica(folder, "replica", primary.grpc) : undefined;
+  const counting = countRequests((replica ?? primary).url);
+  const settings = {
+    DATABASE_AUTH_TOKEN: authToken,
+    ...(kind === "embedded-replica"
+      ? { DATABASE_URL: url, DATABASE_SYNC_URL: primary.url, DATABASE_SYNC_INTERVAL: "1" }
+      : { DATABASE_URL: counting.url }),
+  };
+  return {
+    settings,
+    inspect: primary.url,
+    // An embedded replica syncs by requests of its own.
+    trips: kind === "embedded-replica" ? undefined : counting.trips,
+    async stop() {
+      await counting.stop();
+      await replica?.kill();
+      await primary.kill();
+    },
+  };
+}
+
+/** @param target a runtime and a kind of database, as in `deno replica` */
+export async function startElsewhere(target: string, environment: Record<string, string>) {
+  const runtime = RUNTIMES.find((each) => target.startsWith(`${each} `));
+  const kind = DATABASES.find((each) => target.endsWith(` ${each}`));
+  if (!runtime || !kind) throw new Error(`No such target: ${target}`);
+  const folder = temporaryFolder();
+  const database = await prepare(kind, folder.path);
+  const service = await startProcess(
+    folder.path,
+    { NO_COLOR: "1", ...database.settings, ...environment },
+    commandFor(runtime, kind),
+  );
+  return {
+    url: service.url,
+    /** Where the tests look into the tables. */
+    inspect: {
+      DATABASE_URL: database.inspect,
+      DATABASE_AUTH_TOKEN: serverToken(),
+    },
+    /** Requests that reached the libSQL server so far. */
+    trips: database.trips,
+    async stop() {
+      await service.stop();
+      await database.stop();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/**
+ * Runs test files, but for the tests whose names hold one of `left`.
+ * @param where `TODOS_TARGET`, or `TODOS_COMMAND` for those that start processes themselves (see `process.ts`)
+ * @returns how many passed and were left out, and the lines of those that failed
+ */
+export async function runTests(where: Record<string, string>, files: string[], left: string[]) {
+  const pattern = `^(?!.*(?:${left.map((name) => RegExp.escape(name)).join("|")}))`;
+  const child = Bun.spawn(
+    [process.execPath, "test", "--timeout=30000", `--test-name-pattern=${pattern}`, ...files],
+    {
+      cwd: ROOT,
+      env: { ...process.env, ...where },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
+  const streams = [child.stdout, child.stderr].map((stream) => new Response(stream).text());
+  const output = (await Promise.all(streams)).join("\n");
+  const code = await child.exited;
+  const count = (what: string) =>
+    Number(new RegExp(`^ *(\\d+) ${what}`, "m").exec(output)?.[1] ?? 0);
+  return {
+    code,
+    passed: count("pass"),
+    left: count("filtered out"),
+    failures: output.split("\n").filter((line) => line.startsWith("(fail)")),
+  };
+}

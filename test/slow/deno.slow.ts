@@ -1,0 +1,88 @@
+/** Deno: it starts and stops as Bun does, by the tasks of `deno.json`, and with not one permission more than it needs. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { denoTask, runTests } from "../elsewhere.ts";
+import { launch, temporaryFolder } from "../process.ts";
+import { SECRET } from "../service.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const TASKS = ["start", "start:replica", "start:edge"];
+/** Nobody listens there: what starts and stops does not mind. */
+const NOBODY = "http://127.0.0.1:1";
+const SETTINGS: Record<string, Record<string, string>> = {
+  start: { NO_COLOR: "1" },
+  "start:replica": { NO_COLOR: "1", JWT_SECRET: SECRET, DATABASE_SYNC_URL: NOBODY },
+  "start:edge": { NO_COLOR: "1", JWT_SECRET: SECRET, DATABASE_URL: NOBODY },
+};
+
+test("starts, logs and stops as on Bun", async () => {
+  const where = { TODOS_COMMAND: JSON.stringify(denoTask("start")), NO_COLOR: "1" };
+  const { failures, code, passed } = await runTests(where, ["test/main.test.ts"], ["nothing"]);
+  expect({ failures, code }).toEqual({ failures: [], code: 0 });
+  expect(passed).toBeGreaterThan(20);
+});
+
+// With a setting that ends it at once: `deno task` passes no SIGTERM on.
+test.each(TASKS)("`deno task %s` starts the service", async (task) => {
+  const [deno = ""] = denoTask(task);
+  const service = launch(ROOT, { ...SETTINGS[task], PORT: "none" }, [deno, "task", task]);
+  expect(await service.ended).toBe(1);
+  expect(service.stderr.at(-1)).toBe("PORT must be an integer from 0 to 65535");
+});
+
+describe.each(TASKS)("the permissions of %s", (task) => {
+  const command = denoTask(task);
+  const granted = command.filter((each) => each.startsWith("--allow-"));
+
+  /** Whether it starts as it should, and says nothing that it should not. */
+  async function starts(args: string[]): Promise<boolean> {
+    using folder = temporaryFolder();
+    await using service = launch(folder.path, SETTINGS[task], args);
+    const isUp = await service.line(/listening/).then(
+      () => true,
+      () => false,
+    );
+    // What goes wrong in the replica's thread, the log has a moment later.
+    if (isUp && task === "start:replica") await service.line(/the replica/);
+    service.kill("SIGTERM");
+    await service.ended;
+    return isUp && !/Requires \w+ access/.test(service.stdout.concat(service.stderr).join("\n"));
+  }
+
+  test("are enough", async () => {
+    expect(granted.some((each) => /^--allow-all|^-A/.test(each))).toBe(false);
+    expect(await starts(command)).toBe(true);
+  });
+
+  const values = granted
+    .filter((each) => !each.startsWith("--allow-env="))
+    .flatMap((flag) => {
+      const [name = "", list = ""] = flag.split("=");
+      return list.split(",").map((value) => [flag, name, value] as const);
+    });
+  test.each(values)("are all needed: %s without %s %s", async (flag, name, value) => {
+    const rest = flag
+      .slice(name.length + 1)
+      .split(",")
+      .filter((each) => each !== value);
+    const fewer = rest.length > 0 ? [`${name}=${rest}`] : [];
+    expect(await starts(command.flatMap((each) => (each === flag ? fewer : each)))).toBe(false);
+  });
+
+  test("for the environment are the service's own settings and those that its libraries read", () => {
+    const example = readFileSync(join(ROOT, ".env.example"), "utf8");
+    const settings = Array.from(example.matchAll(/^([A-Z_]+)=/gm), ([, name]) => name ?? "");
+    const environment = granted.find((each) => each.startsWith("--allow-env="));
+    const names = environment?.slice("--allow-env=".length).split(",") ?? [];
+    expect(settings.filter((name) => !names.includes(name))).toEqual([]);
+    const libraries = [
+      ...["ELYSIA_AOT", "ENV"],
+      ...["ENFORCE_VERSION_CHECK", "FORCE_WASI", "NATIVE_LIBRARY_PATH", "WASI_FLAVOR"].map(
+        (name) => `NAPI_RS_${name}`,
+      ),
+      ...(task === "start:edge" ? [] : ["LIBSQL_JS_DEV"]),
+    ];
+    expect(names.filter((name) => !settings.includes(name))).toEqual(libraries.sort());
+  });
+});

