@@ -52,18 +52,23 @@ export function createThrottle(db: Database) {
       return sql<number>`max(coalesce(${here}, 0), coalesce(${anywhere}, 0))`;
     },
 
-    /** @throws Failure `too_many_attempts` when `retryAt` is after `now` */
-    refuse(retryAt: number, now: number): void {
+    /** The statement that asks for `retryAt`, for `refuse` to read. */
+    ask: (attempt: Attempt, now: number) =>
+      db.all<{ retry_at: number }>(sql`SELECT ${throttle.retryAt(attempt, now)} AS retry_at`),
+
+    /** @throws Failure `too_many_attempts` when what was asked for is after `now` */
+    refuse([asked]: { retry_at: number }[], now: number): void {
+      const retryAt = asked?.retry_at ?? 0;
       if (retryAt <= now) return;
       const seconds = String(Math.ceil((retryAt - now) / 1000));
       throw new Failure("too_many_attempts", { headers: { "retry-after": seconds } });
     },
 
-    /** The statements that count a failure, unless the attempt has to wait by now: the first gives `retryAt`. */
+    /** The statements that count a failure, unless the attempt has to wait by now: the first is `ask`'s. */
     fail(attempt: Attempt, now: number) {
       const retryAt = throttle.retryAt(attempt, now);
       return [
-        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
+        throttle.ask(attempt, now),
         ttl.increment(
           {
             kind: "log_in_failures",

@@ -74,7 +74,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
         FROM (SELECT 1)
         LEFT JOIN ${users} ON ${users.username_key} = ${account} OR ${users.email} = ${account}`);
       if (!found) return undefined;
-      throttle.refuse(found.retry_at, now);
+      throttle.refuse([found], now);
       return found.id === null ? undefined : found;
     },
 
@@ -84,8 +84,8 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
      */
     async fail(attempt: LogIn): Promise<void> {
       const now = clock();
-      const [[before]] = await db.batch(throttle.fail(attempt, now));
-      throttle.refuse(before?.retry_at ?? 0, now);
+      const [asked] = await db.batch(throttle.fail(attempt, now));
+      throttle.refuse(asked, now);
     },
 
     /**
@@ -98,8 +98,8 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
       const id = toBase64url(crypto.getRandomValues(new Uint8Array(16)));
       const retryAt = throttle.retryAt(attempt, now);
       const stillThatHash = and(eq(users.id, user.id), eq(users.password_hash, user.password_hash));
-      const [[before], [session]] = await db.batch([
-        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
+      const [asked, [session]] = await db.batch([
+        throttle.ask(attempt, now),
         db
           .insert(sessions)
           .select(
@@ -133,7 +133,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
           ? [db.update(users).set({ password_hash: renewedHash }).where(stillThatHash)]
           : []),
       ]);
-      throttle.refuse(before?.retry_at ?? 0, now);
+      throttle.refuse(asked, now);
       return session;
     },
 

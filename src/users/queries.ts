@@ -7,7 +7,7 @@ import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 
 /** What a password is verified against, and under which names it is counted. */
-type Credentials = Pick<
+export type Credentials = Pick<
   typeof users.$inferSelect,
   "username" | "username_key" | "email" | "password_hash"
 >;
@@ -94,16 +94,16 @@ export function userQueries({ database: db, clock, otp }: Services) {
         .from(sessions)
         .innerJoin(users, eq(users.id, sessions.user_id))
         .where(isLive({ ...session, now }));
-      const { retry_at, ...credentials } = live(found);
-      throttle.refuse(retry_at, now);
+      const credentials = live(found);
+      throttle.refuse([credentials], now);
       return credentials;
     },
 
     /** Counts a password that was wrong. */
     async fail(attempt: Attempt): Promise<void> {
       const now = clock();
-      const [[before]] = await db.batch(throttle.fail(attempt, now));
-      throttle.refuse(before?.retry_at ?? 0, now);
+      const [asked] = await db.batch(throttle.fail(attempt, now));
+      throttle.refuse(asked, now);
     },
 
     /** Sets the new hash and ends every other session, if the old hash still stands: whether it did. */
@@ -121,9 +121,9 @@ export function userQueries({ database: db, clock, otp }: Services) {
       const isChanged = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${session.user_id} AND password_hash = ${newHash}
       )`;
-      const [found, [before], changed] = await db.batch([
+      const [found, asked, changed] = await db.batch([
         owner,
-        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
+        throttle.ask(attempt, now),
         db
           .update(users)
           .set({ password_hash: newHash })
@@ -143,7 +143,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
         ...throttle.clear(attempt, isChanged),
       ]);
       live(found[0]);
-      throttle.refuse(before?.retry_at ?? 0, now);
+      throttle.refuse(asked, now);
       return changed.length > 0;
     },
 
@@ -155,11 +155,12 @@ export function userQueries({ database: db, clock, otp }: Services) {
     ): Promise<boolean> {
       const now = clock();
       const owner = ownerOf(db, session, now);
-      const retryAt = throttle.retryAt({ account: username_key, address }, now);
+      const attempt = { account: username_key, address };
+      const retryAt = throttle.retryAt(attempt, now);
       const isGone = sql`NOT EXISTS (SELECT 1 FROM ${users} WHERE id = ${session.user_id})`;
-      const [found, [before], removed] = await db.batch([
+      const [found, asked, removed] = await db.batch([
         owner,
-        db.all<{ retry_at: number }>(sql`SELECT ${retryAt} AS retry_at`),
+        throttle.ask(attempt, now),
         // Sessions, todos and unsent mails go with their user, by cascade.
         db
           .delete(users)
@@ -176,7 +177,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
         ...throttle.clearAll(email ?? "", isGone),
       ]);
       live(found[0]);
-      throttle.refuse(before?.retry_at ?? 0, now);
+      throttle.refuse(asked, now);
       return removed.length > 0;
     },
   };

@@ -10,11 +10,18 @@ import { Created, NoContent, NoQuery } from "../http/values.ts";
 import { languageOf } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 import { CreatedUser, NewUser, PasswordChange, PasswordConfirmation, User } from "./model.ts";
-import { userQueries } from "./queries.ts";
+import { type Credentials, userQueries } from "./queries.ts";
 
 export function userRoutes(services: Services) {
   const { config, hasher, outbox } = services;
   const queries = userQueries(services);
+
+  /** Whether it is the user's password; one that is not is counted. */
+  async function isRight(password: string, user: Credentials, address: string | null) {
+    if (await hasher.verify(user.password_hash, password)) return true;
+    await queries.fail({ account: user.username_key, address });
+    return false;
+  }
 
   return new Elysia({ prefix: "/users", tags: ["Users"] })
     .use(failures)
@@ -65,12 +72,8 @@ export function userRoutes(services: Services) {
         refuseCommonPassword(new_password, "/new_password");
         const { ip } = exchangeOf(request);
         const credentials = await queries.credentials(session, ip);
-        const { username, username_key, password_hash } = credentials;
-        refuseNameInPassword(new_password, username, "/new_password");
-        if (!(await hasher.verify(password_hash, current_password))) {
-          await queries.fail({ account: username_key, address: ip });
-          return fail("wrong_password");
-        }
+        refuseNameInPassword(new_password, credentials.username, "/new_password");
+        if (!(await isRight(current_password, credentials, ip))) return fail("wrong_password");
         const newHash = await hasher.hash(new_password);
         return (await queries.changePassword(session, credentials, newHash, ip))
           ? status(204, undefined)
@@ -104,10 +107,7 @@ export function userRoutes(services: Services) {
       async ({ session, body: { password }, request, status, fail }) => {
         const { ip } = exchangeOf(request);
         const credentials = await queries.credentials(session, ip);
-        if (!(await hasher.verify(credentials.password_hash, password))) {
-          await queries.fail({ account: credentials.username_key, address: ip });
-          return fail("wrong_password");
-        }
+        if (!(await isRight(password, credentials, ip))) return fail("wrong_password");
         return (await queries.remove(session, credentials, ip))
           ? status(204, undefined)
           : fail("wrong_password");
