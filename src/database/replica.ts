@@ -44,6 +44,6 @@ export function openReplica(following: Following, staleReads: number): Copy {
       }
     },
     isGood: () => performance.now() - syncedAt < staleReads,
-    close: () => worker.terminate(),
+    close: () => worker.postMessage("stop"),
   };
 }

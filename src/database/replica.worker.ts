@@ -18,6 +18,7 @@ export interface Following {
 export type Synced = { took: number } | { reason: string };
 
 let client: Client | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
 
 async function sync({ path, syncUrl, authToken }: Following): Promise<void> {
   client ??= createClient({
@@ -46,7 +47,16 @@ async function follow(following: Following): Promise<void> {
     synced = { reason: error instanceof Error ? error.message : String(error) };
   }
   postMessage(synced);
-  setTimeout(follow, following.interval, following);
+  timer = setTimeout(follow, following.interval, following);
 }
 
-addEventListener("message", ({ data }: MessageEvent<Following>) => follow(data));
+// It ends by itself, between two syncs: to be terminated in one, inside the native library, would end the process.
+function stop(): void {
+  clearTimeout(timer);
+  client?.close();
+  close();
+}
+
+addEventListener("message", ({ data }: MessageEvent<Following | "stop">) =>
+  data === "stop" ? stop() : follow(data),
+);
