@@ -27,8 +27,6 @@ export interface Attempt {
   address: string | null;
 }
 
-export type Throttle = ReturnType<typeof createThrottle>;
-
 /** @param now milliseconds since the epoch, everywhere */
 export function createThrottle(db: Database) {
   const ttl = ttlTable(db);
@@ -52,6 +50,9 @@ export function createThrottle(db: Database) {
       return sql<number>`max(coalesce(${here}, 0), coalesce(${anywhere}, 0))`;
     },
 
+    /** True when the attempt need not wait: for the statements that grant what a right password is for. */
+    isAdmitted: (attempt: Attempt, now: number) => sql`${throttle.retryAt(attempt, now)} <= ${now}`,
+
     /** The statement that asks for `retryAt`, for `refuse` to read. */
     ask: (attempt: Attempt, now: number) =>
       db.all<{ retry_at: number }>(sql`SELECT ${throttle.retryAt(attempt, now)} AS retry_at`),
@@ -64,17 +65,19 @@ export function createThrottle(db: Database) {
       throw new Failure("too_many_attempts", { headers: { "retry-after": seconds } });
     },
 
-    /** The statements that count a failure, unless the attempt has to wait by now: the first is `ask`'s. */
-    fail(attempt: Attempt, now: number) {
-      const retryAt = throttle.retryAt(attempt, now);
-      return [
+    /**
+     * Counts a failed attempt.
+     * @throws Failure `too_many_attempts` when others have failed meanwhile: then this one was not judged
+     */
+    async fail(attempt: Attempt, now: number): Promise<void> {
+      const [asked] = await db.batch([
         throttle.ask(attempt, now),
         ttl.increment(
           {
             kind: "log_in_failures",
             key: keyOf(attempt),
             lifetime: LONGEST_WAIT,
-            when: sql`${retryAt} <= ${now}`,
+            when: throttle.isAdmitted(attempt, now),
           },
           now,
           true,
@@ -91,7 +94,8 @@ export function createThrottle(db: Database) {
           true,
         ),
         ttl.sweep(now),
-      ] as const;
+      ]);
+      throttle.refuse(asked, now);
     },
 
     /** The statements that forget the failures here and of the account, after a success. */

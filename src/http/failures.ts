@@ -6,7 +6,6 @@ import { outageOf } from "../database/errors.ts";
 import { exchangeOf } from "./exchange.ts";
 import {
   type Code,
-  catalogue,
   Failure,
   type FieldError,
   type Particulars,
@@ -44,7 +43,7 @@ export const failures = new Elysia({ name: "failures" })
 /** The whole answer to a failure outside of a route. */
 export function failureResponse(failure: Failure, request: Request): Response {
   const { body, headers } = problem(failure.code, exchangeOf(request).id, failure.particulars);
-  return new Response(JSON.stringify(body), { status: catalogue[failure.code][0], headers });
+  return new Response(JSON.stringify(body), { status: body.status, headers });
 }
 
 /** The failure that an error stands for; what nobody foresaw is logged and becomes `internal_error`. */

@@ -2,48 +2,55 @@
 import { t } from "elysia";
 import { Integer } from "./values.ts";
 
+/** Each status's phrase (RFC 9110 §15 and RFC 6585), which is its problem's `title`. */
+const titles = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+} as const;
+
 /**
- * Each error's `code`, with its HTTP status, its `title` (the status's phrase, RFC 9110 §15) and its `detail`.
- * The details are fixed texts, so that no error can repeat what was sent.
+ * Each error's `code`, with its HTTP status and its `detail`. The details are fixed texts, so that no error can repeat
+ * what was sent.
  */
 export const catalogue = {
-  malformed_body: [400, "Bad Request", "The body is not a JSON object in UTF-8."],
-  invalid_otp: [400, "Bad Request", "The one-time password is wrong, expired or used up."],
-  invalid_credentials: [401, "Unauthorized", "The user name or the password is wrong."],
-  invalid_refresh_token: [401, "Unauthorized", "The refresh token is invalid, expired or used up."],
-  unauthorized: [401, "Unauthorized", "This needs a valid access token, sent as a bearer token."],
-  wrong_password: [403, "Forbidden", "The password is wrong."],
-  not_found: [404, "Not Found", "There is nothing at this path."],
-  session_not_found: [404, "Not Found", "You have no such session."],
-  todo_not_found: [404, "Not Found", "You have no such todo."],
-  method_not_allowed: [
-    405,
-    "Method Not Allowed",
-    "This path does not take this method; see Allow.",
-  ],
-  username_taken: [409, "Conflict", "This user name is taken."],
-  body_too_large: [413, "Content Too Large", "The body is larger than 64 KiB."],
+  malformed_body: [400, "The body is not a JSON object in UTF-8."],
+  invalid_otp: [400, "The one-time password is wrong, expired or used up."],
+  invalid_credentials: [401, "The user name or the password is wrong."],
+  invalid_refresh_token: [401, "The refresh token is invalid, expired or used up."],
+  unauthorized: [401, "This needs a valid access token, sent as a bearer token."],
+  wrong_password: [403, "The password is wrong."],
+  not_found: [404, "There is nothing at this path."],
+  session_not_found: [404, "You have no such session."],
+  todo_not_found: [404, "You have no such todo."],
+  method_not_allowed: [405, "This path does not take this method; see Allow."],
+  username_taken: [409, "This user name is taken."],
+  body_too_large: [413, "The body is larger than 64 KiB."],
   unsupported_media_type: [
     415,
-    "Unsupported Media Type",
     "The body must be application/json in UTF-8, without a content encoding.",
   ],
-  misdirected_request: [421, "Misdirected Request", "The Host header does not name a host."],
-  validation_failed: [422, "Unprocessable Content", "Some values are not valid; see errors."],
-  weak_password: [422, "Unprocessable Content", "The password is too easy to guess; see errors."],
-  too_many_attempts: [
-    429,
-    "Too Many Requests",
-    "Too many failed attempts; try again later, or reset the password.",
-  ],
+  misdirected_request: [421, "The Host header does not name a host."],
+  validation_failed: [422, "Some values are not valid; see errors."],
+  weak_password: [422, "The password is too easy to guess; see errors."],
+  too_many_attempts: [429, "Too many failed attempts; try again later, or reset the password."],
   otp_cooldown: [
     429,
-    "Too Many Requests",
     "A one-time password was sent a moment ago, or too many were sent today; try again later.",
   ],
-  internal_error: [500, "Internal Server Error", "Something went wrong on the server."],
-  unavailable: [503, "Service Unavailable", "The service can't answer right now; try again soon."],
-} as const satisfies Record<string, readonly [status: number, title: string, detail: string]>;
+  internal_error: [500, "Something went wrong on the server."],
+  unavailable: [503, "The service can't answer right now; try again soon."],
+} as const satisfies Record<string, readonly [status: keyof typeof titles, detail: string]>;
 
 export type Code = keyof typeof catalogue;
 export const isCode = (value: unknown): value is Code =>
@@ -99,11 +106,11 @@ export function problem<C extends Code>(
   requestId: string,
   { errors, headers }: Particulars = {},
 ): { body: Problem<C>; headers: Record<string, string> } {
-  const [status, title, detail] = catalogue[code];
+  const [status, detail] = catalogue[code];
   return {
     body: {
       type: "about:blank",
-      title,
+      title: titles[status],
       status,
       code,
       detail,
@@ -156,7 +163,7 @@ export function problemSchema(codes: readonly Code[]) {
       ),
       detail: t.String({
         description: "What went wrong, for a person.",
-        examples: [catalogue.malformed_body[2]],
+        examples: [catalogue.malformed_body[1]],
       }),
       instance: t.String({
         description: "The request, as the log knows it: `X-Request-Id`, as a URN.",
@@ -164,7 +171,7 @@ export function problemSchema(codes: readonly Code[]) {
       }),
       errors: t.Optional(FieldErrors),
     },
-    { title: "Problem", description: codes.map((code) => catalogue[code][2]).join(" Or: ") },
+    { title: "Problem", description: codes.map((code) => catalogue[code][1]).join(" Or: ") },
   );
 }
 

@@ -7,8 +7,6 @@ import { type SessionGrant, sessionQueries } from "./queries.ts";
 /** What is kept of a `User-Agent`. */
 const USER_AGENT_LENGTH = 256;
 
-export type Grants = ReturnType<typeof createGrants>;
-
 export function createGrants({ config, database, clock, hasher, tokens }: Services) {
   const queries = sessionQueries(database, clock, config);
 

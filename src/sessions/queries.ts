@@ -78,15 +78,8 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
       return found.id === null ? undefined : found;
     },
 
-    /**
-     * Counts a failed attempt.
-     * @throws Failure `too_many_attempts` when others have failed meanwhile: then this one was not judged
-     */
-    async fail(attempt: LogIn): Promise<void> {
-      const now = clock();
-      const [asked] = await db.batch(throttle.fail(attempt, now));
-      throttle.refuse(asked, now);
-    },
+    /** @throws Failure `too_many_attempts` */
+    fail: (attempt: LogIn) => throttle.fail(attempt, clock()),
 
     /**
      * Begins a session, if the hash that the password was verified against still stands; undefined if not.
@@ -96,7 +89,6 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
     async begin(user: Named, attempt: LogIn, device: Device, renewedHash?: string) {
       const now = clock();
       const id = toBase64url(crypto.getRandomValues(new Uint8Array(16)));
-      const retryAt = throttle.retryAt(attempt, now);
       const stillThatHash = and(eq(users.id, user.id), eq(users.password_hash, user.password_hash));
       const [asked, [session]] = await db.batch([
         throttle.ask(attempt, now),
@@ -115,7 +107,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
                 ip: sql<string | null>`${device.ip}`.as("ip"),
               })
               .from(users)
-              .where(and(stillThatHash, sql`${retryAt} <= ${now}`)),
+              .where(and(stillThatHash, throttle.isAdmitted(attempt, now))),
           )
           .returning(grant),
         db.delete(sessions).where(

@@ -46,14 +46,14 @@ export function tokenRoute(services: Services) {
       }
       const { username, password } = credentials;
       const granted = await grants.byPassword(request, username, password);
-      if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_credentials[2]);
+      if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_credentials[1]);
       return granted;
     }
     if (type === "refresh_token") {
       const refresh_token = form.get("refresh_token");
       if (!refresh_token) throw new Refusal("invalid_request", "refresh_token is required.");
       const granted = await grants.byRefreshToken(refresh_token);
-      if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_refresh_token[2]);
+      if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_refresh_token[1]);
       return granted;
     }
     throw new Refusal("unsupported_grant_type", GRANTS);
@@ -74,14 +74,14 @@ export function tokenRoute(services: Services) {
         ...problems(),
         400: OAuthError({
           invalid_request: CREDENTIALS_EXPECTED,
-          invalid_grant: catalogue.invalid_credentials[2],
+          invalid_grant: catalogue.invalid_credentials[1],
           unsupported_grant_type: GRANTS,
         }),
-        413: OAuthError({ invalid_request: catalogue.body_too_large[2] }),
+        413: OAuthError({ invalid_request: catalogue.body_too_large[1] }),
         415: OAuthError({ invalid_request: FORM_EXPECTED }),
-        429: OAuthError({ too_many_attempts: catalogue.too_many_attempts[2] }),
-        500: OAuthError({ server_error: catalogue.internal_error[2] }),
-        503: OAuthError({ temporarily_unavailable: catalogue.unavailable[2] }),
+        429: OAuthError({ too_many_attempts: catalogue.too_many_attempts[1] }),
+        500: OAuthError({ server_error: catalogue.internal_error[1] }),
+        503: OAuthError({ temporarily_unavailable: catalogue.unavailable[1] }),
       },
       detail: {
         summary: "Get tokens as an OAuth 2 client",
@@ -114,7 +114,7 @@ function oauthResponse(error: unknown, request: Request): Response {
     case 503:
       return oauthError(body.status, "temporarily_unavailable", body.detail, headers);
     default:
-      return oauthError(500, "server_error", catalogue.internal_error[2]);
+      return oauthError(500, "server_error", catalogue.internal_error[1]);
   }
 }
 

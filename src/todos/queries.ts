@@ -31,8 +31,6 @@ const visible = {
   updated_at: true,
 } as const;
 
-export type TodoQueries = ReturnType<typeof todoQueries>;
-
 export function todoQueries(db: Database, clock: Clock) {
   const prepareList = (order: Order, filtered: boolean) =>
     db.query.sessions

@@ -100,11 +100,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
     },
 
     /** Counts a password that was wrong. */
-    async fail(attempt: Attempt): Promise<void> {
-      const now = clock();
-      const [asked] = await db.batch(throttle.fail(attempt, now));
-      throttle.refuse(asked, now);
-    },
+    fail: (attempt: Attempt) => throttle.fail(attempt, clock()),
 
     /** Sets the new hash and ends every other session, if the old hash still stands: whether it did. */
     async changePassword(
@@ -116,7 +112,6 @@ export function userQueries({ database: db, clock, otp }: Services) {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const attempt = { account: username_key, address };
-      const retryAt = throttle.retryAt(attempt, now);
       // A hash has a random salt: that it stands says that the update has happened.
       const isChanged = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${session.user_id} AND password_hash = ${newHash}
@@ -131,7 +126,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
             and(
               eq(users.id, owner),
               eq(users.password_hash, password_hash),
-              sql`${retryAt} <= ${now}`,
+              throttle.isAdmitted(attempt, now),
             ),
           )
           .returning({ id: users.id }),
@@ -156,7 +151,6 @@ export function userQueries({ database: db, clock, otp }: Services) {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const attempt = { account: username_key, address };
-      const retryAt = throttle.retryAt(attempt, now);
       const isGone = sql`NOT EXISTS (SELECT 1 FROM ${users} WHERE id = ${session.user_id})`;
       const [found, asked, removed] = await db.batch([
         owner,
@@ -168,7 +162,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
             and(
               eq(users.id, owner),
               eq(users.password_hash, password_hash),
-              sql`${retryAt} <= ${now}`,
+              throttle.isAdmitted(attempt, now),
             ),
           )
           .returning({ id: users.id }),
