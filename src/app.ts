@@ -1,13 +1,12 @@
 /** Puts the service together: every route, behind one front. */
 import { Elysia } from "elysia";
-import { docs } from "./http/docs.ts";
+import { docs } from "./docs/routes.ts";
+import { health } from "./health/routes.ts";
 import { failures } from "./http/failures.ts";
 import { front, type Handle } from "./http/front.ts";
-import { health } from "./http/health.ts";
 import { otpRoutes } from "./otp/routes.ts";
 import type { Services } from "./services.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
-import { tokenRoute } from "./sessions/token.ts";
 import { todoRoutes } from "./todos/routes.ts";
 import { userRoutes } from "./users/routes.ts";
 
@@ -21,7 +20,6 @@ export function createApp(services: Services) {
     .use(failures)
     .use(userRoutes(services))
     .use(sessionRoutes(services))
-    .use(tokenRoute(services))
     .use(otpRoutes(services))
     .use(todoRoutes(services))
     .use(health(services));

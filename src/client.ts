@@ -2,9 +2,9 @@
 import { type Treaty, treaty } from "@elysiajs/eden";
 import type { App } from "./app.ts";
 import type { Code, Problem } from "./http/problem.ts";
+import type { User as UserSchema } from "./model/user.ts";
 import type { Session as SessionSchema, Tokens } from "./sessions/model.ts";
 import type { Todo as TodoSchema } from "./todos/model.ts";
-import type { User as UserSchema } from "./users/model.ts";
 
 export type { Tokens };
 export type Todo = (typeof TodoSchema)["static"];

@@ -1,5 +1,6 @@
 /** Starts the service on Bun. */
-import { run } from "./run.ts";
+import { nativePlatform } from "./start/platform.ts";
+import { run } from "./start/run.ts";
 
 let server: Bun.Server<undefined> | undefined;
 
@@ -16,7 +17,7 @@ await run({
       abort: () => listening.stop(true),
     };
   },
-  socketAddress: (request) => server?.requestIP(request)?.address ?? null,
+  platform: nativePlatform((request) => server?.requestIP(request)?.address ?? null),
   onSignal(stop) {
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);

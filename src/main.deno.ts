@@ -1,7 +1,8 @@
 /** Starts the service on Deno. */
-import { run } from "./run.ts";
+import { nativePlatform } from "./start/platform.ts";
+import { run } from "./start/run.ts";
 
-const addresses = new WeakMap<Request, string>();
+const ips = new WeakMap<Request, string>();
 
 await run({
   // Asked for one by one, since there is a permission for each.
@@ -13,7 +14,7 @@ await run({
       // What it would print by itself is no line of the log.
       { hostname, port, signal: cut.signal, onListen() {} },
       (request, { remoteAddr }) => {
-        addresses.set(request, remoteAddr.hostname);
+        ips.set(request, remoteAddr.hostname);
         return fetch(request);
       },
     );
@@ -30,7 +31,7 @@ await run({
       },
     };
   },
-  socketAddress: (request) => addresses.get(request) ?? null,
+  platform: nativePlatform((request) => ips.get(request) ?? null),
   onSignal(stop) {
     Deno.addSignalListener("SIGTERM", () => stop("SIGTERM"));
     Deno.addSignalListener("SIGINT", () => stop("SIGINT"));

@@ -1,78 +1,92 @@
-/** What the app is given: everything that touches the clock, the processor or the outside. */
-import { mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createOtp, type Otp } from "./auth/otp.ts";
-import { createHasher, type Hasher } from "./auth/passwords.ts";
-import { createSeal, type Seal } from "./auth/seal.ts";
-import { keptSecret } from "./auth/secret.ts";
-import { createTokens, type Tokens } from "./auth/tokens.ts";
+/** What the app is given, made of a Config and a Platform. It loads nothing native, so it runs on every runtime. */
+import {
+  ARGON2_PARAMETERS,
+  type Argon2,
+  type Argon2Parameters,
+  createHasher,
+  type Hasher,
+} from "./auth/passwords.ts";
+import { createThrottle, type Throttle } from "./auth/throttle.ts";
+import { createTokenSigner, type TokenSigner } from "./auth/tokens.ts";
 import type { Clock } from "./clock.ts";
-import { type Config, faultOf } from "./config.ts";
-import { type Database, openDatabase } from "./database/open.ts";
-import type { SocketAddress } from "./http/address.ts";
+import type { Config } from "./config.ts";
+import type { Database } from "./database/drizzle.ts";
+import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
-import { openTransport } from "./mail/open.ts";
 import { createOutbox, type Outbox } from "./mail/outbox.ts";
+import type { Transport } from "./mail/transport.ts";
+import { createOneTimePasswords, type OneTimePasswords } from "./otp/one-time-passwords.ts";
+import { createSeal, type Seal } from "./seal.ts";
+
+/** What the service needs of the runtime and the machine that it is on. */
+export interface Platform {
+  argon2: Argon2;
+  /** @throws ConfigError when it cannot be opened */
+  openDatabase(config: Config): Promise<Database>;
+  /**
+   * The development secret, made at the first start and kept.
+   * @throws ConfigError when it cannot be made, kept or read
+   */
+  keptSecret(config: Config): string;
+  openTransport(config: Config): Transport;
+  socketIp: SocketIp;
+}
 
 export interface Services {
   config: Config;
   database: Database;
   hasher: Hasher;
-  tokens: Tokens;
+  throttle: Throttle;
+  tokens: TokenSigner;
   seal: Seal;
-  otp: Otp;
+  otp: OneTimePasswords;
   outbox: Outbox;
   clock: Clock;
   drain: Drain;
-  socketAddress: SocketAddress;
+  socketIp: SocketIp;
 }
 
-/** Passwords that may wait to be hashed, a core: about a second's work. */
+export interface ServiceOptions {
+  clock?: Clock;
+  /** Cheaper ones make tests quick. */
+  argon2Parameters?: Argon2Parameters;
+}
+
+/** Passwords that may wait to be hashed, per core. It is about one second's work. */
 const HASH_QUEUE = 50;
 
 /**
- * Opens the database, and makes its folder and the development secret when they are missing.
+ * Opens the database and puts the services together.
  * @throws ConfigError
  */
 export async function createServices(
   config: Config,
-  socketAddress: SocketAddress,
-  clock: Clock = Date.now,
+  platform: Platform,
+  { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS }: ServiceOptions = {},
 ): Promise<Services> {
-  const database = await openConfigured(config);
-  const secret = config.jwtSecret ?? keptSecret(join(folderOf(config.databaseUrl), "jwt-secret"));
+  const database = await platform.openDatabase(config);
+  const secret = config.jwtSecret ?? platform.keptSecret(config);
   const cores = navigator.hardwareConcurrency;
   const seal = createSeal(secret);
   return {
     config,
     database,
-    hasher: createHasher({ concurrency: cores, queue: HASH_QUEUE * cores }),
-    tokens: createTokens({ secret, issuer: config.jwtIssuer, audience: config.jwtAudience }, clock),
-    seal,
-    otp: createOtp(database, seal, config),
-    outbox: createOutbox({
-      database,
-      clock,
-      transport: openTransport(config.mailUrl, config.mailFrom),
+    hasher: createHasher({
+      argon2: platform.argon2,
+      parameters: argon2Parameters,
+      concurrency: cores,
+      queue: HASH_QUEUE * cores,
     }),
+    throttle: createThrottle(database),
+    tokens: createTokenSigner(
+      { secret, issuer: config.jwtIssuer, audience: config.jwtAudience },
+      clock,
+    ),
+    seal,
+    otp: createOneTimePasswords(database, seal, config),
+    outbox: createOutbox({ database, clock, transport: platform.openTransport(config) }),
     clock,
     drain: createDrain(),
-    socketAddress,
+    socketIp: platform.socketIp,
   };
 }
-
-/**
- * Opens the database that is configured, and makes the folder that its file is to be in.
- * @throws ConfigError
- */
-export async function openConfigured(config: Config): Promise<Database> {
-  const { databaseUrl } = config;
-  try {
-    if (databaseUrl.startsWith("file:")) mkdirSync(folderOf(databaseUrl), { recursive: true });
-    return await openDatabase(databaseUrl, config);
-  } catch (error) {
-    throw faultOf("Cannot open the database (DATABASE_URL)", error);
-  }
-}
-
-const folderOf = (url: string) => dirname(url.slice("file:".length));

@@ -6,10 +6,14 @@ import { createApp } from "../src/app.ts";
 import { readConfig } from "../src/config.ts";
 import { migrate } from "../src/database/migrate.ts";
 import { createServices, type Services } from "../src/services.ts";
+import { nativePlatform } from "../src/start/platform.ts";
 import { type Received, startSmtp } from "./mail/smtp.ts";
 
 export const PASSWORD = "correct horse battery";
 export const SECRET = "a secret of this test run alone, long enough";
+
+/** Argon2 parameters that cost next to nothing: what they protect is not what these tests are about. */
+const CHEAP = { memoryCost: 64, timeCost: 1, parallelism: 1 };
 
 export interface CallOptions {
   /** Sent as the bearer token. */
@@ -29,7 +33,10 @@ const TARGET = process.env.TODOS_TARGET;
  * Its mails go to a real SMTP server, unless `MAIL_URL` says otherwise.
  * @param environment settings beside or in place of the tests' own
  */
-export async function startService(environment: Record<string, string> = {}) {
+export async function startService(
+  environment: Record<string, string> = {},
+  argon2Parameters = CHEAP,
+) {
   const folder = mkdtempSync(join(tmpdir(), "todos-"));
   const mailbox = await startSmtp();
   const settings = { JWT_SECRET: SECRET, MAIL_URL: mailbox.url, ...environment };
@@ -45,8 +52,8 @@ export async function startService(environment: Record<string, string> = {}) {
   let stoppedAt: number | undefined;
   const services: Services = await createServices(
     config,
-    (request) => server.requestIP(request)?.address ?? null,
-    () => (stoppedAt ?? Date.now()) + ahead,
+    nativePlatform((request) => server.requestIP(request)?.address ?? null),
+    { clock: () => (stoppedAt ?? Date.now()) + ahead, argon2Parameters },
   );
   await migrate(services.database);
   const trips = countTrips(services);

@@ -2,11 +2,11 @@
 import { Elysia } from "elysia";
 import { exchangeOf } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
-import { invalidToken, type Session } from "./sessions.ts";
-import type { Tokens } from "./tokens.ts";
+import { invalidToken, type SessionRef } from "./live-session.ts";
+import type { TokenSigner } from "./tokens.ts";
 
-export function guard({ tokens }: { tokens: Tokens }) {
-  const sessions = new WeakMap<Request, Session>();
+export function guard({ tokens }: { tokens: TokenSigner }) {
+  const sessions = new WeakMap<Request, SessionRef>();
   return new Elysia({ name: "guard" }).macro({
     auth: {
       detail: { security: [{ password: [] }, { bearer: [] }] },

@@ -4,9 +4,9 @@
  * hundred guesses at once no more are judged than of a hundred in a row, and right passwords never count.
  */
 import { type SQL, sql } from "drizzle-orm";
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/drizzle.ts";
 import { ttlTable } from "../database/ttl.ts";
-import { networkOf } from "../http/address.ts";
+import { networkOf } from "../http/client-ip.ts";
 import { Failure } from "../http/problem.ts";
 
 /** Failures in a row from one client address, after which each further attempt has to wait. */
@@ -24,14 +24,16 @@ export interface Attempt {
   /** As the request names it, in lower case, known or not; SQL where only the statement knows it. */
   account: string | SQL;
   /** The client's address; null where the runtime does not tell. */
-  address: string | null;
+  ip: string | null;
 }
+
+export type Throttle = ReturnType<typeof createThrottle>;
 
 /** @param now milliseconds since the epoch, everywhere */
 export function createThrottle(db: Database) {
   const ttl = ttlTable(db);
-  const keyOf = ({ account, address }: Attempt) =>
-    sql`${account} || ${`\n${address === null ? "" : networkOf(address)}`}`;
+  const keyOf = ({ account, ip }: Attempt) =>
+    sql`${account} || ${`\n${ip === null ? "" : networkOf(ip)}`}`;
   const failures = sql`CAST(value AS INTEGER)`;
 
   const throttle = {

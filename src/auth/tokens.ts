@@ -5,8 +5,8 @@
 import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
-import { toBase64url } from "./seal.ts";
-import type { Session } from "./sessions.ts";
+import { toBase64url } from "../seal.ts";
+import type { SessionRef } from "./live-session.ts";
 
 export interface TokenOptions {
   /** The HS256 key, at least 32 bytes (RFC 7518 §3.2). */
@@ -24,9 +24,9 @@ export interface RefreshToken {
 /** Seconds that another machine's clock may be ahead of this one's. */
 const CLOCK_SKEW = 60;
 
-export type Tokens = ReturnType<typeof createTokens>;
+export type TokenSigner = ReturnType<typeof createTokenSigner>;
 
-export function createTokens(options: TokenOptions, clock: Clock) {
+export function createTokenSigner(options: TokenOptions, clock: Clock) {
   const shared = {
     secret: options.secret,
     alg: "HS256",
@@ -50,7 +50,7 @@ export function createTokens(options: TokenOptions, clock: Clock) {
 
   return {
     /** @param ttl seconds; the plugin stamps `iat` by the system's clock */
-    signAccess: (session: Session, ttl: number): Promise<string> =>
+    signAccess: (session: SessionRef, ttl: number): Promise<string> =>
       access.sign({
         sub: String(session.user_id),
         sid: session.id,
@@ -59,7 +59,7 @@ export function createTokens(options: TokenOptions, clock: Clock) {
       }),
 
     /** The session that a well-signed, unexpired access token names; undefined for any other string. */
-    async verifyAccess(token: string): Promise<Session | undefined> {
+    async verifyAccess(token: string): Promise<SessionRef | undefined> {
       if (!isCanonical(token)) return undefined;
       const claims = await access.verify(
         token,

@@ -1,6 +1,7 @@
 /** Brings a database's schema up to date with the migrations under `drizzle/`. */
+
+import type { Database } from "./drizzle.ts";
 import { migrations } from "./migrations.ts";
-import type { Database } from "./open.ts";
 
 // The table that Drizzle's own migrator keeps. That migrator looks what is missing in one step and applies it
 // in another, so of two services that start at once on a new file one would fail; the unique index prevents it.

@@ -1,8 +1,6 @@
 /** Opens the database that a URL names, with Drizzle in front. */
 import type { Client } from "@libsql/core/api";
-// Drizzle's entry for any libSQL client; its plain entry would load the stock native client as well.
-import { drizzle } from "drizzle-orm/libsql/web";
-import * as schema from "./schema.ts";
+import { type Database, withSchema } from "./drizzle.ts";
 
 /** What a database on a server needs beside its URL. */
 export interface ServerSettings {
@@ -19,7 +17,7 @@ export interface ServerSettings {
  * @param url `file:` and the path of an SQLite file, or the `libsql://`, `https://` or `http://` URL of a libSQL server
  * @throws LibsqlError when the file can't be opened or is no database; whether a server answers shows at first use
  */
-export async function openDatabase(url: string, settings: ServerSettings = {}) {
+export async function openDatabase(url: string, settings: ServerSettings = {}): Promise<Database> {
   return withSchema(await openClient(url, settings));
 }
 
@@ -43,9 +41,3 @@ async function openClient(url: string, settings: ServerSettings): Promise<Client
   const copy = staleReads > 0 ? openServerCopy(url, authToken, staleReads) : undefined;
   return openRemote(url, { authToken, copy });
 }
-
-export function withSchema(client: Client) {
-  return drizzle(client, { schema });
-}
-
-export type Database = ReturnType<typeof withSchema>;

@@ -3,7 +3,7 @@
  * or in a batch with others. A row past its end does not exist for any of them, swept or not.
  */
 import { type SQL, sql } from "drizzle-orm";
-import type { Database } from "./open.ts";
+import type { Database } from "./drizzle.ts";
 import { ttl } from "./schema.ts";
 
 /** What rows are for. The same key under two kinds is two rows. */

@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../config.ts";
-import { clientAddress, type SocketAddress } from "./address.ts";
+import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
 import { beginExchange, type Exchange } from "./exchange.ts";
@@ -32,7 +32,7 @@ const everyAnswer = {
 interface Around {
   config: Config;
   drain: Drain;
-  socketAddress: SocketAddress;
+  socketIp: SocketIp;
 }
 
 /** Answers a request that has a route. */
@@ -44,7 +44,7 @@ export type Handle = (request: Request) => Response | Promise<Response>;
  * @param handle what answers a request whose path and method exist
  */
 export function front(
-  { config, drain, socketAddress }: Around,
+  { config, drain, socketIp }: Around,
   routes: readonly { method: string; path: string }[],
 ): (handle: Handle) => (request: Request) => Promise<Response> {
   const findRoute = routeTable(routes);
@@ -72,7 +72,7 @@ export function front(
     const exchange = beginExchange(request, {
       id: requestId(incoming),
       route: route?.pattern ?? null,
-      ip: clientAddress(incoming, socketAddress(incoming), config.trustProxy),
+      ip: clientIp(incoming, socketIp(incoming), config.trustProxy),
     });
     drain.enter();
     try {

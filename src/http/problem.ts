@@ -1,6 +1,6 @@
 /** Every error that a client can get: its code, its schema, and the body it is told in (RFC 9457). */
 import { t } from "elysia";
-import { Integer } from "./values.ts";
+import { Integer } from "../model/values.ts";
 
 /** Each status's phrase (RFC 9110 §15 and RFC 6585), which is its problem's `title`. */
 const titles = {
@@ -176,7 +176,7 @@ export function problemSchema(codes: readonly Code[]) {
 }
 
 /** An Elysia `response` schema for each status among the codes `C`. */
-export type Problems<C extends Code> = {
+export type ProblemResponses<C extends Code> = {
   [S in StatusOf<C>]: ReturnType<typeof t.Unsafe<ProblemWith<S, C>>>;
 };
 type ProblemWith<S extends number, C extends Code> = C extends Code
@@ -197,10 +197,10 @@ export const bodyProblems = ["malformed_body", "body_too_large", "unsupported_me
  */
 export function problems<const C extends Code = never>(
   ...codes: C[]
-): Problems<C | (typeof anywhere)[number]> {
+): ProblemResponses<C | (typeof anywhere)[number]> {
   const byStatus = Map.groupBy([...codes, ...anywhere], (code) => catalogue[code][0]);
   // Object.fromEntries forgets which key has which value; the two types above say it.
   return Object.fromEntries(
     Array.from(byStatus, ([status, those]) => [status, problemSchema(those)]),
-  ) as unknown as Problems<C | (typeof anywhere)[number]>;
+  ) as unknown as ProblemResponses<C | (typeof anywhere)[number]>;
 }

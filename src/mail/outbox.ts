@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { and, asc, eq, inArray, lte, min, sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/drizzle.ts";
 import { outbox } from "../database/schema.ts";
 import { render } from "./templates.ts";
 import { CONCURRENCY, SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";

@@ -1,8 +1,8 @@
 /** What goes into and comes out of the routes for one-time passwords. */
 import { t } from "elysia";
-import { Text } from "../http/text.ts";
-import { Integer } from "../http/values.ts";
-import { Email, NEXT_PASSWORD, NewPassword } from "../users/model.ts";
+import { Text } from "../model/text.ts";
+import { Email, NEXT_PASSWORD, NewPassword } from "../model/user.ts";
+import { Integer } from "../model/values.ts";
 
 const Otp = Text({
   description: "The six digits from the mail.",

@@ -1,7 +1,6 @@
 /** The statements behind the routes for one-time passwords. */
 import { and, eq, sql } from "drizzle-orm";
-import { live, ownerOf, type Session } from "../auth/sessions.ts";
-import { createThrottle } from "../auth/throttle.ts";
+import { live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import { sessions, users } from "../database/schema.ts";
 import { ttlTable } from "../database/ttl.ts";
 import type { Language } from "../mail/language.ts";
@@ -10,16 +9,15 @@ import type { Services } from "../services.ts";
 /** What the statements that reset a password have to know of the user. */
 type Resetting = Pick<typeof users.$inferSelect, "id" | "username" | "username_key">;
 
-export function otpQueries({ database: db, clock, otp }: Services) {
+export function otpQueries({ database: db, clock, otp, throttle }: Services) {
   const ttl = ttlTable(db);
-  const throttle = createThrottle(db);
 
   return {
     /**
      * Sends a one-time password to an address that the user wants to verify.
      * @throws Failure `unauthorized`, `otp_cooldown`
      */
-    async sendVerification(session: Session, address: string, language: Language) {
+    async sendVerification(session: SessionRef, email: string, language: Language) {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const [found, ...results] = await db.batch([
@@ -28,7 +26,7 @@ export function otpQueries({ database: db, clock, otp }: Services) {
           {
             purpose: "verify_email",
             owner: session.user_id,
-            address,
+            email,
             recipient: sql`CAST(${session.user_id} AS INTEGER)`,
             language,
             when: sql`EXISTS ${owner}`,
@@ -45,7 +43,7 @@ export function otpQueries({ database: db, clock, otp }: Services) {
      * proved the address before.
      * @throws Failure `unauthorized`
      */
-    async verify(session: Session, guess: string) {
+    async verify(session: SessionRef, guess: string) {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const isLive = sql`EXISTS ${owner}`;
@@ -55,21 +53,21 @@ export function otpQueries({ database: db, clock, otp }: Services) {
         judged.count,
         // Nobody has the address now: one to reset a password was for whoever had it before.
         otp.forgetReset(
-          judged.address,
+          judged.email,
           now,
           sql`${judged.isRight}
-            AND NOT EXISTS (SELECT 1 FROM ${users} WHERE email = ${judged.address})`,
+            AND NOT EXISTS (SELECT 1 FROM ${users} WHERE email = ${judged.email})`,
         ),
         db
           .update(users)
-          .set({ email: judged.address })
+          .set({ email: judged.email })
           .where(
             and(
               eq(users.id, owner),
               judged.isRight,
               sql`NOT EXISTS (
                 SELECT 1 FROM ${users} AS other
-                WHERE other.email = ${judged.address} AND other.id <> ${session.user_id}
+                WHERE other.email = ${judged.email} AND other.id <> ${session.user_id}
               )`,
             ),
           )
@@ -91,15 +89,15 @@ export function otpQueries({ database: db, clock, otp }: Services) {
      * but for the mail.
      * @throws Failure `otp_cooldown`
      */
-    async sendReset(address: string, language: Language) {
+    async sendReset(email: string, language: Language) {
       const now = clock();
-      const recipient = sql`(SELECT id FROM ${users} WHERE email = ${address})`;
+      const recipient = sql`(SELECT id FROM ${users} WHERE email = ${email})`;
       const results = await db.batch(
         await otp.send(
           {
             purpose: "reset_password",
-            owner: address,
-            address,
+            owner: email,
+            email,
             recipient,
             language,
             when: sql`true`,
@@ -111,29 +109,24 @@ export function otpQueries({ database: db, clock, otp }: Services) {
     },
 
     /** The user whose password a right guess may reset; undefined for a wrong one. */
-    async judgeReset(address: string, guess: string): Promise<Resetting | undefined> {
+    async judgeReset(email: string, guess: string): Promise<Resetting | undefined> {
       const now = clock();
-      const judged = await otp.judge("reset_password", address, guess, now);
+      const judged = await otp.judge("reset_password", email, guess, now);
       const [, [user]] = await db.batch([
         judged.count,
         db
           .select({ id: users.id, username: users.username, username_key: users.username_key })
           .from(users)
-          .where(and(eq(users.email, address), judged.isRight)),
+          .where(and(eq(users.email, email), judged.isRight)),
         ttl.sweep(now),
       ]);
       return user;
     },
 
     /** Sets the new hash, ends every session and forgets all failures, if the one-time password still stands. */
-    async reset(
-      user: Resetting,
-      address: string,
-      guess: string,
-      newHash: string,
-    ): Promise<boolean> {
+    async reset(user: Resetting, email: string, guess: string, newHash: string): Promise<boolean> {
       const now = clock();
-      const judged = await otp.judge("reset_password", address, guess, now);
+      const judged = await otp.judge("reset_password", email, guess, now);
       // A hash has a random salt: that it stands says that the update has happened.
       const isReset = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${user.id} AND password_hash = ${newHash}
@@ -142,12 +135,12 @@ export function otpQueries({ database: db, clock, otp }: Services) {
         db
           .update(users)
           .set({ password_hash: newHash })
-          .where(and(eq(users.id, user.id), eq(users.email, address), judged.stands))
+          .where(and(eq(users.id, user.id), eq(users.email, email), judged.stands))
           .returning({ id: users.id }),
         db.delete(sessions).where(and(eq(sessions.user_id, user.id), isReset)),
         ttl.take("otp", judged.key, now, isReset),
         ...throttle.clearAll(user.username_key, isReset),
-        ...throttle.clearAll(address, isReset),
+        ...throttle.clearAll(email, isReset),
       ]);
       return reset.length > 0;
     },

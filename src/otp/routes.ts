@@ -5,10 +5,10 @@ import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-pol
 import { readJson } from "../http/body.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
-import { NoContent, NoQuery } from "../http/values.ts";
 import { languageOf } from "../mail/language.ts";
+import { User } from "../model/user.ts";
+import { NoContent, NoQuery } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { User } from "../users/model.ts";
 import { OtpRequest, OtpSent, OtpVerification, PasswordReset } from "./model.ts";
 import { otpQueries } from "./queries.ts";
 
@@ -23,8 +23,8 @@ export function otpRoutes(services: Services) {
     .post(
       "/email/otp",
       async ({ session, body, request, status }) => {
-        const address = body.email.toLowerCase();
-        const sent = await queries.sendVerification(session, address, languageFor(request));
+        const email = body.email.toLowerCase();
+        const sent = await queries.sendVerification(session, email, languageFor(request));
         outbox.wake();
         return status(202, sent);
       },
@@ -88,15 +88,15 @@ export function otpRoutes(services: Services) {
     )
     .post(
       "/password/reset",
-      async ({ body: { email, otp, new_password }, status, fail }) => {
+      async ({ body: { otp, new_password, ...body }, status, fail }) => {
         refuseCommonPassword(new_password, "/new_password");
-        const address = email.toLowerCase();
-        const user = await queries.judgeReset(address, otp);
+        const email = body.email.toLowerCase();
+        const user = await queries.judgeReset(email, otp);
         if (!user) return fail("invalid_otp");
         // Whose name that is, only who has the one-time password may learn.
         refuseNameInPassword(new_password, user.username, "/new_password");
         const newHash = await hasher.hash(new_password);
-        return (await queries.reset(user, address, otp, newHash))
+        return (await queries.reset(user, email, otp, newHash))
           ? status(204, undefined)
           : fail("invalid_otp");
       },

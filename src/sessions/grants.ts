@@ -2,14 +2,14 @@
 import { exchangeOf } from "../http/exchange.ts";
 import type { Services } from "../services.ts";
 import type { Tokens } from "./model.ts";
-import { type SessionGrant, sessionQueries } from "./queries.ts";
+import type { SessionGrant, SessionQueries } from "./queries.ts";
 
 /** What is kept of a `User-Agent`. */
 const USER_AGENT_LENGTH = 256;
 
-export function createGrants({ config, database, clock, hasher, tokens }: Services) {
-  const queries = sessionQueries(database, clock, config);
+export type Grants = ReturnType<typeof createGrants>;
 
+export function createGrants({ config, clock, hasher, tokens }: Services, queries: SessionQueries) {
   async function issue(session: SessionGrant): Promise<Tokens> {
     // In whole seconds, as JWTs count: so no access token outlives its session.
     const secondsLeft =
@@ -32,7 +32,7 @@ export function createGrants({ config, database, clock, hasher, tokens }: Servic
     password: string,
   ): Promise<Tokens | undefined> {
     const { ip } = exchangeOf(request);
-    const attempt = { account: username.toLowerCase(), address: ip };
+    const attempt = { account: username.toLowerCase(), ip };
     const user = await queries.named(attempt);
     const isRight = await hasher.verify(user?.password_hash, password);
     if (!user || !isRight) {

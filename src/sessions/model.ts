@@ -1,8 +1,8 @@
 /** What goes into and comes out of log-in, refresh, `/token` and the list of sessions. */
 import { t } from "elysia";
-import { Text } from "../http/text.ts";
-import { header, Instant, Integer } from "../http/values.ts";
-import { Password } from "../users/model.ts";
+import { Text } from "../model/text.ts";
+import { Password } from "../model/user.ts";
+import { header, Instant, Integer } from "../model/values.ts";
 
 /** Examples, of a session that has ended. */
 const ACCESS_TOKEN =

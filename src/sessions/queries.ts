@@ -1,12 +1,11 @@
 /** The statements behind log-in, refresh, log-out and the list of sessions. */
 import { and, desc, eq, gt, inArray, lt, lte, ne, or, sql } from "drizzle-orm";
-import { toBase64url } from "../auth/seal.ts";
-import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
-import { type Attempt, createThrottle } from "../auth/throttle.ts";
+import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
+import type { Attempt } from "../auth/throttle.ts";
 import type { RefreshToken } from "../auth/tokens.ts";
-import type { Clock } from "../clock.ts";
-import type { Database } from "../database/open.ts";
 import { sessions, users } from "../database/schema.ts";
+import { toBase64url } from "../seal.ts";
+import type { Services } from "../services.ts";
 
 /** Expired rows that a log-in sweeps away: more than the one it adds, so they can't pile up. */
 const SWEEP = 10;
@@ -32,16 +31,9 @@ export interface Device {
   ip: string | null;
 }
 
-export interface SessionTimes {
-  /** Seconds from log-in to the end of the session. */
-  refreshTokenTtl: number;
-  /** Seconds for which the refresh token before the current one may be sent again. */
-  refreshLeeway: number;
-}
+export type SessionQueries = ReturnType<typeof sessionQueries>;
 
-export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) {
-  const throttle = createThrottle(db);
-
+export function sessionQueries({ database: db, clock, config, throttle }: Services) {
   const list = db.query.sessions
     .findFirst({
       where: isLive(),
@@ -102,7 +94,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
                 generation: sql<number>`0`.as("generation"),
                 created_at: sql<string>`${now}`.as("created_at"),
                 last_used_at: sql<string>`${now}`.as("last_used_at"),
-                expires_at: sql<string>`${now + times.refreshTokenTtl * 1000}`.as("expires_at"),
+                expires_at: sql<string>`${now + config.refreshTokenTtl * 1000}`.as("expires_at"),
                 user_agent: sql<string | null>`${device.user_agent}`.as("user_agent"),
                 ip: sql<string | null>`${device.ip}`.as("ip"),
               })
@@ -137,7 +129,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
       const now = clock();
       const moment = new Date(now).toISOString();
       const next = generation + 1;
-      const leewayBegan = new Date(now - times.refreshLeeway * 1000).toISOString();
+      const leewayBegan = new Date(now - config.refreshLeeway * 1000).toISOString();
       const itself = eq(sessions.id, session_id);
       const unexpired = gt(sessions.expires_at, moment);
       const [, , [session]] = await db.batch([
@@ -156,7 +148,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
     },
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
-    async logOut(session: Session) {
+    async logOut(session: SessionRef) {
       const ended = await db
         .delete(sessions)
         .where(isLive({ ...session, now: clock() }))
@@ -164,7 +156,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
       live(ended[0]);
     },
 
-    async list(session: Session) {
+    async list(session: SessionRef) {
       const found = await list.get({ ...session, now: clock() });
       return live(found).user.sessions.map((each) => ({
         ...each,
@@ -173,7 +165,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
     },
 
     /** Ends one of the user's sessions: whether it was live. */
-    async end(session: Session, id: string): Promise<boolean> {
+    async end(session: SessionRef, id: string): Promise<boolean> {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const [found, ended] = await db.batch([
@@ -193,7 +185,7 @@ export function sessionQueries(db: Database, clock: Clock, times: SessionTimes) 
       return ended.length > 0;
     },
 
-    async endAll(session: Session) {
+    async endAll(session: SessionRef) {
       const ended = await db
         .delete(sessions)
         .where(eq(sessions.user_id, ownerOf(db, session, clock())))

@@ -4,20 +4,21 @@ import { guard } from "../auth/guard.ts";
 import { readJson } from "../http/body.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
-import { idParameter, NoContent, NoQuery } from "../http/values.ts";
+import { idParameter, NoContent, NoQuery } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { createGrants, tokenHeaders } from "./grants.ts";
 import { Credentials, Refresh, Session, Sessions, Tokens, toSessionId } from "./model.ts";
+import { oauthRoutes } from "./oauth.ts";
 import { sessionQueries } from "./queries.ts";
 
 export function sessionRoutes(services: Services) {
-  const { config, database, clock } = services;
-  const grants = createGrants(services);
-  const queries = sessionQueries(database, clock, config);
+  const { config } = services;
+  const queries = sessionQueries(services);
+  const grants = createGrants(services, queries);
 
   const sessionId = idParameter(Session.properties.id);
 
-  return new Elysia({ prefix: "/users", tags: ["Sessions"] })
+  const underUsers = new Elysia({ prefix: "/users", tags: ["Sessions"] })
     .use(failures)
     .use(guard(services))
     .post(
@@ -138,4 +139,6 @@ export function sessionRoutes(services: Services) {
         },
       },
     );
+
+  return new Elysia().use(underUsers).use(oauthRoutes(grants));
 }

@@ -1,8 +1,8 @@
 /** What goes into and comes out of `/todos`. */
 import { t } from "elysia";
-import { QueryInteger } from "../http/query.ts";
-import { Text } from "../http/text.ts";
-import { header, Id, Instant } from "../http/values.ts";
+import { QueryInteger } from "../model/query.ts";
+import { Text } from "../model/text.ts";
+import { header, Id, Instant } from "../model/values.ts";
 
 const contents = Text({
   description:

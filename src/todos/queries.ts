@@ -1,9 +1,8 @@
 /** The statements behind `/todos`: one round trip each, and none that could touch another user's todo. */
 import { and, eq, gt, lt, sql } from "drizzle-orm";
-import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
-import type { Clock } from "../clock.ts";
-import type { Database } from "../database/open.ts";
+import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import { sessions, todos } from "../database/schema.ts";
+import type { Services } from "../services.ts";
 import type { NewTodo, Order, TodoChange } from "./model.ts";
 
 export interface PageRequest {
@@ -31,7 +30,7 @@ const visible = {
   updated_at: true,
 } as const;
 
-export function todoQueries(db: Database, clock: Clock) {
+export function todoQueries({ database: db, clock }: Services) {
   const prepareList = (order: Order, filtered: boolean) =>
     db.query.sessions
       .findFirst({
@@ -94,7 +93,7 @@ export function todoQueries(db: Database, clock: Clock) {
 
   return {
     /** @throws Failure `unauthorized`, as all of these do when the session has ended */
-    async list(session: Session, { order, is_done, limit, after }: PageRequest) {
+    async list(session: SessionRef, { order, is_done, limit, after }: PageRequest) {
       const { all, filtered } = lists[order];
       const found = await (is_done === undefined ? all : filtered).get({
         ...session,
@@ -106,17 +105,17 @@ export function todoQueries(db: Database, clock: Clock) {
       return live(found).user.todos;
     },
 
-    async read(session: Session, todo_id: number) {
+    async read(session: SessionRef, todo_id: number) {
       const found = await read.get({ ...session, now: clock(), todo_id });
       return live(found).user.todos[0];
     },
 
-    async create(session: Session, { contents, is_done = false }: NewTodo) {
+    async create(session: SessionRef, { contents, is_done = false }: NewTodo) {
       const now = clock();
       return live(await create.get({ ...session, now, contents, is_done: Number(is_done) }));
     },
 
-    async change(session: Session, todo_id: number, change: TodoChange) {
+    async change(session: SessionRef, todo_id: number, change: TodoChange) {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const [found, [todo]] = await db.batch([
@@ -132,7 +131,7 @@ export function todoQueries(db: Database, clock: Clock) {
     },
 
     /** Whether there was such a todo. */
-    async remove(session: Session, todo_id: number): Promise<boolean> {
+    async remove(session: SessionRef, todo_id: number): Promise<boolean> {
       const owner = ownerOf(db, session, clock());
       const [found, removed] = await db.batch([
         owner,

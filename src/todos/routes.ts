@@ -1,12 +1,12 @@
 /** `/todos`: a user's todos, and nobody else's. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
-import type { Session } from "../auth/sessions.ts";
+import type { SessionRef } from "../auth/live-session.ts";
 import { readJson } from "../http/body.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, Failure, problems } from "../http/problem.ts";
-import { refuseRepeated } from "../http/query.ts";
-import { Created, idParameter, NoContent, NoQuery, toId } from "../http/values.ts";
+import { refuseRepeated } from "../model/query.ts";
+import { Created, idParameter, NoContent, NoQuery, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { NewTodo, type Order, Todo, TodoChange, TodoPage, TodoQuery } from "./model.ts";
 import { todoQueries } from "./queries.ts";
@@ -14,10 +14,10 @@ import { todoQueries } from "./queries.ts";
 const DEFAULT_LIMIT = 50;
 
 export function todoRoutes(services: Services) {
-  const queries = todoQueries(services.database, services.clock);
+  const queries = todoQueries(services);
 
   /** A cursor is good for the user, the order and the filter that it was made for. */
-  const cursorContext = (session: Session, order: Order, is_done: boolean | undefined) =>
+  const cursorContext = (session: SessionRef, order: Order, is_done: boolean | undefined) =>
     `todos ${session.user_id} ${order} ${is_done}`;
 
   async function openCursor(context: string, cursor: string): Promise<number> {

@@ -1,50 +1,7 @@
 /** What goes into and comes out of `/users`. */
 import { t } from "elysia";
-import { Text } from "../http/text.ts";
-import { Id, Instant } from "../http/values.ts";
-
-export const Username = Text({
-  description:
-    "3 to 32 of A-Z a-z 0-9 . _ - and first a letter or digit; unique whatever the case.",
-  minLength: 3,
-  maxLength: 32,
-  pattern: "^[A-Za-z0-9][A-Za-z0-9._\\-]*$",
-  examples: ["mina"],
-});
-
-/** One plain address: an HTML `<input type=email>` would take it, and no header or second recipient fits in. */
-export const Email = Text({
-  description: "One plain e-mail address of at most 254 characters; compared in lower case.",
-  minLength: 3,
-  maxLength: 254,
-  pattern:
-    "^[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+)*" +
-    "@([A-Za-z0-9]([A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z0-9]([A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?$",
-  format: "email",
-  examples: ["mina@example.com"],
-});
-
-/** A password that is compared with a stored one: of any length, for the rule may have changed since. */
-export const Password = Text({
-  description: "1 to 256 characters.",
-  minLength: 1,
-  maxLength: 256,
-  format: "password",
-  examples: ["correct horse battery"],
-});
-
-/** @param minLength code points */
-export const NewPassword = (minLength: number, example = "correct horse battery") =>
-  Text({
-    description: `${minLength} to 256 characters, not a common password, and without the user name in it.`,
-    minLength,
-    maxLength: 256,
-    format: "password",
-    examples: [example],
-  });
-
-/** What a password is changed to, in examples. */
-export const NEXT_PASSWORD = "quiet river lantern";
+import { Email, NEXT_PASSWORD, NewPassword, Password, Username } from "../model/user.ts";
+import { Id } from "../model/values.ts";
 
 export const NewUser = (minLength: number) =>
   t.Object(
@@ -53,22 +10,6 @@ export const NewUser = (minLength: number) =>
   );
 
 export const CreatedUser = t.Object({ id: Id, username: Username }, { title: "CreatedUser" });
-
-export const User = t.Object(
-  {
-    id: Id,
-    username: Username,
-    email: t.Nullable(
-      t.String({
-        format: "email",
-        description: "The verified e-mail address, if there is one.",
-        examples: ["mina@example.com"],
-      }),
-    ),
-    created_at: Instant("When the user signed up, in UTC (RFC 3339)."),
-  },
-  { title: "User", description: "The user." },
-);
 
 export const PasswordChange = (minLength: number) =>
   t.Object(

@@ -1,20 +1,18 @@
 /** The statements behind `/users`. */
 import { and, eq, ne, sql } from "drizzle-orm";
-import { isLive, live, ownerOf, type Session } from "../auth/sessions.ts";
-import { type Attempt, createThrottle } from "../auth/throttle.ts";
+import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
+import type { Attempt } from "../auth/throttle.ts";
 import { sessions, users } from "../database/schema.ts";
 import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 
 /** What a password is verified against, and under which names it is counted. */
-export type Credentials = Pick<
+export type PasswordRecord = Pick<
   typeof users.$inferSelect,
   "username" | "username_key" | "email" | "password_hash"
 >;
 
-export function userQueries({ database: db, clock, otp }: Services) {
-  const throttle = createThrottle(db);
-
+export function userQueries({ database: db, clock, otp, throttle }: Services) {
   const create = db
     .insert(users)
     .values({
@@ -44,7 +42,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
     async createWithEmail(
       username: string,
       password_hash: string,
-      address: string,
+      email: string,
       language: Language,
     ) {
       const now = clock();
@@ -54,7 +52,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
         SELECT id FROM ${users}
         WHERE username_key = ${username_key} AND password_hash = ${password_hash}
       )`;
-      const sending = { owner: id, recipient: id, address, language, when: sql`${id} IS NOT NULL` };
+      const sending = { owner: id, recipient: id, email, language, when: sql`${id} IS NOT NULL` };
       const [[user]] = await db.batch([
         db
           .insert(users)
@@ -72,7 +70,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
     },
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
-    async me(session: Session) {
+    async me(session: SessionRef) {
       return live(await me.get({ ...session, now: clock() })).user;
     },
 
@@ -80,7 +78,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
      * What a password that confirms something is verified against.
      * @throws Failure `too_many_attempts`, as `fail` does and the two that follow it
      */
-    async credentials(session: Session, address: string | null) {
+    async passwordRecord(session: SessionRef, ip: string | null) {
       const now = clock();
       const account = sql`${users.username_key}`;
       const [found] = await db
@@ -89,7 +87,7 @@ export function userQueries({ database: db, clock, otp }: Services) {
           username_key: users.username_key,
           email: users.email,
           password_hash: users.password_hash,
-          retry_at: throttle.retryAt({ account, address }, now),
+          retry_at: throttle.retryAt({ account, ip }, now),
         })
         .from(sessions)
         .innerJoin(users, eq(users.id, sessions.user_id))
@@ -104,14 +102,14 @@ export function userQueries({ database: db, clock, otp }: Services) {
 
     /** Sets the new hash and ends every other session, if the old hash still stands: whether it did. */
     async changePassword(
-      session: Session,
-      { password_hash, username_key }: Credentials,
+      session: SessionRef,
+      { password_hash, username_key }: PasswordRecord,
       newHash: string,
-      address: string | null,
+      ip: string | null,
     ): Promise<boolean> {
       const now = clock();
       const owner = ownerOf(db, session, now);
-      const attempt = { account: username_key, address };
+      const attempt = { account: username_key, ip };
       // A hash has a random salt: that it stands says that the update has happened.
       const isChanged = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${session.user_id} AND password_hash = ${newHash}
@@ -144,13 +142,13 @@ export function userQueries({ database: db, clock, otp }: Services) {
 
     /** Deletes the user and all that is theirs, if the hash still stands: whether it did. */
     async remove(
-      session: Session,
-      { password_hash, username_key, email }: Credentials,
-      address: string | null,
+      session: SessionRef,
+      { password_hash, username_key, email }: PasswordRecord,
+      ip: string | null,
     ): Promise<boolean> {
       const now = clock();
       const owner = ownerOf(db, session, now);
-      const attempt = { account: username_key, address };
+      const attempt = { account: username_key, ip };
       const isGone = sql`NOT EXISTS (SELECT 1 FROM ${users} WHERE id = ${session.user_id})`;
       const [found, asked, removed] = await db.batch([
         owner,

@@ -6,20 +6,21 @@ import { readJson } from "../http/body.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
-import { Created, NoContent, NoQuery } from "../http/values.ts";
 import { languageOf } from "../mail/language.ts";
+import { User } from "../model/user.ts";
+import { Created, NoContent, NoQuery } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { CreatedUser, NewUser, PasswordChange, PasswordConfirmation, User } from "./model.ts";
-import { type Credentials, userQueries } from "./queries.ts";
+import { CreatedUser, NewUser, PasswordChange, PasswordConfirmation } from "./model.ts";
+import { type PasswordRecord, userQueries } from "./queries.ts";
 
 export function userRoutes(services: Services) {
   const { config, hasher, outbox } = services;
   const queries = userQueries(services);
 
   /** Whether it is the user's password; one that is not is counted. */
-  async function isRight(password: string, user: Credentials, address: string | null) {
+  async function isRight(password: string, user: PasswordRecord, ip: string | null) {
     if (await hasher.verify(user.password_hash, password)) return true;
-    await queries.fail({ account: user.username_key, address });
+    await queries.fail({ account: user.username_key, ip });
     return false;
   }
 
@@ -71,11 +72,11 @@ export function userRoutes(services: Services) {
       async ({ session, body: { current_password, new_password }, request, status, fail }) => {
         refuseCommonPassword(new_password, "/new_password");
         const { ip } = exchangeOf(request);
-        const credentials = await queries.credentials(session, ip);
-        refuseNameInPassword(new_password, credentials.username, "/new_password");
-        if (!(await isRight(current_password, credentials, ip))) return fail("wrong_password");
+        const record = await queries.passwordRecord(session, ip);
+        refuseNameInPassword(new_password, record.username, "/new_password");
+        if (!(await isRight(current_password, record, ip))) return fail("wrong_password");
         const newHash = await hasher.hash(new_password);
-        return (await queries.changePassword(session, credentials, newHash, ip))
+        return (await queries.changePassword(session, record, newHash, ip))
           ? status(204, undefined)
           : fail("wrong_password");
       },
@@ -106,9 +107,9 @@ export function userRoutes(services: Services) {
       "/me",
       async ({ session, body: { password }, request, status, fail }) => {
         const { ip } = exchangeOf(request);
-        const credentials = await queries.credentials(session, ip);
-        if (!(await isRight(password, credentials, ip))) return fail("wrong_password");
-        return (await queries.remove(session, credentials, ip))
+        const record = await queries.passwordRecord(session, ip);
+        if (!(await isRight(password, record, ip))) return fail("wrong_password");
+        return (await queries.remove(session, record, ip))
           ? status(204, undefined)
           : fail("wrong_password");
       },

@@ -1,9 +1,10 @@
 /** The client of a libSQL server, and of an embedded replica of one, against libSQL's own server. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import type { Database } from "../../src/database/drizzle.ts";
 import { outageOf } from "../../src/database/errors.ts";
 import { migrate, missingMigrations } from "../../src/database/migrate.ts";
-import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openDatabase } from "../../src/database/open.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary, until } from "../sqld.ts";
 

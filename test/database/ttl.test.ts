@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
+import type { Database } from "../../src/database/drizzle.ts";
 import { migrate } from "../../src/database/migrate.ts";
-import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openDatabase } from "../../src/database/open.ts";
 import { type Ttl, ttlTable } from "../../src/database/ttl.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary } from "../sqld.ts";

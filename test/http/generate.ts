@@ -1,5 +1,5 @@
 /** Makes values from JSON Schemas, good and bad, at the limits above all; the same seed makes the same ones. */
-import { faultsOf, type Schema } from "./document.ts";
+import { faultsOf, type Schema } from "../docs/document.ts";
 
 const ALPHABETS = [
   "abcdefghijklmnopqrstuvwxyz0123456789",

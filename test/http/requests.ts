@@ -1,5 +1,5 @@
 /** What there is to send to an operation of the OpenAPI document: all that it allows, all that it refuses, and odd things. */
-import { faultsOf, type Operation, type Schema } from "./document.ts";
+import { faultsOf, type Operation, type Schema } from "../docs/document.ts";
 import type { Generator } from "./generate.ts";
 
 export interface GeneratedRequest {

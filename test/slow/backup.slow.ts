@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openLocal } from "../../src/database/local.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 
-const BACKUP = join(import.meta.dir, "../../src/backup.bun.ts");
+const BACKUP = join(import.meta.dir, "../../src/start/backup.ts");
 
 async function backUp(folder: string, ...args: string[]) {
   const child = Bun.spawn([process.execPath, BACKUP, ...args], {

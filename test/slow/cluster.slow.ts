@@ -319,7 +319,7 @@ describe("migrations", () => {
   });
   afterAll(() => empty.kill());
 
-  const MIGRATE = [process.execPath, join(ROOT, "src/migrate.bun.ts")];
+  const MIGRATE = [process.execPath, join(ROOT, "src/start/migrate.ts")];
   const runMigrate = () => launch(folder.path, { ...settings, DATABASE_URL: empty.url }, MIGRATE);
 
   test("are waited for: not ready until they are applied, and the log says why", async () => {

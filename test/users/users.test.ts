@@ -1,6 +1,7 @@
 /** `/users`: signing up, who one is, changing the password, and deleting oneself. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { InArgs } from "@libsql/core/api";
+import { ARGON2_PARAMETERS } from "../../src/auth/passwords.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -83,8 +84,16 @@ describe("sign-up", () => {
   });
 
   test("keeps an Argon2id hash and not the password", async () => {
-    const { id } = await (await signUp("hashed")).json();
-    expect(await passwordHash(id)).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    const shipped = await startService({}, ARGON2_PARAMETERS);
+    try {
+      await shipped.user("hashed");
+      const { rows } = await shipped.services.database.$client.execute(
+        "SELECT password_hash FROM users",
+      );
+      expect(rows[0]?.[0]).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    } finally {
+      await shipped.stop();
+    }
   });
 
   test.each(["Case.Test", "case.test", "CASE.TEST"])(

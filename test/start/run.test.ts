@@ -3,9 +3,10 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { resetSync } from "@logtape/logtape";
-import { type Runtime, run } from "../src/run.ts";
-import { temporaryFolder } from "./process.ts";
-import { callsTo } from "./service.ts";
+import { nativePlatform } from "../../src/start/platform.ts";
+import { type Runtime, run } from "../../src/start/run.ts";
+import { temporaryFolder } from "../process.ts";
+import { callsTo } from "../service.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -35,7 +36,7 @@ function runtime(environment: Record<string, string>) {
         abort: () => server.stop(true),
       };
     },
-    socketAddress: () => null,
+    platform: nativePlatform(() => null),
     onSignal(stop) {
       signal = stop;
     },

@@ -1,17 +1,17 @@
 /** What it takes for a session to be live: the condition that every statement made for a user carries. */
 import { and, type Placeholder, sql } from "drizzle-orm";
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/drizzle.ts";
 import { sessions } from "../database/schema.ts";
 import { CHALLENGE, Failure } from "../http/problem.ts";
 
 /** Who a request acts for, by its access token alone: good only together with `isLive` in the same statement. */
-export interface Session {
+export interface SessionRef {
   id: string;
   user_id: number;
 }
 
 /** A session and the time (milliseconds), or the placeholders that a prepared statement has for them. */
-type LiveArguments = Record<keyof Session | "now", string | number | Placeholder>;
+type LiveArguments = Record<keyof SessionRef | "now", string | number | Placeholder>;
 
 const placeholders: LiveArguments = {
   id: sql.placeholder("id"),
@@ -32,7 +32,7 @@ export function isLive({ id, user_id, now } = placeholders) {
 }
 
 /** The live session's user, for a write to name its owner by: no row when the session has ended. */
-export function ownerOf(db: Database, session: Session, now: number) {
+export function ownerOf(db: Database, session: SessionRef, now: number) {
   return db
     .select({ user_id: sessions.user_id })
     .from(sessions)

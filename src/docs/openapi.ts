@@ -4,7 +4,6 @@
  */
 import swagger from "@elysiajs/swagger";
 import { type AnyElysia, Elysia } from "elysia";
-import { introduction } from "./introduction.ts";
 import {
   CHALLENGE,
   type Code,
@@ -14,8 +13,9 @@ import {
   problem,
   problemSchema,
   RETRY_AFTER,
-} from "./problem.ts";
-import { header } from "./values.ts";
+} from "../http/problem.ts";
+import { header } from "../model/values.ts";
+import { introduction } from "./introduction.ts";
 
 interface Schema {
   title?: string | undefined;

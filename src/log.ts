@@ -7,7 +7,7 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import { DrizzleQueryError } from "drizzle-orm/errors";
-import type { LogLevel } from "../config.ts";
+import type { LogLevel } from "./config.ts";
 
 export function configureLog(format: "json" | "pretty", level: LogLevel): void {
   const formatter =

@@ -1,6 +1,6 @@
 /** From where a request comes, by its socket and `X-Forwarded-For`, and what of that one client can't change. */
 import { describe, expect, test } from "bun:test";
-import { clientAddress, networkOf } from "../../src/http/address.ts";
+import { clientIp, networkOf } from "../../src/http/client-ip.ts";
 
 const SOCKET = "192.0.2.1";
 
@@ -44,7 +44,7 @@ describe("the client's address", () => {
     const headers: Record<string, string> = {};
     if (forwarded !== undefined) headers["x-forwarded-for"] = forwarded;
     const request = new Request("http://localhost/", { headers });
-    expect(clientAddress(request, SOCKET, trustProxy)).toBe(address);
+    expect(clientIp(request, SOCKET, trustProxy)).toBe(address);
   });
 
   test.each([
@@ -52,7 +52,7 @@ describe("the client's address", () => {
     ["::1", "::1"],
     [null, null],
   ])("of a socket at %s is %s", (socket, address) => {
-    expect(clientAddress(new Request("http://localhost/"), socket, 0)).toBe(address);
+    expect(clientIp(new Request("http://localhost/"), socket, 0)).toBe(address);
   });
 
   test("of a header given twice is counted over both", () => {
@@ -60,8 +60,8 @@ describe("the client's address", () => {
     headers.append("x-forwarded-for", "203.0.113.5, 203.0.113.6");
     headers.append("x-forwarded-for", "203.0.113.7");
     const request = new Request("http://localhost/", { headers });
-    expect(clientAddress(request, SOCKET, 1)).toBe("203.0.113.7");
-    expect(clientAddress(request, SOCKET, 2)).toBe("203.0.113.6");
+    expect(clientIp(request, SOCKET, 1)).toBe("203.0.113.7");
+    expect(clientIp(request, SOCKET, 2)).toBe("203.0.113.6");
   });
 });
 

@@ -3,8 +3,8 @@
  * the file alone would lack what is still in its -wal.
  */
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { isEmbedded, readConfig } from "./config.ts";
-import { openLocal } from "./database/local.ts";
+import { isEmbedded, readConfig } from "../config.ts";
+import { openLocal } from "../database/local.ts";
 
 const [target] = process.argv.slice(2);
 

@@ -1,11 +1,10 @@
 /** Runs the service, the same on each runtime: configuration, services, migrations, listen, and on a signal drain. */
 import { getLogger } from "@logtape/logtape";
-import { createApp } from "./app.ts";
-import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "./config.ts";
-import { migrate } from "./database/migrate.ts";
-import type { SocketAddress } from "./http/address.ts";
-import { configureLog } from "./http/log.ts";
-import { createServices, type Services } from "./services.ts";
+import { createApp } from "../app.ts";
+import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "../config.ts";
+import { migrate } from "../database/migrate.ts";
+import { configureLog } from "../log.ts";
+import { createServices, type Platform, type Services } from "../services.ts";
 
 /** What the service needs of the runtime that it is on. */
 export interface Runtime {
@@ -14,7 +13,7 @@ export interface Runtime {
   isTerminal: boolean;
   /** Throws what the runtime has for an address that can't be listened on. */
   listen(hostname: string, port: number, fetch: (request: Request) => Promise<Response>): Server;
-  socketAddress: SocketAddress;
+  platform: Platform;
   /** Calls `stop` at each SIGTERM and SIGINT. */
   onSignal(stop: (signal: string) => void): void;
   writeError(text: string): void;
@@ -49,7 +48,7 @@ async function start(runtime: Runtime): Promise<void> {
   configureLog(logFormat === "auto" ? format : logFormat, logLevel);
   const logger = getLogger("todos");
 
-  const services = await createServices(config, runtime.socketAddress);
+  const services = await createServices(config, runtime.platform);
   const { database, drain, outbox } = services;
   const server = await serve(runtime, config, services).catch((error) => {
     database.$client.close();

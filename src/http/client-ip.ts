@@ -1,7 +1,7 @@
 /** From where a request comes: the socket's address, or what trusted proxies say of it. */
 
 /** The address at the other end of a request's connection; null where the runtime does not tell. */
-export type SocketAddress = (request: Request) => string | null;
+export type SocketIp = (request: Request) => string | null;
 
 /**
  * The client's address. Each proxy adds the address that it was called from at the right of `X-Forwarded-For`, so of
@@ -9,7 +9,7 @@ export type SocketAddress = (request: Request) => string | null;
  * anybody's word. With 0 the header counts for nothing.
  * @param socket the address at the other end of the connection; null where the runtime does not tell
  */
-export function clientAddress(
+export function clientIp(
   request: Request,
   socket: string | null,
   trustProxy: number,
@@ -17,18 +17,18 @@ export function clientAddress(
   const forwarded = request.headers.get("x-forwarded-for")?.split(",") ?? [];
   const named = trustProxy > 0 ? forwarded.at(-trustProxy)?.trim() : undefined;
   const [, ipv4, ipv6] = NAMED.exec(named ?? "") ?? [];
-  const address = ipv4 ?? ipv6 ?? socket;
+  const ip = ipv4 ?? ipv6 ?? socket;
   // An IPv4 client of a socket that listens on both.
-  return address?.replace(/^::ffff:(?=\d+\.)/i, "") ?? null;
+  return ip?.replace(/^::ffff:(?=\d+\.)/i, "") ?? null;
 }
 
 // Some proxies name the port too; with it, every connection would be another client.
 const NAMED = /^(?:([0-9.]{7,15})(?::\d{1,5})?|\[?([0-9a-f:.]{2,45})(?:\](?::\d{1,5})?)?)$/i;
 
 /** What one client can't change at will: its IPv4 address, or the first half of its IPv6 address (RFC 6177). */
-export function networkOf(address: string): string {
-  if (!address.includes(":")) return address;
-  const [head = "", tail] = address.toLowerCase().split("::");
+export function networkOf(ip: string): string {
+  if (!ip.includes(":")) return ip;
+  const [head = "", tail] = ip.toLowerCase().split("::");
   const groups = head.split(":").filter((group) => group !== "");
   if (tail !== undefined) {
     const after = tail.split(":").filter((group) => group !== "");

@@ -4,11 +4,11 @@
  * nothing can come between the check of a limit and what it limits.
  */
 import { type SQL, sql } from "drizzle-orm";
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/drizzle.ts";
 import { type MailData, outbox, users } from "../database/schema.ts";
 import { ttlTable } from "../database/ttl.ts";
 import { Failure } from "../http/problem.ts";
-import { type Seal, toBase64url } from "./seal.ts";
+import { type Seal, toBase64url } from "../seal.ts";
 
 /** Guesses that are judged; after them even the right one fails. */
 const TRIES = 5;
@@ -17,7 +17,7 @@ const DAY = 24 * 3600_000;
 
 export type Purpose = "verify_email" | "reset_password";
 
-export interface OtpSettings {
+export interface OneTimePasswordSettings {
   /** Seconds. */
   otpTtl: number;
   /** Seconds between two sends. */
@@ -32,7 +32,7 @@ export interface Sending {
   /** The user's id for `verify_email`, the address for `reset_password`: whose the one-time password is. */
   owner: number | string | SQL;
   /** In lower case. */
-  address: string;
+  email: string;
   /** The id of the user whom the mail is for; no mail is sent where it is NULL. */
   recipient: SQL;
   language: MailData["language"];
@@ -42,11 +42,15 @@ export interface Sending {
 
 /** What `ttl` has as the value: the MAC, a nonce that tells this one-time password from any other, the address. */
 const MAC_LENGTH = 43;
-const ADDRESS_AT = MAC_LENGTH + 1 + 22 + 1 + 1;
+const EMAIL_AT = MAC_LENGTH + 1 + 22 + 1 + 1;
 
-export type Otp = ReturnType<typeof createOtp>;
+export type OneTimePasswords = ReturnType<typeof createOneTimePasswords>;
 
-export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
+export function createOneTimePasswords(
+  db: Database,
+  seal: Seal,
+  settings: OneTimePasswordSettings,
+) {
   const ttl = ttlTable(db);
   const lifetime = settings.otpTtl * 1000;
   // A number is not left to SQL: a libSQL server takes it for 1.0.
@@ -56,24 +60,24 @@ export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
 
   return {
     /** The statements that send a one-time password, unless one was sent too recently; see `refuseUnsent`. */
-    async send({ purpose, owner, address, recipient, language, when }: Sending, now: number) {
+    async send({ purpose, owner, email, recipient, language, when }: Sending, now: number) {
       const otp = randomDigits();
       const nonce = toBase64url(crypto.getRandomValues(new Uint8Array(16)));
-      const value = `${await seal.sign(purpose, otp)}.${nonce}.${address}`;
+      const value = `${await seal.sign(purpose, otp)}.${nonce}.${email}`;
       const key = keyOf(purpose, owner);
-      const byAddress = `address:${address}`;
+      const byEmail = `email:${email}`;
       // Counted only where a user asks: where anybody does, it would tell which addresses are known.
       const byUser = purpose === "verify_email" ? sql`'user:' || ${recipient}` : sql`NULL`;
       const isAllowed = sql`${when}
         AND NOT ${ttl.exists("otp_cooldown", key, now)}
-        AND NOT ${ttl.exists("otp_sends", byAddress, now, isFull)}
+        AND NOT ${ttl.exists("otp_sends", byEmail, now, isFull)}
         AND NOT ${ttl.exists("otp_sends", byUser, now, isFull)}`;
       const isSent = ttl.exists("otp", key, now, sql`value = ${value}`);
       const count = { kind: "otp_sends", lifetime: DAY } as const;
       const data: MailData = { otp, language, expires_in: settings.otpTtl };
       return [
         ttl.get("otp_cooldown", key, now),
-        ttl.get("otp_sends", byAddress, now),
+        ttl.get("otp_sends", byEmail, now),
         ttl.get("otp_sends", byUser, now),
         ttl.set({ kind: "otp", key, lifetime, when: isAllowed }, value, now),
         ttl.set({ kind: "otp_tries", key, lifetime, when: isSent }, "0", now),
@@ -82,7 +86,7 @@ export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
           "",
           now,
         ),
-        ttl.increment({ ...count, key: byAddress, when: isSent }, now),
+        ttl.increment({ ...count, key: byEmail, when: isSent }, now),
         ttl.increment(
           { ...count, key: byUser, when: sql`${byUser} IS NOT NULL AND ${isSent}` },
           now,
@@ -92,7 +96,7 @@ export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
             .select({
               id: sql<number>`null`.as("id"),
               user_id: users.id,
-              to: sql<string>`${address}`.as("to"),
+              to: sql<string>`${email}`.as("to"),
               template: sql<Purpose>`${purpose}`.as("template"),
               data: sql<MailData>`${JSON.stringify(data)}`.as("data"),
               attempts: sql<number>`0`.as("attempts"),
@@ -127,7 +131,7 @@ export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
 
     /**
      * The judging of a guess: `count` is the statement to run first, `isRight` then the condition, `take` what uses
-     * the one-time password up, and `address` the address that it was sent to.
+     * the one-time password up, and `email` the address that it was sent to.
      */
     async judge(
       purpose: Purpose,
@@ -148,15 +152,15 @@ export function createOtp(db: Database, seal: Seal, settings: OtpSettings) {
         /** For a second batch, when the first has found it right: it may have been used up in between. */
         stands,
         take: ttl.take("otp", key, now, sql`${fits} AND ${isJudged}`),
-        address: sql<string>`(
-          SELECT substr(value, ${ADDRESS_AT}) FROM ttl WHERE kind = 'otp' AND key = ${key}
+        email: sql<string>`(
+          SELECT substr(value, ${EMAIL_AT}) FROM ttl WHERE kind = 'otp' AND key = ${key}
         )`,
       };
     },
 
     /** The statement that forgets what would reset the password of whoever has the address. */
-    forgetReset: (address: string | SQL, now: number, when: SQL) =>
-      ttl.take("otp", keyOf("reset_password", address), now, when),
+    forgetReset: (email: string | SQL, now: number, when: SQL) =>
+      ttl.take("otp", keyOf("reset_password", email), now, when),
 
     /** The statements that forget a user's one-time passwords. */
     forget(user_id: number, email: string | null, now: number, when: SQL) {

@@ -1,9 +1,9 @@
 /**
  * `bun run migrate`: brings the database that the service's environment names up to date. Safe when two do it at once.
  */
-import { ConfigError, faultOf, readConfig } from "./config.ts";
-import { migrate, missingMigrations } from "./database/migrate.ts";
-import { openConfigured } from "./services.ts";
+import { ConfigError, faultOf, readConfig } from "../config.ts";
+import { migrate, missingMigrations } from "../database/migrate.ts";
+import { openConfigured } from "./platform.ts";
 
 async function main(): Promise<void> {
   const database = await openConfigured(readConfig(process.env));

@@ -1,7 +1,7 @@
 /** Query parameters, strictly: each given once, and integers in canonical decimal. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
-import { Failure } from "./problem.ts";
+import { Failure } from "../http/problem.ts";
 
 interface QueryIntegerOptions {
   minimum: number;

@@ -1,11 +1,11 @@
 /** Is it there, is it alive, can it serve: for people, supervisors and load balancers. */
 import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
+import type { Database } from "../database/drizzle.ts";
 import { missingMigrations } from "../database/migrate.ts";
-import type { Database } from "../database/open.ts";
-import { exchangeOf } from "./exchange.ts";
-import { failures } from "./failures.ts";
-import { problems } from "./problem.ts";
+import { exchangeOf } from "../http/exchange.ts";
+import { failures } from "../http/failures.ts";
+import { problems } from "../http/problem.ts";
 
 const logger = getLogger(["todos", "http"]);
 

@@ -3,17 +3,8 @@
  * good and bad, and compares each answer with what the document says that it may be.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { PASSWORD, type Service, startService } from "../service.ts";
-import { sendRaw } from "./answers.ts";
-import {
-  closed,
-  faultsOf,
-  type Operation,
-  operationsOf,
-  readDocument,
-  type Schema,
-} from "./document.ts";
-import { createGenerator, type Generator } from "./generate.ts";
+import { sendRaw } from "../http/answers.ts";
+import { createGenerator, type Generator } from "../http/generate.ts";
 import {
   badRequests,
   type GeneratedRequest,
@@ -23,7 +14,16 @@ import {
   oddRequests,
   ownRequests,
   takesJson,
-} from "./requests.ts";
+} from "../http/requests.ts";
+import { PASSWORD, type Service, startService } from "../service.ts";
+import {
+  closed,
+  faultsOf,
+  type Operation,
+  operationsOf,
+  readDocument,
+  type Schema,
+} from "./document.ts";
 
 interface Answer extends Pick<GeneratedRequest, "kind" | "label"> {
   operation: Operation;

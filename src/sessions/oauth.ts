@@ -8,9 +8,8 @@ import { readForm } from "../http/body.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures, toFailure } from "../http/failures.ts";
 import { catalogue, problem, problems } from "../http/problem.ts";
-import { formBody } from "../http/values.ts";
-import type { Services } from "../services.ts";
-import { createGrants, tokenHeaders } from "./grants.ts";
+import { formBody } from "../model/values.ts";
+import { type Grants, tokenHeaders } from "./grants.ts";
 import { Credentials, OAuthError, TokenRequest, Tokens } from "./model.ts";
 
 const FORM_EXPECTED =
@@ -32,9 +31,7 @@ class Refusal extends Error {
   }
 }
 
-export function tokenRoute(services: Services) {
-  const grants = createGrants(services);
-
+export function oauthRoutes(grants: Grants) {
   /** @throws Refusal, or a Failure that is not OAuth's own */
   async function grant(request: Request): Promise<Tokens> {
     const form = await readForm(request);

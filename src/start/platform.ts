@@ -1,0 +1,38 @@
+/** The platform that Bun and Deno share: files, native Argon2 and SMTP. */
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { hash, verify } from "@node-rs/argon2";
+import { type Config, faultOf } from "../config.ts";
+import type { Database } from "../database/drizzle.ts";
+import { openDatabase } from "../database/open.ts";
+import type { SocketIp } from "../http/client-ip.ts";
+import { openTransport } from "../mail/open.ts";
+import type { Platform } from "../services.ts";
+import { keptSecret } from "./kept-secret.ts";
+
+export function nativePlatform(socketIp: SocketIp): Platform {
+  return {
+    // Argon2id is the package's default variant.
+    argon2: { hash, verify },
+    openDatabase: openConfigured,
+    keptSecret: ({ databaseUrl }) => keptSecret(join(folderOf(databaseUrl), "jwt-secret")),
+    openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
+    socketIp,
+  };
+}
+
+/**
+ * Opens the configured database. Makes the folder of its file when it is missing.
+ * @throws ConfigError
+ */
+export async function openConfigured(config: Config): Promise<Database> {
+  const { databaseUrl } = config;
+  try {
+    if (databaseUrl.startsWith("file:")) mkdirSync(folderOf(databaseUrl), { recursive: true });
+    return await openDatabase(databaseUrl, config);
+  } catch (error) {
+    throw faultOf("Cannot open the database (DATABASE_URL)", error);
+  }
+}
+
+const folderOf = (url: string) => dirname(url.slice("file:".length));
