@@ -68,7 +68,9 @@ test("a batch happens whole or not at all", async () => {
     args: [name, name],
   });
   const failing = remote.$client.batch([insert("sora"), insert("sora")]);
-  expect(failing).rejects.toMatchObject({ code: expect.stringContaining("SQLITE_CONSTRAINT") });
+  await expect(failing).rejects.toMatchObject({
+    code: expect.stringContaining("SQLITE_CONSTRAINT"),
+  });
   await failing.catch(() => {});
   expect(await names(remote)).toEqual(before);
   const [first, second] = await remote.$client.batch(

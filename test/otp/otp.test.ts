@@ -1,6 +1,7 @@
 /** One-time passwords over HTTP, with the mails read from a real SMTP server: to verify an address, and to reset. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Expected, expectProblem, whole } from "../http/answers.ts";
+import { tally, times } from "../parallel.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
 const INVALID_OTP: Expected = [400, "invalid_otp"];
@@ -60,16 +61,6 @@ async function expectCooldown(answer: Response): Promise<number> {
   await expectProblem(answer, COOLDOWN);
   return Number(answer.headers.get("retry-after"));
 }
-
-/** How many of each status there are. */
-function tally(answers: Response[]): Record<number, number> {
-  const counts: Record<number, number> = {};
-  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
-}
-
-const times = <T>(count: number, make: (i: number) => Promise<T>) =>
-  Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 
 /** `count` different codes, none of which is `otp`. */
 const wrongCodes = (otp: string, count: number) =>

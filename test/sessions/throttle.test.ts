@@ -1,6 +1,7 @@
 /** The throttling of log-ins, over HTTP and by the service's clock: how long who has to wait, and who has not. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Expected, expectProblem } from "../http/answers.ts";
+import { tally, times } from "../parallel.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
 const WRONG = "wrong horse battery";
@@ -35,9 +36,6 @@ async function expectThrottled(answer: Response): Promise<number> {
   return Number(answer.headers.get("retry-after"));
 }
 
-const times = <T>(count: number, make: (i: number) => Promise<T>) =>
-  Promise.all(Array.from({ length: count }, (_, i) => make(i)));
-
 /** Fails `count` times to log in. */
 async function fail(username: string, count: number, headers?: ReturnType<typeof from>) {
   const answers = await times(count, () => logIn(username, WRONG, headers));
@@ -54,13 +52,6 @@ async function newUser(username: string): Promise<string> {
 async function rowsOf(sql: string): Promise<unknown[][]> {
   const { rows } = await service.services.database.$client.execute(sql);
   return rows.map((row) => Object.values(row));
-}
-
-/** How many of each status there are. */
-function tally(answers: Response[]): Record<number, number> {
-  const counts: Record<number, number> = {};
-  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
 }
 
 describe("failed log-ins", () => {

@@ -58,7 +58,7 @@ test.each(["json", "pretty"])("it serves until a signal, with %s for a log", asy
   send();
   expect(await exited).toBe(0);
   expect(errors).toEqual([]);
-  expect(call("GET", "/health/alive")).rejects.toThrow();
+  await expect(call("GET", "/health/alive")).rejects.toThrow();
 });
 
 test("faults of the configuration end it with a line for each", async () => {
