@@ -35,7 +35,7 @@ export interface Config {
   otpResendAfter: number;
   /** Sends a day, to one address and to one user. */
   otpDailyLimit: number;
-  /** Where mails go: `log:`, or an `smtp://` or `smtps://` URL. */
+  /** Where mails go: `log:`, or an `smtp://`, `smtps://`, `resend://` or `postmark://` URL. */
   mailUrl: string;
   /** The sender of mails: an address, or a name and an address in angle brackets. */
   mailFrom: string;
@@ -160,8 +160,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       "MAIL_URL",
       "log:",
       // One-time passwords must not end up in a log that is kept.
-      (url) => (isSmtpUrl(url) || (url === "log:" && !production) ? url : undefined),
-      `an smtp:// or smtps:// URL${production ? "" : ", or log:"}`,
+      (url) => (isMailUrl(url) || (url === "log:" && !production) ? url : undefined),
+      `an smtp://, smtps://, resend:// or postmark:// URL${production ? "" : ", or log:"}`,
     ),
     mailFrom: setting(
       "MAIL_FROM",
@@ -195,9 +195,9 @@ function isServer(text: string): boolean {
   return url !== null && SERVER.test(text) && url.host !== "" && !/[@?#]/.test(text);
 }
 
-function isSmtpUrl(text: string): boolean {
+function isMailUrl(text: string): boolean {
   const url = URL.parse(text);
-  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== "";
+  return url !== null && /^(smtps?|resend|postmark):$/.test(url.protocol) && url.hostname !== "";
 }
 
 const ADDRESS = String.raw`[^\s@<>",;:]+@[^\s@<>",;:]+`;

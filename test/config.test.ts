@@ -204,7 +204,7 @@ describe("faults", () => {
 
   test("in production mails to the log are one: one-time passwords must not be kept there", () => {
     expect(faultsOf({ ...PRODUCTION, MAIL_URL: "log:" })).toEqual([
-      "MAIL_URL must be an smtp:// or smtps:// URL",
+      "MAIL_URL must be an smtp://, smtps://, resend:// or postmark:// URL",
     ]);
   });
 });
