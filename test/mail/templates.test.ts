@@ -110,7 +110,7 @@ describe("settings", () => {
   test("mails are printed unless told otherwise, but not in production", () => {
     expect(read({})).toMatchObject({ mailUrl: "log:", mailFrom: "Todos <todos@localhost>" });
     expect(read({ ...production, MAIL_URL: "log:" })).toEqual([
-      "MAIL_URL must be an smtp:// or smtps:// URL",
+      "MAIL_URL must be an smtp://, smtps://, resend:// or postmark:// URL",
     ]);
     expect(read({ ...production, MAIL_URL: "", MAIL_FROM: "" })).toEqual([
       "MAIL_URL must be set when NODE_ENV is production",
@@ -128,7 +128,9 @@ describe("settings", () => {
   test.each(["smtp:", "smtp://", "mail.example.org:587", "http://localhost", "direct://x", "log"])(
     "MAIL_URL must not be %j",
     (MAIL_URL) => {
-      expect(read({ MAIL_URL })).toEqual(["MAIL_URL must be an smtp:// or smtps:// URL, or log:"]);
+      expect(read({ MAIL_URL })).toEqual([
+        "MAIL_URL must be an smtp://, smtps://, resend:// or postmark:// URL, or log:",
+      ]);
     },
   );
 
