@@ -1,4 +1,4 @@
-/** One native connection to an SQLite file: its statements stay prepared, its values and errors are those of libSQL's clients. */
+/** One native connection to an SQLite file. It keeps statements prepared, checks what is bound, and throws LibsqlError. */
 import { closeSync, openSync } from "node:fs";
 import {
   type InArgs,
@@ -7,119 +7,128 @@ import {
   LibsqlError,
   type ResultSet,
   type Row,
-  type Value,
 } from "@libsql/core/api";
 import { ResultSetImpl } from "@libsql/core/util";
 import Database from "libsql";
-import { type ParsedSql, parseSql, refuseNul, toBoundValues } from "./local.sql.ts";
+import { startsWithSelect } from "./sql.ts";
 
-/** A statement in any of the forms that `Client.batch` takes. */
-export type BatchStatement = InStatement | [string, InArgs?];
+/** One statement. Arguments are given by position. */
+export interface Statement {
+  sql: string;
+  args?: InArgs;
+}
 
-/** One connection. Every call is synchronous and throws LibsqlError, once closed with code CLIENT_CLOSED. */
+/** Brings any of the forms that libSQL's clients take into one. */
+export function statementOf(given: InStatement | [sql: string, args?: InArgs]): Statement {
+  if (typeof given === "string") return { sql: given };
+  return Array.isArray(given) ? { sql: given[0], args: given[1] ?? [] } : given;
+}
+
+/** One connection. Every call is synchronous and throws LibsqlError, with code CLIENT_CLOSED after `close`. */
 export interface Connection {
-  /** Runs one statement to its end. Only safe against a stuck SQLITE_BUSY inside a transaction. */
-  execute(statement: BatchStatement): ResultSet;
-  /** Runs statements without arguments and results. They are finalized even when SQLITE_BUSY is met. */
+  /**
+   * Runs one statement. Write statements belong into a transaction: a statement that meets SQLITE_BUSY stays in
+   * progress, and later commits on its connection then acknowledge what they never store.
+   */
+  run(sql: string, args?: InArgs): ResultSet;
+  /** Runs statements that have no arguments and no results. None stays in progress, whatever it meets. */
   exec(sql: string): void;
-  /** Whether BEGIN was run, and neither the caller nor SQLite itself has ended the transaction. */
-  inTransaction(): boolean;
-  /** Rolls back, unless there is no transaction: SQLite ends it by itself after SQLITE_FULL and the like. */
+  /** Rolls back, unless SQLite has ended the transaction itself, as it does after SQLITE_FULL. */
   rollback(): void;
-  /** Closes the connection, rolling back; does nothing if closed. */
+  /** Rolls back and closes. Does nothing when closed. */
   close(): void;
 }
 
-interface Prepared extends ParsedSql {
-  statement: ReturnType<InstanceType<typeof Database>["prepare"]>;
-  returnsRows: boolean;
-  columns: string[];
-  columnTypes: string[];
+type Native = ReturnType<InstanceType<typeof Database>["prepare"]>;
+
+interface Prepared {
+  native: Native;
+  /** How many arguments it takes. */
+  parameters: number;
+  /** Whether a column is written as `*`. */
+  hasStar: boolean;
+  isRead: boolean;
+  /** Missing when it returns no rows. */
+  result: Columns | undefined;
 }
 
-/** Statements kept prepared per connection; more than an application has, so only generated SQL is evicted. */
-const maxPrepared = 500;
+interface Columns {
+  names: string[];
+  types: string[];
+  toRow(values: unknown[]): Row;
+}
+
+/** Statements kept prepared. The service has fewer, so none of its own is ever evicted. */
+const MAX_PREPARED = 500;
 
 /**
- * Opens the SQLite file at `path`, made with mode 0600 if it does not exist, and runs `pragmas` on the new connection.
- *
- * Throws LibsqlError: SQLITE_CANTOPEN, SQLITE_NOTADB, or what a pragma gave.
+ * Opens the SQLite file at `path` and runs `pragmas` on the new connection. A file that does not exist is made with
+ * mode 0600.
+ * @throws LibsqlError SQLITE_CANTOPEN, SQLITE_NOTADB, or what a pragma gave
  */
 export function connect(path: string, pragmas: string): Connection {
   const database = openNative(path);
-  const prepared = new Map<string, Prepared>();
+  const statements = new Map<string, Prepared>();
   let isOpen = true;
 
-  function prepare(sql: string): Prepared {
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
-    const parsed = parseSql(sql);
-    const statement = database.prepare(sql).safeIntegers();
-    const returnsRows = statement.reader;
-    if (returnsRows) statement.raw();
-    const entry = { ...parsed, statement, returnsRows, columns: [], columnTypes: [] };
-    if (returnsRows) readColumns(entry);
-    const [oldest] = prepared.keys();
-    if (oldest !== undefined && prepared.size >= maxPrepared) prepared.delete(oldest);
-    prepared.set(sql, entry);
-    return entry;
-  }
-
-  function run(sql: string, args: InArgs): ResultSet {
-    const entry = prepare(sql);
-    const values = toBoundValues(entry.parameters, args);
-    if (!entry.returnsRows) {
-      const { changes, lastInsertRowid } = entry.statement.run(values);
-      return new ResultSetImpl([], [], [], changes, BigInt(lastInsertRowid));
-    }
-    // all(), never get() or run(): these leave a statement that returns rows in progress, and COMMIT fails.
-    // `as`: the native types call rows unknown; in raw mode each is an array of SQLite values.
-    const raw = entry.statement.all(values) as (Value | Uint8Array)[][];
-    // SQLite re-prepares by itself after a schema change, even another process's; `*` then has new columns.
-    if (entry.hasStar) readColumns(entry);
-    const { columns, columnTypes } = entry;
-    const rows = raw.map((row) => toRow(row.map(toValue), columns));
-    return new ResultSetImpl(
-      columns,
-      columnTypes,
-      rows,
-      entry.isChange ? rows.length : 0,
-      undefined,
-    );
-  }
-
-  /** A closed connection must never reach the native library: that would abort the process. */
-  function checked<T>(work: () => T): T {
+  /** The native library would abort the process if it were given a closed connection. */
+  function refuseClosed(): void {
     if (!isOpen) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
-    try {
-      return work();
-    } catch (error) {
-      throw toLibsqlError(error);
-    }
+  }
+
+  function prepare(sql: string): Prepared {
+    const known = statements.get(sql);
+    if (known !== undefined) return known;
+    const inspected = inspect(sql);
+    const native = database.prepare(sql);
+    const result = native.reader ? columnsOf(native.raw()) : undefined;
+    const prepared = { native, ...inspected, isRead: startsWithSelect(sql), result };
+    const [oldest] = statements.keys();
+    if (oldest !== undefined && statements.size >= MAX_PREPARED) statements.delete(oldest);
+    statements.set(sql, prepared);
+    return prepared;
   }
 
   const connection: Connection = {
-    execute(statement) {
-      if (typeof statement === "string") return checked(() => run(statement, []));
-      if (Array.isArray(statement)) return checked(() => run(statement[0], statement[1] ?? []));
-      return checked(() => run(statement.sql, statement.args ?? []));
+    run(sql, args = []) {
+      refuseClosed();
+      try {
+        const prepared = prepare(sql);
+        const { native, parameters, hasStar, isRead } = prepared;
+        const values = toBound(args, parameters);
+        if (prepared.result === undefined) {
+          const { changes, lastInsertRowid } = native.run(values);
+          return new ResultSetImpl([], [], [], changes, BigInt(lastInsertRowid));
+        }
+        // Never get() or run(): they leave a statement that returns rows in progress, and COMMIT then fails.
+        // `as`: the native types call a row unknown; in raw mode it is an array.
+        const raw = native.all(values) as unknown[][];
+        // Another process may have changed the schema. SQLite has then prepared the statement again.
+        if (hasStar) prepared.result = columnsOf(native);
+        const { names, types, toRow } = prepared.result;
+        const rows = raw.map(toRow);
+        return new ResultSetImpl(names, types, rows, isRead ? 0 : rows.length, undefined);
+      } catch (error) {
+        throw toLibsqlError(error);
+      }
     },
     exec(sql) {
-      checked(() => {
-        refuseNul(sql);
+      refuseClosed();
+      try {
         database.exec(sql);
-      });
+      } catch (error) {
+        throw toLibsqlError(error);
+      }
     },
-    inTransaction: () => isOpen && database.inTransaction,
     rollback() {
-      if (connection.inTransaction()) connection.exec("ROLLBACK");
+      if (isOpen && database.inTransaction) connection.exec("ROLLBACK");
     },
     close() {
       if (!isOpen) return;
       connection.rollback();
       isOpen = false;
       // The native connection lives on until its statements are collected.
-      prepared.clear();
+      statements.clear();
       database.close();
     },
   };
@@ -133,11 +142,11 @@ export function connect(path: string, pragmas: string): Connection {
   return connection;
 }
 
-/** Runs the statements in order. Throws LibsqlBatchError with the index of the one that failed. */
-export function executeAll(connection: Connection, statements: BatchStatement[]): ResultSet[] {
-  return statements.map((statement, index) => {
+/** Runs the statements in order. @throws LibsqlBatchError with the index of the one that failed */
+export function runAll(connection: Connection, statements: Statement[]): ResultSet[] {
+  return statements.map(({ sql, args }, index) => {
     try {
-      return connection.execute(statement);
+      return connection.run(sql, args);
     } catch (error) {
       if (!(error instanceof LibsqlError)) throw error;
       const { code, extendedCode, rawCode, cause } = error;
@@ -148,20 +157,8 @@ export function executeAll(connection: Connection, statements: BatchStatement[])
   });
 }
 
-/** Ends the transaction that is open: by COMMIT after `work`, or by ROLLBACK if either of them throws. */
-export function commit<T>(connection: Connection, work: (connection: Connection) => T): T {
-  try {
-    const result = work(connection);
-    connection.exec("COMMIT");
-    return result;
-  } catch (error) {
-    connection.rollback();
-    throw error;
-  }
-}
-
 function openNative(path: string): InstanceType<typeof Database> {
-  // These names are no plain files to the native library: memory, a temporary file, URIs, or a crash (NUL).
+  // To the native library these are not plain files: memory, a temporary file, a URI. A NUL aborts the process.
   if (path === "" || path === ":memory:" || /^(?:file|libsql|https?):|\0/.test(path)) {
     throw new LibsqlError(`not a plain file path: ${JSON.stringify(path)}`, "SQLITE_CANTOPEN");
   }
@@ -169,7 +166,7 @@ function openNative(path: string): InstanceType<typeof Database> {
     // The file holds password hashes. SQLite gives its -wal and -shm files the same mode.
     closeSync(openSync(path, "wx", 0o600));
   } catch {
-    // It exists, or SQLite will say below why it cannot be made.
+    // It exists, or cannot be made: then SQLite fails below and says why.
   }
   try {
     return new Database(path);
@@ -180,47 +177,124 @@ function openNative(path: string): InstanceType<typeof Database> {
   }
 }
 
-function readColumns(entry: Prepared): void {
-  const columns = entry.statement.columns();
-  entry.columns = columns.map((column) => column.name);
-  entry.columnTypes = columns.map((column) => column.type ?? "");
+/** Strings, quoted names and comments. A doubled quote inside a string reads as two strings side by side. */
+const QUOTED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\//g;
+
+/** What SQLite would take, but the service does not use and this file does not support. */
+const UNSUPPORTED: [found: RegExp, what: string][] = [
+  // SQLite ignores what follows a NUL, and the native library all statements but the first.
+  [/\0/, "a NUL in SQL"],
+  [/^$/, "SQL without a statement"],
+  [/;/, "several statements in one text"],
+  [/\?\d|[:@$#]\w/, "parameters with a name or number"],
+  [
+    /^(?:begin|commit|end|rollback|savepoint|release)\b/i,
+    "a statement that begins or ends a transaction",
+  ],
+];
+
+/** Reads what the native library does not tell of a statement. @throws LibsqlError NOT_SUPPORTED */
+function inspect(sql: string): { parameters: number; hasStar: boolean } {
+  const bare = sql.replace(QUOTED, " ").trim().replace(/;$/, "").trim();
+  for (const [found, what] of UNSUPPORTED) if (found.test(bare)) throw unsupported(what);
+  if (sql.includes("\0")) throw unsupported("a NUL in SQL");
+  // `count(*)` has one column, whatever the schema.
+  return { parameters: bare.split("?").length - 1, hasStar: /\*(?!\))/.test(bare) };
 }
 
-/** Builds a row like other libSQL clients: values by index, not enumerable, and by name, the first of equal names. */
-function toRow(values: Value[], columns: string[]): Row {
-  // `as`: only TypeScript's index signature asks that length be a Value; it is set right here.
-  const row = Object.defineProperty({}, "length", { value: values.length }) as Row;
-  values.forEach((value, i) => {
-    const name = columns[i] ?? "";
-    Object.defineProperty(row, i, { value });
-    if (Object.hasOwn(row, name)) return;
-    const property = { value, enumerable: true, configurable: true, writable: true };
-    Object.defineProperty(row, name, property);
-  });
-  return row;
+/** The one error for everything that the service does not use. */
+export function unsupported(what: string): LibsqlError {
+  return new LibsqlError(`The embedded database does not support ${what}`, "NOT_SUPPORTED");
 }
 
-function toValue(value: Value | Uint8Array): Value {
-  if (typeof value === "bigint") {
-    const number = Number(value);
-    if (Number.isSafeInteger(number)) return number;
-    throw new LibsqlError(`integer ${value} exceeds 2^53 - 1`, "INTEGER_UNSAFE");
+/** A value as the native library takes it. Other types abort the whole process. */
+type Bound = null | number | bigint | string;
+
+/**
+ * The arguments as the native library takes them.
+ * @throws LibsqlError ARGS_INVALID for another number of arguments than `count`, since a prepared statement keeps the
+ * last run's value for a missing one; and for a value that SQLite could not give back unchanged
+ */
+function toBound(args: InArgs, count: number): Bound[] {
+  if (!Array.isArray(args)) throw unsupported("arguments by name");
+  if (args.length !== count) {
+    throw invalid(`the statement has ${count} parameters, ${args.length} were given`);
   }
-  if (value instanceof Uint8Array) return new Uint8Array(value).buffer;
-  return value;
+  return args.map(toBoundValue);
 }
 
-/** SQLite's primary result codes by number (https://sqlite.org/rescode.html). */
-const primaryCodes =
-  "OK ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL CANTOPEN PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB NOTICE WARNING".split(
-    " ",
+/** `unknown`, because an untyped caller may pass anything. */
+function toBoundValue(value: unknown): Bound {
+  if (value === null) return null;
+  if (typeof value === "string") {
+    // The native library aborts on a NUL, and UTF-8 has no lone surrogates.
+    if (value.includes("\0")) throw invalid("text holds a NUL");
+    if (!value.isWellFormed()) throw invalid("text holds a lone surrogate");
+    return value;
+  }
+  if (typeof value === "number") {
+    // The native library binds each number as REAL.
+    if (Number.isSafeInteger(value)) return BigInt(value);
+    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+    throw invalid("number is not finite, or exceeds 2^53 - 1");
+  }
+  if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
+  if (typeof value === "boolean") return value ? 1n : 0n;
+  throw invalid(
+    typeof value === "bigint" ? "integer exceeds 64 bits" : `${typeof value} is no SQL value`,
   );
+}
 
+function invalid(message: string): LibsqlError {
+  return new LibsqlError(message, "ARGS_INVALID");
+}
+
+function columnsOf(native: Native): Columns {
+  const columns = native.columns();
+  const names = columns.map(({ name }) => name);
+  return { names, types: columns.map(({ type }) => type ?? ""), toRow: rowsOf(names) };
+}
+
+/**
+ * Makes the rows of one statement, as libSQL's clients have them: each value by its column's name and, not enumerable,
+ * by its index. Of columns with the same name the first has it. What all rows share is in their prototype, because to
+ * define it for each row takes ten times as long.
+ */
+function rowsOf(columns: string[]): (values: unknown[]) => Row {
+  const prototype = Object.create(null, { length: { value: columns.length } });
+  // Without a name: a name's second column, and columns called `length` or `0`.
+  const names = columns.map((name, index) =>
+    name === "length" || /^\d+$/.test(name) || columns.indexOf(name) !== index ? undefined : name,
+  );
+  for (const [index, name] of names.entries()) {
+    if (name === undefined) continue;
+    Object.defineProperty(prototype, index, {
+      get() {
+        return this[name];
+      },
+    });
+  }
+  return (values) => {
+    const row = Object.create(prototype);
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index];
+      const value = checkedRead(values[index]);
+      if (name === undefined) Object.defineProperty(row, index, { value });
+      else row[name] = value;
+    }
+    return row;
+  };
+}
+
+/** Refuses an integer that a number cannot hold, because the native library has rounded it. */
+function checkedRead(value: unknown): unknown {
+  if (typeof value !== "number" || Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+  throw new LibsqlError(`number ${value} exceeds 2^53 - 1`, "INTEGER_UNSAFE");
+}
+
+/** `code` is SQLite's primary result code, `extendedCode` says more (https://sqlite.org/rescode.html). */
 function toLibsqlError(error: unknown): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
-  // The low byte of an extended code is its primary code.
-  const code = `SQLITE_${primaryCodes[(error.rawCode ?? 1) & 0xff] ?? "ERROR"}`;
-  // The native library has no name for some, such as a STRICT table's SQLITE_CONSTRAINT_DATATYPE.
-  const extendedCode = error.code.startsWith(code) ? error.code : code;
-  return new LibsqlError(error.message, code, extendedCode, error.rawCode, error);
+  const [code = "SQLITE_ERROR"] = /^SQLITE_[A-Z]+/.exec(error.code) ?? [];
+  return new LibsqlError(error.message, code, error.code, error.rawCode, error);
 }

@@ -10,7 +10,7 @@ import {
   type TransactionMode,
 } from "@libsql/core/api";
 import { outageOf } from "./errors.ts";
-import { startsWithSelect } from "./local.sql.ts";
+import { startsWithSelect } from "./sql.ts";
 
 export interface RemoteOptions {
   authToken?: string | undefined;

@@ -1,6 +1,6 @@
 /** An embedded replica: a file that follows a libSQL server, to read from while that server is out of reach. */
 import { getLogger } from "@logtape/logtape";
-import { connect } from "./local.connection.ts";
+import { connect, statementOf } from "./local.connection.ts";
 import type { Copy } from "./remote.ts";
 import type { Following, Synced } from "./replica.worker.ts";
 
@@ -35,10 +35,11 @@ export function openReplica(following: Following, staleReads: number): Copy {
   worker.postMessage(following);
   return {
     async read(statement) {
+      const { sql, args } = statementOf(statement);
       // A connection of its own each time, since a sync may put another file in the place of this one.
       const connection = connect(following.path, "PRAGMA query_only=ON");
       try {
-        return connection.execute(statement);
+        return connection.run(sql, args);
       } finally {
         connection.close();
       }

@@ -1,26 +1,46 @@
-/** The other process in local.test.ts: `hold` or `write` on the database file given as second argument. */
+/**
+ * The second process of the tests of openLocal, on the database file that is its second argument. `hold` keeps the
+ * write lock until its input ends. `write NAME WRITERS [COUNT]` writes as fast as it can, and `groups NAME SIZE`
+ * writes SIZE rows at a time; both print what is acknowledged, a line each.
+ */
 import { writeSync } from "node:fs";
 import Database from "libsql";
 import { openLocal } from "../../src/database/local.ts";
 
-const [, , command, path = "", writer = "", limit = "Infinity"] = process.argv;
-// Written at once, since the process may be killed right after.
+const [, , command, path = "", name = "", size = "1", count = "Infinity"] = process.argv;
+// Printed at once, because the process may be killed right after.
 const print = (line: string) => writeSync(1, `${line}\n`);
+
+/** Each row is written twice, so that half a write shows. */
+const insert = (id: string) => [
+  { sql: "INSERT INTO notes (id) VALUES (?)", args: [id] },
+  { sql: "INSERT INTO copies (id) VALUES (?)", args: [id] },
+];
 
 if (command === "hold") {
   const database = new Database(path);
   database.exec("BEGIN IMMEDIATE");
   print("locked");
   for await (const _ of Bun.stdin.stream()) {
-    // Holds the lock until the parent ends the input.
+    // The parent ends the input when it wants the lock released.
   }
   database.exec("COMMIT");
 } else {
   const client = openLocal(path);
-  for (let i = 0; i < Number(limit); i++) {
-    const id = `${writer}-${i}`;
-    await client.execute("INSERT INTO notes (id) VALUES (?)", [id]);
-    print(id);
+  if (command === "groups") {
+    for (let group = 0; ; group++) {
+      const ids = Array.from({ length: Number(size) }, (_, i) => `${name}-${group}-${i}`);
+      await Promise.all(ids.map((id) => client.batch(insert(id))));
+      print(`${name}-${group}`);
+    }
   }
+  const writer = async (_: unknown, number: number) => {
+    for (let i = 0; i < Number(count); i++) {
+      const id = `${name}-${number}-${i}`;
+      await client.batch(insert(id));
+      print(id);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(size) }, writer));
   client.close();
 }
