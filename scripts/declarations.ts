@@ -1,13 +1,14 @@
 /**
- * Writes out the types of the client as plain ones, without generics or imports: whoever installs the package needs
- * neither Elysia nor Eden nor anything of the server, and leaves their compiler nothing to work out.
+ * Writes the types of the client out as plain ones, without generics or imports. Whoever installs the package then
+ * needs neither Elysia nor Eden nor anything of the server, and their compiler has little to do.
  */
 import { join } from "node:path";
 import ts from "typescript-5";
+import type { Notes } from "./notes.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** What every runtime's own types have; these stay as they are. */
+/** What the types of every runtime have. These names stay as they are. */
 const GLOBALS = new Set(["AbortSignal", "Headers", "Promise", "RequestInit", "Response"]);
 
 const PLAIN =
@@ -23,41 +24,55 @@ const PLAIN =
   ts.TypeFlags.Unknown;
 
 /**
- * The text of the `.d.ts` for what the module at `entry` exports.
+ * The text of the `.d.ts` for what the module at `entry` exports, with `notes` as comments where they belong.
  * @throws Error for a type that has no plain form, or that a runtime may not know
  */
-export function declarationsOf(entry: string): string {
+export function declarationsOf(entry: string, notes: Notes): string {
   const { checker, exports } = load([entry]);
-  /** The exported types' names by their text: wherever that text comes up again, the name stands for it. */
-  const names = new Map<string, string>();
+  /** The exported types by their bare texts. The name stands for the text everywhere but at its own place. */
+  const named = new Map<string, { name: string; place: string }>();
+  const bareTexts = new Map<ts.Type, string>();
 
-  function print(type: ts.Type): string {
-    const text = printWhole(type);
-    return names.get(text) ?? text;
+  /**
+   * @param place where the type stands among the exported ones, for the notes on it. Without a place the text is bare,
+   * without names and notes, so that types can be compared by it.
+   */
+  function print(type: ts.Type, place?: string): string {
+    const bare = bareTexts.get(type) ?? printWhole(type);
+    bareTexts.set(type, bare);
+    if (place === undefined) return bare;
+    const known = named.get(bare);
+    return known && known.place !== place ? known.name : printWhole(type, place);
   }
 
-  function printWhole(type: ts.Type): string {
-    if (type.isUnion()) return printUnion(type);
+  function printWhole(type: ts.Type, place?: string): string {
+    if (type.isUnion()) return printUnion(type, place);
     if (type.flags & PLAIN) return checker.typeToString(type);
-    if (checker.isTupleType(type)) return `[${argumentsOf(type).join(", ")}]`;
-    if (checker.isArrayType(type)) return `Array<${argumentsOf(type)}>`;
+    if (checker.isTupleType(type)) return `[${argumentsOf(type, place).join(", ")}]`;
+    if (checker.isArrayType(type)) return `Array<${argumentsOf(type, place)}>`;
     if (isGlobal(type)) {
-      const args = argumentsOf(type);
+      const args = argumentsOf(type, place);
       return type.symbol.name + (args.length > 0 ? `<${args}>` : "");
     }
-    if (type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) return printObject(type);
+    if (type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) {
+      return printObject(type, place);
+    }
     throw new Error(`Cannot write out the type ${checker.typeToString(type)}`);
   }
 
-  function argumentsOf(type: ts.Type): string[] {
-    // What has a `target` is a generic type with its arguments, which the compiler's API has no test for.
-    return "target" in type ? checker.getTypeArguments(type as ts.TypeReference).map(print) : [];
+  function argumentsOf(type: ts.Type, place?: string): string[] {
+    return typeArguments(type).map((each) => print(each, place));
   }
 
-  function printUnion(type: ts.UnionType): string {
+  function typeArguments(type: ts.Type): readonly ts.Type[] {
+    // A type with a `target` is a generic type with arguments. The compiler's API has no test for that.
+    return "target" in type ? checker.getTypeArguments(type as ts.TypeReference) : [];
+  }
+
+  function printUnion(type: ts.UnionType, place?: string): string {
     if (type.flags & ts.TypeFlags.Boolean) return "boolean";
     const members = type.types.map((each) => {
-      const text = print(each);
+      const text = print(each, place);
       return text.startsWith("(") ? `(${text})` : text;
     });
     const isLast = (text: string) => text === "null" || text === "undefined";
@@ -66,13 +81,15 @@ export function declarationsOf(entry: string): string {
       .replace("false | true", "boolean");
   }
 
-  /** Of an intersection of objects too: it has the members of each. */
-  function printObject(type: ts.Type): string {
-    const signatures = type.getCallSignatures().map(printSignature);
+  /** An object, or an intersection of objects, which has the members of each. */
+  function printObject(type: ts.Type, place?: string): string {
+    const signatures = type.getCallSignatures().map((each) => printSignature(each, place));
     const properties = type.getProperties().map((each) => {
       const name = /^[a-z_$][\w$]*$/i.test(each.name) ? each.name : JSON.stringify(each.name);
       const mark = each.flags & ts.SymbolFlags.Optional ? "?" : "";
-      return `${commentOf(each)}${name}${mark}: ${print(checker.getTypeOfSymbol(each))};`;
+      const inner = place === undefined ? undefined : `${place}.${each.name}`;
+      const comment = inner === undefined ? "" : commentOf(each) || commentFrom(notes.get(inner));
+      return `${comment}${name}${mark}: ${print(checker.getTypeOfSymbol(each), inner)};`;
     });
     const [only] = signatures;
     if (only && signatures.length === 1 && properties.length === 0) {
@@ -82,21 +99,38 @@ export function declarationsOf(entry: string): string {
       ...signatures.map(({ parameters, result }) => `(${parameters}): ${result};`),
       ...checker
         .getIndexInfosOfType(type)
-        .map((each) => `[key: ${print(each.keyType)}]: ${print(each.type)};`),
+        .map((each) => `[key: ${print(each.keyType, place)}]: ${print(each.type, place)};`),
       ...properties,
     ];
     return members.length > 0 ? `{\n${members.join("\n")}\n}` : "{}";
   }
 
-  function printSignature(signature: ts.Signature) {
+  function printSignature(signature: ts.Signature, place?: string) {
     if (signature.typeParameters) throw new Error("Cannot write out a generic function");
-    const parameters = signature.parameters.map((each) => {
-      const declared = each.valueDeclaration;
-      const isOptional =
-        declared && ts.isParameter(declared) && checker.isOptionalParameter(declared);
-      return `${each.name}${isOptional ? "?" : ""}: ${print(checker.getTypeOfSymbol(each))}`;
+    const parameters = signature.parameters.flatMap(parametersOf).map(({ name, mark, type }) => {
+      const inner = place === undefined ? undefined : `${place}(${name})`;
+      return `${name}${mark}: ${print(type, inner)}`;
     });
-    return { parameters: parameters.join(", "), result: print(signature.getReturnType()) };
+    const result = print(signature.getReturnType(), place === undefined ? undefined : `${place}()`);
+    return { parameters: parameters.join(", "), result };
+  }
+
+  /** A parameter by its name, or a tuple's elements by theirs where a rest parameter is one. */
+  function parametersOf(symbol: ts.Symbol) {
+    const declared = symbol.valueDeclaration;
+    const type = checker.getTypeOfSymbol(symbol);
+    if (!declared || !ts.isParameter(declared)) return [{ name: symbol.name, mark: "", type }];
+    if (!declared.dotDotDotToken) {
+      return [{ name: symbol.name, mark: checker.isOptionalParameter(declared) ? "?" : "", type }];
+    }
+    if (!checker.isTupleType(type)) throw new Error(`Cannot write out ...${symbol.name}`);
+    // `isTupleType` does not narrow: a tuple is a reference to its shape, with its elements as arguments.
+    const { elementFlags, labeledElementDeclarations } = (type as ts.TupleTypeReference).target;
+    return typeArguments(type).map((element, i) => ({
+      name: labeledElementDeclarations?.[i]?.name.getText() ?? `${symbol.name}${i}`,
+      mark: (elementFlags[i] ?? 0) & ts.ElementFlags.Optional ? "?" : "",
+      type: element,
+    }));
   }
 
   function commentOf(symbol: ts.Symbol): string {
@@ -110,26 +144,26 @@ export function declarationsOf(entry: string): string {
     ]
       .filter((line) => line !== "")
       .join("\n");
-    return text && `/**\n${text.replaceAll(/^/gm, " * ")}\n */\n`;
+    return commentFrom(text);
   }
 
-  const types = exports
-    .filter(({ isType }) => isType)
-    .map(({ name, symbol, type }) => {
-      const text = printWhole(type);
-      names.set(text, name);
-      if (name === "Problems") {
-        for (const each of type.getProperties()) {
-          names.set(print(checker.getTypeOfSymbol(each)), `${name}["${each.name}"]`);
-        }
-      }
-      return `${commentOf(symbol)}export type ${name} = ${text};`;
-    });
+  const exportedTypes = exports.filter(({ isType }) => isType);
+  for (const { name, type } of exportedTypes) {
+    named.set(print(type), { name, place: name });
+    if (name !== "Problems") continue;
+    for (const each of type.getProperties()) {
+      const text = print(checker.getTypeOfSymbol(each));
+      named.set(text, { name: `${name}["${each.name}"]`, place: `${name}.${each.name}` });
+    }
+  }
+  const types = exportedTypes.map(
+    ({ name, symbol, type }) => `${commentOf(symbol)}export type ${name} = ${print(type, name)};`,
+  );
   const functions = exports
     .filter(({ isType }) => !isType)
     .flatMap(({ name, symbol, type }) =>
       type.getCallSignatures().map((each) => {
-        const { parameters, result } = printSignature(each);
+        const { parameters, result } = printSignature(each, name);
         return `${commentOf(symbol)}export declare function ${name}(${parameters}): ${result};`;
       }),
     );
@@ -143,7 +177,10 @@ export function declarationsOf(entry: string): string {
  * @throws Error
  */
 export function assertSameTypes(entry: string, built: string): void {
-  const { checker, exports, exportsOf } = load([entry, built]);
+  const { checker, exports, exportsOf, errorsIn } = load([entry, built]);
+  // What the compiler cannot make sense of is `any` to it, which fits everywhere.
+  const [error] = errorsIn(built);
+  if (error) throw new Error(`${built}: ${error}`);
   const others = new Map(exportsOf(built).map(({ name, type }) => [name, type]));
   for (const { name, type } of exports) {
     const other = others.get(name);
@@ -152,6 +189,9 @@ export function assertSameTypes(entry: string, built: string): void {
     if (!isSame) throw new Error(`${name} was not written out as it is`);
   }
 }
+
+const commentFrom = (text = "") =>
+  text && `/**\n${text.replaceAll("*/", "*\\/").replaceAll(/^/gm, " * ")}\n */\n`;
 
 function isGlobal({ symbol }: ts.Type): boolean {
   // Types made by an expression have no symbol, whatever the compiler's API says.
@@ -192,5 +232,10 @@ function load(entries: [string, ...string[]]) {
     });
   }
 
-  return { checker, exports: exportsOf(entries[0]), exportsOf };
+  const errorsIn = (path: string) =>
+    program
+      .getSemanticDiagnostics(program.getSourceFile(path))
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+
+  return { checker, exports: exportsOf(entries[0]), exportsOf, errorsIn };
 }

@@ -3,9 +3,11 @@
  * small program, which then runs on Bun, Deno and Node against a started service.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import ts from "typescript-5";
 import manifest from "../../package.json" with { type: "json" };
+import { readDocument } from "../docs/document.ts";
 import { temporaryFolder } from "../process.ts";
 import { type Service, startService } from "../service.ts";
 
@@ -43,7 +45,7 @@ async function add(contents: string): Promise<Todo> {
     case 421:
     case 500:
     case 503:
-      throw new Error(error.value.detail);
+      throw new Error(error.message);
     case 422:
       throw new Error(error.value.errors?.map(({ detail }) => detail).join());
     default: {
@@ -128,6 +130,57 @@ test("nothing else comes along", () => {
   const installed = readdirSync(file("node_modules")).filter((name) => !name.startsWith("."));
   expect(installed).toEqual(expect.arrayContaining(["todo-service", "typescript"]));
   expect(installed.filter((name) => !/^@?typescript/.test(name))).toEqual(["todo-service"]);
+});
+
+test("its README comes with it", () => {
+  const readme = readFileSync(file("node_modules/todo-service/README.md"), "utf8");
+  expect(readme).toContain('from "todo-service/client"');
+});
+
+/** What an editor shows when the pointer is on the last letter of `text` in the program. */
+function hoverAt(editor: ts.LanguageService, text: string): string {
+  const start = PROGRAM.indexOf(text);
+  if (start < 0) throw new Error(`The program has no ${text}`);
+  const info = editor.getQuickInfoAtPosition(file("program.ts"), start + text.length - 1);
+  return ts.displayPartsToString(info?.documentation);
+}
+
+test("an editor shows the documentation of methods, fields, parameters and types", async () => {
+  const { options, errors } = ts.convertCompilerOptionsFromJson(
+    CONFIG.compilerOptions,
+    folder.path,
+  );
+  expect(errors).toEqual([]);
+  const editor = ts.createLanguageService({
+    readFile: ts.sys.readFile,
+    fileExists: ts.sys.fileExists,
+    getCompilationSettings: () => options,
+    getScriptFileNames: () => [file("program.ts"), file("globals.d.ts")],
+    getScriptVersion: () => "1",
+    getScriptSnapshot(path) {
+      const text = ts.sys.readFile(path);
+      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+    },
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+    getCurrentDirectory: () => folder.path,
+  });
+  const { paths } = await readDocument(service);
+  const { get: list, post: add } = paths["/todos"] ?? {};
+  const order = list?.parameters?.find(({ name }) => name === "order");
+  const todo = add?.responses["201"]?.content?.["application/json"]?.schema.properties;
+  const change = paths["/todos/{id}"]?.patch?.requestBody?.content["application/json"]?.schema;
+  const described = [
+    ["client.todos.post", add?.summary],
+    ["client.todos.get", list?.summary],
+    ["query: { order", order?.description],
+    ["{ is_done", change?.properties?.is_done?.description],
+    ["{ id, contents", todo?.contents?.description],
+    ["createClient", "A client that stays logged in."],
+    ["  onSessionEnd", "Called when the session has ended"],
+  ] as const;
+  for (const [text, description = "nothing"] of described) {
+    expect(hoverAt(editor, text)).toStartWith(description);
+  }
 });
 
 const compilers = [["typescript"], ["typescript-5"]];

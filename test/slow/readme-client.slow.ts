@@ -1,4 +1,4 @@
-/** Type-checks and runs the README's program for the client, as it stands, against a started service. */
+/** Type-checks the READMEs' programs for the client as they stand, and runs them against a started service. */
 import { expect, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,31 +16,59 @@ async function run(folder: string, ...command: string[]) {
   return { stdout, stderr, code: await child.exited };
 }
 
-test("the README's program for the client type-checks, and prints what the README says", async () => {
-  const readme = await Bun.file(join(ROOT, "README.md")).text();
-  const [, program = ""] = /^## The client$.*?^```ts\n(.*?)^```$/ms.exec(readme) ?? [];
-  const [, says = ""] = /; \/\/ (.*)\n$/.exec(program) ?? [];
-  expect(says).toMatch(/\w/);
+const READMES = [
+  ["README.md", /^## The client$.*?^```ts\n(.*?)^```$/ms],
+  ["src/client/README.md", /^```ts\n(.*?)^```$/ms],
+] as const;
 
-  using folder = temporaryFolder();
-  const service = await startService();
-  try {
-    symlinkSync(join(ROOT, "node_modules"), join(folder.path, "node_modules"));
-    const config = {
-      extends: join(ROOT, "tsconfig.json"),
-      compilerOptions: { paths: { "todo-service/client": [join(ROOT, "src/client.ts")] } },
-      files: ["program.ts", join(ROOT, "src/assets.d.ts")],
-      include: [],
-    };
-    writeFileSync(join(folder.path, "tsconfig.json"), JSON.stringify(config));
-    const mine = program.replace("http://localhost:3000", service.url);
-    writeFileSync(join(folder.path, "program.ts"), mine);
-    const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
-    const checked = await run(folder.path, "node", compiler, "--project", ".");
-    expect(checked).toEqual({ stdout: "", stderr: "", code: 0 });
-    const ran = await run(folder.path, process.execPath, "program.ts");
-    expect(ran).toEqual({ stdout: `${says}\n`, stderr: "", code: 0 });
-  } finally {
-    await service.stop();
+test.each(READMES)(
+  "%s: the program type-checks, and prints what is written there",
+  async (path, pattern) => {
+    const readme = await Bun.file(join(ROOT, path)).text();
+    const [, program = ""] = pattern.exec(readme) ?? [];
+    const [, says = ""] = /; \/\/ (.*)\n$/.exec(program) ?? [];
+    expect(says).toMatch(/\w/);
+
+    using folder = temporaryFolder();
+    const service = await startService();
+    try {
+      await check(folder.path, program);
+      const mine = program.replace("http://localhost:3000", service.url);
+      writeFileSync(join(folder.path, "program.ts"), mine);
+      const ran = await run(folder.path, process.execPath, "program.ts");
+      expect(ran).toEqual({ stdout: `${says}\n`, stderr: "", code: 0 });
+    } finally {
+      await service.stop();
+    }
+  },
+);
+
+test("the other programs of the client's README type-check", async () => {
+  const readme = await Bun.file(join(ROOT, "src/client/README.md")).text();
+  const programs = Array.from(
+    readme.matchAll(/^```ts\n(.*?)^```$/gms),
+    ([, program = ""]) => program,
+  );
+  expect(programs.length).toBeGreaterThan(1);
+  for (const program of programs) {
+    using folder = temporaryFolder();
+    await check(folder.path, program);
   }
 });
+
+/** Type-checks `program` in `folder`, with the package's names for the sources here, and leaves it ready to run. */
+async function check(folder: string, program: string) {
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  const paths = { "todo-service/client": [join(ROOT, "src/client/client.ts")] };
+  const config = {
+    extends: join(ROOT, "tsconfig.json"),
+    compilerOptions: { paths },
+    files: ["program.ts", join(ROOT, "src/assets.d.ts")],
+    include: [],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  writeFileSync(join(folder, "program.ts"), program);
+  const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+  const checked = await run(folder, "node", compiler, "--project", ".");
+  expect(checked).toEqual({ stdout: "", stderr: "", code: 0 });
+}

@@ -1,15 +1,8 @@
-/** The client against a started service: how it keeps a session alive, whatever comes in between, and its types. */
-import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "bun:test";
-import {
-  type Client,
-  type ClientOptions,
-  createClient,
-  type Problems,
-  type Todo,
-  type TokenStore,
-  type Tokens,
-} from "../../src/client.ts";
+/** How the client keeps a session alive, against a started service. */
+import { afterAll, afterEach, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
+import { type Client, createClient, type TokenStore } from "../../src/client/client.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
+import { connectTo, type Detour, keep, logIn } from "./connect.ts";
 
 const ACCESS_TOKEN_TTL = 30 * 60;
 const REFRESH = "POST /users/refresh";
@@ -20,56 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
+const connect = (options?: Parameters<typeof connectTo>[1]) => connectTo(service.url, options);
+
+/** By the clock of the service alone: the client learns of it by a 401. */
 const expireAccessTokens = () => service.passSeconds(ACCESS_TOKEN_TTL + 1);
-
-/** What happens to requests on their way; without an answer here, they go to the service. */
-type Detour = (route: string, init: RequestInit) => Promise<Response> | undefined;
-
-/** A client whose traffic is recorded, and its store, where the test can look. */
-function connect({ detour, ...options }: ClientOptions & { detour?: Detour } = {}) {
-  const sent: { route: string; authorization: string | null }[] = [];
-  const store = options.store ?? keep();
-  let ends = 0;
-  const client = createClient(service.url, {
-    ...options,
-    store,
-    onSessionEnd: () => {
-      ends++;
-    },
-    fetch(url, init) {
-      const route = `${init.method} ${new URL(url).pathname}`;
-      sent.push({ route, authorization: new Headers(init.headers).get("authorization") });
-      return detour?.(route, init) ?? fetch(url, init);
-    },
-  });
-  return {
-    client,
-    store,
-    sent,
-    count: (route: string) => sent.filter((each) => each.route === route).length,
-    ends: () => ends,
-  };
-}
-
-function keep(tokens: Tokens | null = null): TokenStore {
-  return {
-    get: () => tokens,
-    set(next) {
-      tokens = next;
-    },
-  };
-}
-
-let names = 0;
-
-/** Signs up a new user and logs in by the client. */
-async function logIn(client: Client, username = `client-${++names}`): Promise<string> {
-  const json = { username, password: PASSWORD };
-  await client.users["sign-up"].post(json);
-  const { error } = await client.users["log-in"].post(json);
-  expect(error).toBeNull();
-  return username;
-}
 
 /** As many requests at once: their statuses. */
 async function statusesOf(count: number, request: (i: number) => Promise<{ status: number }>) {
@@ -93,11 +40,12 @@ describe("logged in", () => {
       token_type: "bearer",
       expires_in: ACCESS_TOKEN_TTL,
       refresh_token: expect.any(String),
+      renew_at: expect.any(Number),
     });
     expect((await client.users.me.get()).status).toBe(200);
-    expect(sent.at(-1)?.authorization).toBe(`Bearer ${tokens?.access_token}`);
+    expect(sent.at(-1)?.headers.get("authorization")).toBe(`Bearer ${tokens?.access_token}`);
     await client.users["log-in"].post({ username: "nobody", password: PASSWORD });
-    expect(sent.at(-1)?.authorization).toBeNull();
+    expect(sent.at(-1)?.headers.get("authorization")).toBeNull();
   });
 
   test("a refresh by the caller is kept too", async () => {
@@ -106,7 +54,7 @@ describe("logged in", () => {
     const refresh_token = (await store.get())?.refresh_token ?? "";
     const { data } = await client.users.refresh.post({ refresh_token });
     expect(data).not.toBeNull();
-    expect(await store.get()).toEqual(data);
+    expect(await store.get()).toMatchObject({ ...data });
   });
 
   test("without a store the tokens are in memory, and without a fetch it is the runtime's", async () => {
@@ -142,7 +90,7 @@ describe("logged in", () => {
     await logIn(client);
     const options = { headers: { authorization: "Bearer mine" } };
     expect((await client.users.me.get(options)).status).toBe(401);
-    expect(sent.at(-1)?.authorization).toBe("Bearer mine");
+    expect(sent.at(-1)?.headers.get("authorization")).toBe("Bearer mine");
     expect(count(REFRESH)).toBe(0);
   });
 
@@ -161,12 +109,106 @@ describe("logged in", () => {
     expect([seen.count(REFRESH), seen.ends()]).toEqual([0, 0]);
   });
 
+  test("a log-out that is answered after another user's log-in drops nothing", async () => {
+    const one = connect({
+      detour(route, init) {
+        if (route !== "POST /users/log-out") return undefined;
+        return logIn(two.client, "next-one").then(() =>
+          fetch(`${service.url}/users/log-out`, init),
+        );
+      },
+    });
+    const two = connect({ store: one.store });
+    await logIn(one.client);
+    expect((await one.client.users["log-out"].post()).status).toBe(204);
+    expect((await two.client.users.me.get()).data?.username).toBe("next-one");
+  });
+
   test("what fails to end the session drops nothing", async () => {
     const { client, store } = connect();
     await logIn(client);
     const { error } = await client.users.me.delete({ password: "wrong horse" });
     expect(error?.status).toBe(403);
     expect(await store.get()).not.toBeNull();
+  });
+});
+
+describe("an access token that is about to expire", () => {
+  afterEach(() => {
+    setSystemTime();
+  });
+
+  /** By the clock of the client too. */
+  const passMinutes = (minutes: number) => setSystemTime(Date.now() + minutes * 60_000);
+
+  test("is renewed before it is sent: 25 calls at once are 26 requests", async () => {
+    const { client, sent, count } = connect();
+    await logIn(client);
+    sent.length = 0;
+    passMinutes(31);
+    expect(await statusesOf(25, () => client.todos.get())).toEqual(Array(25).fill(200));
+    expect([sent.length, count(REFRESH)]).toEqual([26, 1]);
+  });
+
+  test("is renewed shortly before, and not earlier", async () => {
+    const { client, sent, count } = connect();
+    await logIn(client);
+    sent.length = 0;
+    passMinutes(26);
+    await client.todos.get();
+    expect(count(REFRESH)).toBe(0);
+    passMinutes(3);
+    await client.todos.get();
+    expect([sent.length, count(REFRESH)]).toEqual([3, 1]);
+  });
+
+  test("is renewed in time also when the clock of the service is an hour ahead", async () => {
+    const { client, sent, count } = connect();
+    service.passSeconds(3600);
+    await logIn(client);
+    sent.length = 0;
+    await client.todos.get();
+    expect([sent.length, count(REFRESH)]).toEqual([1, 0]);
+    passMinutes(31);
+    await client.todos.get();
+    expect([sent.length, count(REFRESH)]).toEqual([3, 1]);
+  });
+
+  test("is renewed in time after a reload, since the store has the moment", async () => {
+    const before = connect();
+    await logIn(before.client);
+    const kept = JSON.stringify(await before.store.get());
+    passMinutes(31);
+    const { client, sent, count } = connect({ store: keep(JSON.parse(kept)) });
+    expect((await client.todos.get()).status).toBe(200);
+    expect([sent.length, count(REFRESH)]).toEqual([2, 1]);
+  });
+
+  test("is used until it is refused, when the store has no moment", async () => {
+    const { token: access_token, refresh_token } = await service.user();
+    const store = keep({ access_token, token_type: "bearer", expires_in: 1800, refresh_token });
+    const { client, sent, count } = connect({ store });
+    passMinutes(31);
+    expect((await client.todos.get()).status).toBe(200);
+    expect([sent.length, count(REFRESH)]).toEqual([3, 1]);
+  });
+
+  test("is sent to nobody else's todos, when another user logs in before the renewal", async () => {
+    const one = connect({
+      detour: (route) => {
+        // Another tab logs in as someone else while this one is about to renew.
+        if (route !== REFRESH) return undefined;
+        return logIn(two.client).then(() =>
+          Response.json({ code: "unavailable" }, { status: 401 }),
+        );
+      },
+    });
+    const two = connect({ store: one.store });
+    await logIn(one.client);
+    passMinutes(31);
+    expect((await one.client.todos.post({ contents: "mine" })).status).toBe(401);
+    expect((await two.client.todos.get()).data?.todos).toEqual([]);
+    expect(one.ends()).toBe(0);
   });
 });
 
@@ -292,6 +334,75 @@ describe("an access token that has expired", () => {
     expect((await adding).status).toBe(401);
     expect(sent.filter(({ route }) => route === "POST /todos")).toHaveLength(1);
     expect((await client.todos.get()).data?.todos).toEqual([]);
+  });
+});
+
+describe("a password change", () => {
+  const CHANGE = "PUT /users/me/password";
+  const change = { current_password: PASSWORD, new_password: "quiet river lantern" };
+
+  /** An answer with new tokens, as for a change that replaces the refresh token. */
+  const newTokens = (username: string) =>
+    service.call("POST", "/users/log-in", { json: { username, password: PASSWORD } });
+
+  test("leaves the client logged in", async () => {
+    const { client, ends } = connect();
+    await logIn(client);
+    expect((await client.users.me.password.put(change)).error).toBeNull();
+    expireAccessTokens();
+    expect((await client.todos.get()).status).toBe(200);
+    expect(ends()).toBe(0);
+  });
+
+  test("may answer with new tokens, which are kept", async () => {
+    let username = "";
+    const { client, store, sent } = connect({
+      detour: (route) => (route === CHANGE ? newTokens(username) : undefined),
+    });
+    username = await logIn(client);
+    const before = await store.get();
+    expect((await client.users.me.password.put(change)).status).toBe(200);
+    const after = await store.get();
+    expect(after?.refresh_token).not.toBe(before?.refresh_token);
+    expect(after?.renew_at).toBeNumber();
+    expect((await client.todos.get()).status).toBe(200);
+    expect(sent.at(-1)?.headers.get("authorization")).toBe(`Bearer ${after?.access_token}`);
+  });
+
+  test("is not overtaken by a refresh, which would come with the old refresh token", async () => {
+    const { passed, open } = gate();
+    let username = "";
+    const { client, count, ends } = connect({
+      detour: (route) => (route === CHANGE ? passed.then(() => newTokens(username)) : undefined),
+    });
+    username = await logIn(client);
+    const changing = client.users.me.password.put(change);
+    while (count(CHANGE) === 0) await Bun.sleep(1);
+    // Refused, so it asks for a refresh while the change is on its way.
+    expireAccessTokens();
+    const listing = client.todos.get();
+    while (count("GET /todos") === 0) await Bun.sleep(1);
+    await service.call("GET", "/health/alive");
+    expect(count(REFRESH)).toBe(0);
+    open();
+    expect((await changing).status).toBe(200);
+    expect((await listing).status).toBe(200);
+    expect([count(REFRESH), count("GET /todos"), ends()]).toEqual([0, 2, 0]);
+  });
+
+  test("does not log its user in again after another has logged in", async () => {
+    let username = "";
+    const one = connect({
+      detour(route) {
+        if (route !== CHANGE) return undefined;
+        return logIn(two.client, "the-other").then(() => newTokens(username));
+      },
+    });
+    const two = connect({ store: one.store });
+    username = await logIn(one.client);
+    expect((await one.client.users.me.password.put(change)).status).toBe(200);
+    const { data: me } = await two.client.users.me.get();
+    expect(me?.username).toBe("the-other");
   });
 });
 
@@ -450,65 +561,4 @@ describe("no answer", () => {
     expect(await listing.catch((reason) => reason)).toBe("closed");
     expect(refreshSignal?.aborted).toBe(true);
   });
-});
-
-describe("values and types", () => {
-  test.each(["2024-01-01", "2024-01-01T00:00:00.000Z"])(
-    "a todo that reads %p stays text",
-    async (contents) => {
-      const { client } = connect();
-      await logIn(client);
-      const { data } = await client.todos.post({ contents });
-      expect(data?.contents).toBe(contents);
-      expect(data?.created_at).toBeString();
-    },
-  );
-
-  test("a query and a path reach the service", async () => {
-    const { client } = connect();
-    await logIn(client);
-    await client.todos.post({ contents: "one" });
-    const { data: two } = await client.todos.post({ contents: "two", is_done: true });
-    const { data: page } = await client.todos.get({ query: { order: "DESC", limit: 1 } });
-    expect(page?.todos).toEqual(two ? [two] : []);
-    const { data: read } = await client.todos({ id: two?.id ?? 0 }).get();
-    expect(read).toEqual(two);
-  });
-
-  test("bodies, queries and answers are typed", () => {
-    type Added = Awaited<ReturnType<Client["todos"]["post"]>>;
-    expectTypeOf<NonNullable<Added["data"]>>().toEqualTypeOf<Todo>();
-    type NewTodo = Parameters<Client["todos"]["post"]>[0];
-    expectTypeOf<NewTodo>().toEqualTypeOf<{ contents: string; is_done?: boolean }>();
-    type Query = NonNullable<NonNullable<Parameters<Client["todos"]["get"]>[0]>["query"]>;
-    // @ts-expect-error the order is ASC or DESC
-    const _order: Query = { order: "UP" };
-    // @ts-expect-error no such parameter
-    const _parameter: Query = { page: 2 };
-  });
-
-  test("errors are narrowed by their status, to those of the route", () => {
-    type SignUp = Awaited<ReturnType<Client["users"]["sign-up"]["post"]>>;
-    type SignUpError = NonNullable<SignUp["error"]>;
-    expectTypeOf<SignUpError["status"]>().toEqualTypeOf<
-      400 | 409 | 413 | 415 | 421 | 422 | 500 | 503
-    >();
-    type Taken = Extract<SignUpError, { status: 409 }>["value"];
-    expectTypeOf<Taken>().toEqualTypeOf<Problems["username_taken"]>();
-    type Invalid = Extract<SignUpError, { status: 422 }>["value"]["code"];
-    expectTypeOf<Invalid>().toEqualTypeOf<"validation_failed" | "weak_password">();
-  });
-});
-
-test("minified and compressed it is under 10 KB, and there is nothing of the server in it", async () => {
-  const { outputs } = await Bun.build({
-    entrypoints: [new URL("../../src/client.ts", import.meta.url).pathname],
-    minify: true,
-    target: "browser",
-  });
-  const [code, ...others] = await Promise.all(outputs.map((output) => output.text()));
-  expect(others).toEqual([]);
-  const transpiler = new Bun.Transpiler({ loader: "js" });
-  expect(transpiler.scanImports(code ?? "")).toEqual([]);
-  expect(Bun.gzipSync(code ?? "").length).toBeLessThan(10_000);
 });

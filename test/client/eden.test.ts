@@ -1,8 +1,8 @@
 /** The Eden treaty client, typed by `App` alone: what it takes and what each status answers, for tsc and at run time. */
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "bun:test";
 import { treaty } from "@elysiajs/eden";
-import type { App } from "../src/app.ts";
-import { PASSWORD, type Service, startService } from "./service.ts";
+import type { App } from "../../src/app.ts";
+import { PASSWORD, type Service, startService } from "../service.ts";
 
 interface Todo {
   id: number;

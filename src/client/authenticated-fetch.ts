@@ -1,0 +1,164 @@
+/**
+ * Keeps a client logged in: keeps the tokens that a log-in brings, sends the access token with each request, renews it
+ * in time, and drops the tokens when the session ends.
+ */
+import { createBookmarks } from "./bookmarks.ts";
+import {
+  arrived,
+  isDue,
+  memoryStore,
+  type StoredTokens,
+  type TokenStore,
+  userOf,
+} from "./tokens.ts";
+
+export interface ClientOptions {
+  /** Where the tokens are kept: in memory, unless given. */
+  store?: TokenStore;
+  /**
+   * Called when the session has ended without a log-out: the service refused the access token and then the refresh
+   * token. The store is empty by then, and every request that waited is answered 401.
+   */
+  onSessionEnd?: () => void;
+  /** Sends each request: the global `fetch`, unless given. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** Aborts every request of this client. A request may have a signal of its own beside it. */
+  signal?: AbortSignal;
+}
+
+const LOG_IN = "POST /users/log-in";
+const REFRESH = "POST /users/refresh";
+const CHANGE_PASSWORD = "PUT /users/me/password";
+/** These take no access token, so their 401 is about what they were sent. */
+const WITHOUT_TOKEN = [LOG_IN, REFRESH];
+/** The tokens in their answers replace those in the store. */
+const GIVE_TOKENS = [LOG_IN, REFRESH, CHANGE_PASSWORD];
+const END_SESSION = ["POST /users/log-out", "DELETE /users/me", "DELETE /users/me/sessions"];
+
+/** New tokens, null when the session has ended, or an answer that says why there are none now. */
+type Renewal = { tokens: StoredTokens | null } | { answer: Response };
+
+/**
+ * @param base the address of the service, without a slash at the end
+ * @returns a `fetch` that rejects only when there is no answer at all: offline, or aborted
+ */
+export function authenticatedFetch(base: string, options: ClientOptions) {
+  const { store = memoryStore(), onSessionEnd, fetch: send = fetch, signal } = options;
+  const bookmarks = createBookmarks();
+  let renewing: Promise<Renewal> | undefined;
+  let replacing: Promise<unknown> = Promise.resolve();
+
+  return async function request(url: string, init: RequestInit): Promise<Response> {
+    const [path] = url.slice(base.length).split("?", 1);
+    const route = `${init.method} ${path}`;
+    const takesToken = !WITHOUT_TOKEN.includes(route);
+    const signals = AbortSignal.any([signal, init.signal].filter((each) => each != null));
+    const signaled = { ...init, signal: signals };
+    if (takesToken && new Headers(init.headers).has("authorization")) return send(url, signaled);
+
+    let tokens = takesToken ? await store.get() : null;
+    const user = userOf(tokens);
+    const attempt = () => {
+      const once = () => exchange(route, url, signaled, tokens);
+      return route === CHANGE_PASSWORD ? inTurn(once) : once();
+    };
+    if (tokens && isDue(tokens)) {
+      const renewal = await unlessAborted(signals, renew(tokens));
+      if ("answer" in renewal) return renewal.answer.clone();
+      // If there is none for this user, the service refuses the old token, and that is the answer.
+      if (isFor(user, renewal.tokens)) tokens = renewal.tokens;
+    }
+    const answer = await attempt();
+    if (answer.status !== 401 || !tokens) return answer;
+    const renewal = await unlessAborted(signals, renew(tokens));
+    if ("answer" in renewal) return renewal.answer.clone();
+    // Another user may have logged in meanwhile. What one user asked for is never done for another.
+    if (!isFor(user, renewal.tokens)) return answer;
+    await answer.body?.cancel();
+    tokens = renewal.tokens;
+    return attempt();
+  };
+
+  /** Sends a request once, and does what its answer means for the store. */
+  async function exchange(
+    route: string,
+    url: string,
+    init: RequestInit,
+    tokens: StoredTokens | null,
+  ): Promise<Response> {
+    const user = userOf(tokens);
+    const headers = new Headers(init.headers);
+    if (tokens) headers.set("authorization", `Bearer ${tokens.access_token}`);
+    const remember = bookmarks.attach(user, headers);
+    const answer = await send(url, { ...init, headers });
+    remember(answer, await keep(route, answer, user));
+    return answer;
+  }
+
+  /** @returns the user whose answer it is: at a log-in, the one who has just logged in */
+  async function keep(route: string, answer: Response, user: string | null) {
+    if (!answer.ok) return user;
+    if (END_SESSION.includes(route) && isFor(user, await store.get())) await store.set(null);
+    if (!GIVE_TOKENS.includes(route) || answer.status === 204) return user;
+    const tokens = arrived(await answer.clone().json());
+    if (route === CHANGE_PASSWORD && !isFor(user, await store.get())) return user;
+    await store.set(tokens);
+    return userOf(tokens);
+  }
+
+  /** One refresh at a time, for every request that waits for it. */
+  function renew(old: StoredTokens): Promise<Renewal> {
+    renewing ??= inTurn(() => refresh(old)).finally(() => {
+      renewing = undefined;
+    });
+    return renewing;
+  }
+
+  async function refresh(old: StoredTokens): Promise<Renewal> {
+    const held = await store.get();
+    // An earlier request, or another client of this store, was faster.
+    if (held?.access_token !== old.access_token) return { tokens: held };
+    const user = userOf(held);
+    const headers = new Headers({ "content-type": "application/json" });
+    const remember = bookmarks.attach(user, headers);
+    const answer = await send(`${base}/users/refresh`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ refresh_token: held.refresh_token }),
+      signal: signal ?? null,
+    });
+    remember(answer, user);
+    // Only when the service refuses the token itself has the session ended. Anything else may pass.
+    if (!answer.ok && answer.status !== 401 && answer.status !== 422) return { answer };
+    const tokens = answer.ok ? arrived(await answer.json()) : null;
+    // A log-in, a log-out or another client's refresh meanwhile outranks this one.
+    const heldNow = await store.get();
+    if (heldNow?.access_token !== old.access_token) return { tokens: heldNow };
+    await store.set(tokens);
+    if (!tokens) onSessionEnd?.();
+    return { tokens };
+  }
+
+  /**
+   * Runs what replaces the refresh token one after the other. A password change replaces it at once, and a refresh
+   * with the old one would then look like theft and end the session.
+   */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = replacing.then(work);
+    replacing = result.catch(() => {});
+    return result;
+  }
+}
+
+const isFor = (user: string | null, tokens: StoredTokens | null) =>
+  tokens !== null && userOf(tokens) === user;
+
+/** Settles as `promise` does, or rejects as soon as `signal` aborts: one who gives up need not wait for a refresh. */
+function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    promise.finally(() => signal.removeEventListener("abort", abort)).then(resolve, reject);
+  });
+}

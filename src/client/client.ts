@@ -1,0 +1,27 @@
+/** The typed client of the service: the package's entry "./client". */
+import type { Code, Problem } from "../http/problem.ts";
+import type { User as UserSchema } from "../model/user.ts";
+import type { Session as SessionSchema, Tokens } from "../sessions/model.ts";
+import type { Todo as TodoSchema } from "../todos/model.ts";
+import { authenticatedFetch, type ClientOptions } from "./authenticated-fetch.ts";
+import { type Client, createTreaty } from "./treaty.ts";
+
+export type { StoredTokens, TokenStore } from "./tokens.ts";
+export type { Client, ClientOptions, Tokens };
+export type Todo = (typeof TodoSchema)["static"];
+export type User = (typeof UserSchema)["static"];
+export type Session = (typeof SessionSchema)["static"];
+/** The body of each error (RFC 9457), by its `code`. */
+export type Problems = { [C in Code]: Problem<C> };
+
+/**
+ * A client that stays logged in. A log-in through it keeps the tokens, a log-out drops them, and the access token is
+ * sent with each request and renewed in time, once for all requests that wait for it. A request that gets no answer at
+ * all (offline, aborted) rejects as `fetch` does, so a 503 is always the service's own.
+ *
+ * @param baseUrl with its scheme; in a browser also a path on the page's own origin, or "" for its root
+ */
+export function createClient(baseUrl: string, options: ClientOptions = {}): Client {
+  const base = baseUrl.replace(/\/+$/, "");
+  return createTreaty(base, authenticatedFetch(base, options));
+}

@@ -1,0 +1,49 @@
+/** Where a client keeps its tokens, and what it reads from them. */
+import type { Tokens } from "../sessions/model.ts";
+
+/**
+ * Tokens as a client keeps them. `renew_at` (milliseconds since 1970, by this device's clock) is when to ask for new
+ * ones. Tokens without it are used until the service refuses them.
+ */
+export type StoredTokens = Tokens & { renew_at?: number };
+
+/** Keeps the tokens of one session, or null while logged out. Clients may share a store, as the tabs of a page do. */
+export interface TokenStore {
+  get(): StoredTokens | null | Promise<StoredTokens | null>;
+  set(tokens: StoredTokens | null): void | Promise<void>;
+}
+
+export function memoryStore(): TokenStore {
+  let kept: StoredTokens | null = null;
+  return {
+    get: () => kept,
+    set(tokens) {
+      kept = tokens;
+    },
+  };
+}
+
+/** The part of its life after which an access token is renewed: 27 of its 30 minutes. */
+const RENEW_AFTER = 0.9;
+
+/**
+ * Tokens that have just arrived, with the moment to renew them. It is counted from the arrival by this device's own
+ * clock, because the clock of the service, which the claims of the JWT go by, may be minutes away from it.
+ */
+export const arrived = (tokens: Tokens): StoredTokens => ({
+  ...tokens,
+  renew_at: Date.now() + tokens.expires_in * 1000 * RENEW_AFTER,
+});
+
+export const isDue = ({ renew_at }: StoredTokens) =>
+  renew_at !== undefined && Date.now() >= renew_at;
+
+/** The id of the user whom the tokens are for: the access token's `sub`. Null for no tokens, or none that can be read. */
+export function userOf(tokens: Tokens | null): string | null {
+  const [, claims = ""] = tokens?.access_token.split(".") ?? [];
+  try {
+    return JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))).sub ?? null;
+  } catch {
+    return null;
+  }
+}

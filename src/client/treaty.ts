@@ -1,0 +1,115 @@
+/** Eden's treaty over a `fetch` of ours: errors that say what went wrong, and path parameters that stay one segment. */
+import { type Treaty, treaty } from "@elysiajs/eden";
+import type { App } from "../app.ts";
+
+/**
+ * The client of the service: the path, then the method, as in `client.todos({ id: 1 }).get()`. Left out are the
+ * documentation page and `/token`, which takes a form.
+ */
+export type Client = Omit<Route<Treaty.Create<App>>, "swagger" | "token">;
+
+/** What Eden makes of a route or of a part of a path, without what this client does not have. */
+type Route<Eden> = Eden extends (...inputs: infer Inputs) => Promise<infer Outcome>
+  ? (...inputs: { [I in keyof Inputs]: Input<Inputs[I]> }) => Promise<Answer<Outcome>>
+  : (Eden extends (parameters: infer Parameters) => infer Next
+      ? (parameters: Parameters) => Route<Next>
+      : unknown) & { [Name in keyof Eden as Exclude<Name, "~path">]: Route<Eden[Name]> };
+
+/** A body, or the options of a request. A query of a route that has none would be refused, so it is left out. */
+type Input<Eden> = "throwHttpError" extends keyof NonNullable<Eden>
+  ? Omit<NonNullable<Eden>, "throwHttpError" | "headers" | EmptyQuery<NonNullable<Eden>>> & {
+      headers?: Record<string, string>;
+    }
+  : Eden;
+
+type EmptyQuery<Options> = Options extends { query?: infer Query }
+  ? [keyof NonNullable<Query>] extends [never]
+    ? "query"
+    : never
+  : never;
+
+type Answer<Eden> = Eden extends { data: infer Data; error: infer Failure; response: Response }
+  ? {
+      data: Data;
+      error: Failed<Failure>;
+      response: Response;
+      status: number;
+      headers: Headers;
+    }
+  : never;
+
+/** `message` is the problem's `detail`, for people to read. */
+type Failed<Failure> = Failure extends { status: infer Status; value: infer Value }
+  ? { status: Status; value: Value; message: string }
+  : Failure;
+
+const METHODS = ["get", "post", "put", "patch", "delete"];
+
+/** @param request sends each request; when it rejects, so does the call */
+export function createTreaty(
+  base: string,
+  request: (url: string, init: RequestInit) => Promise<Response>,
+): Client {
+  const eden = treaty<App>(base, {
+    keepDomain: true,
+    // Text that looks like a date stays text, such as a todo's contents "2024-01-01".
+    parseDate: false,
+    // Eden calls it with a URL and options alone; a runtime's type of `fetch` may have more to it.
+    fetcher: ((url: string, init: RequestInit) =>
+      request(url, init).catch((cause) => {
+        throw new Error("no answer", { cause });
+      })) as typeof fetch,
+    // Eden would turn a rejection into a 503, which would then not be the service's own.
+    throwHttpError({ value }) {
+      if (value instanceof Error) throw value.cause;
+      return false;
+    },
+  });
+  // The same tree; `Route` says what the functions below change about it.
+  return refine(eden, false) as Client;
+}
+
+/** Wraps a node of Eden's tree: a part of a path that may take a parameter or, at a method's name, the request. */
+function refine<Node extends object>(node: Node, isMethod: boolean): Node {
+  return new Proxy(node, {
+    get(target, name) {
+      // A promise resolved with a part of a path would otherwise take it for another promise.
+      if (name === "then") return undefined;
+      const next: unknown = Reflect.get(target, name);
+      return typeof next === "function" ? refine(next, METHODS.includes(String(name))) : next;
+    },
+    apply(target, self, inputs) {
+      // Eden's nodes are functions, each of them.
+      const call = target as unknown as (...inputs: unknown[]) => object;
+      if (isMethod) return explained(Reflect.apply(call, self, inputs) as Promise<EdenAnswer>);
+      return refine(Reflect.apply(call, self, [checked(inputs[0])]), false);
+    },
+  });
+}
+
+interface EdenAnswer {
+  error: { status: number; value: unknown; message: string } | null;
+}
+
+async function explained(answering: Promise<EdenAnswer>): Promise<EdenAnswer> {
+  const answer = await answering;
+  const { error } = answer;
+  if (error) {
+    const { detail } = Object(error.value);
+    error.message = typeof detail === "string" ? detail : `HTTP ${error.status}`;
+  }
+  return answer;
+}
+
+/**
+ * A path's parameter as it is. Eden puts it into the path unescaped, so a slash or `..` would reach another route.
+ * @throws TypeError unless it is a letter, digit, `-` or `_`, one or more
+ */
+function checked(parameters: unknown): Record<string, string> {
+  const [[name, value] = []] = Object.entries(Object(parameters));
+  const isText = typeof value === "string" || typeof value === "number";
+  if (name === undefined || !isText || !/^[\w-]+$/.test(String(value))) {
+    throw new TypeError("A path parameter may have letters, digits, - and _ only.");
+  }
+  return { [name]: String(value) };
+}
