@@ -1,5 +1,5 @@
 /** Brings a database's schema up to date with the migrations under `drizzle/`. */
-
+import { getLogger } from "@logtape/logtape";
 import type { Database } from "./drizzle.ts";
 import { migrations } from "./migrations.ts";
 
@@ -15,11 +15,17 @@ const JOURNAL = [
 
 const LAST = "SELECT max(created_at) AS last FROM __drizzle_migrations";
 
-/** Applies what is missing, each migration in a transaction of its own. Safe when several processes do it at once. */
+const logger = getLogger(["todos", "database"]);
+
+/**
+ * Applies what is missing, each migration in a transaction of its own, and logs how long it took. Safe when several
+ * processes do it at once.
+ */
 export async function migrate(database: Database): Promise<void> {
   await database.$client.batch(JOURNAL, "write");
-  for (const { createdAt, text, statements } of migrations) {
+  for (const { tag, createdAt, text, statements } of migrations) {
     if ((await lastMigration(database)) >= createdAt) continue;
+    const startedAt = performance.now();
     try {
       await database.$client.migrate([
         {
@@ -28,6 +34,8 @@ export async function migrate(database: Database): Promise<void> {
         },
         ...statements,
       ]);
+      const ms = Math.round(performance.now() - startedAt);
+      logger.info("migration {tag} applied in {ms} ms", { tag, ms });
     } catch (error) {
       // Another process was faster: the index above refused the row, and with it the whole migration.
       if ((await lastMigration(database)) < createdAt) throw error;

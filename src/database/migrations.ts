@@ -1,15 +1,19 @@
 /** The migrations under `drizzle/`, in order. Imported as text, they come along wherever the code goes. */
 import initial from "../../drizzle/0000_initial.sql" with { type: "text" };
 import ttlAndOutbox from "../../drizzle/0001_ttl_and_outbox.sql" with { type: "text" };
+import todosToLiveWith from "../../drizzle/0002_todos_to_live_with.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each by its tag in the journal: a new one is added here by hand. */
 const texts = new Map([
   ["0000_initial", initial],
   ["0001_ttl_and_outbox", ttlAndOutbox],
+  ["0002_todos_to_live_with", todosToLiveWith],
 ]);
 
 export interface Migration {
+  /** Its name: that of its file. */
+  tag: string;
   /** When it was generated, in milliseconds since the epoch: its place in the order. */
   createdAt: number;
   /** The SQL file, of which Drizzle keeps the SHA-256. */
@@ -20,5 +24,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = journal.entries.map(({ tag, when }) => {
   const text = texts.get(tag);
   if (text === undefined) throw new Error(`${tag} is missing in src/database/migrations.ts`);
-  return { createdAt: when, text, statements: text.split("--> statement-breakpoint") };
+  return { tag, createdAt: when, text, statements: text.split("--> statement-breakpoint") };
 });

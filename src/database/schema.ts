@@ -1,5 +1,5 @@
 /** The tables and their relations. `drizzle/` is generated from this file by `bun run migrations`. */
-import { relations } from "drizzle-orm";
+import { relations, sql } from "drizzle-orm";
 import {
   customType,
   index,
@@ -32,6 +32,12 @@ export const users = sqliteTable(
     /** Only ever a verified address, in lower case. */
     email: text(),
     created_at: instant().notNull(),
+    /** Raised by one with each request that changes something of the user's; see `sync/revision.ts`. */
+    revision: integer().notNull().default(0),
+    /** Rows in `todos` and in `trash`. Triggers keep it, so that a limit is checked without counting rows. */
+    todo_count: integer().notNull().default(0),
+    /** Rows in `lists`, kept in the same way. */
+    list_count: integer().notNull().default(0),
   },
   (table) => [
     uniqueIndex("users_username_key").on(table.username_key),
@@ -62,22 +68,127 @@ export const sessions = sqliteTable(
   ],
 );
 
-export const todos = sqliteTable(
-  "todos",
+export const lists = sqliteTable(
+  "lists",
   {
     id: integer().primaryKey({ autoIncrement: true }),
     user_id: integer()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    contents: text().notNull(),
-    is_done: integer({ mode: "boolean" }).notNull(),
+    name: text().notNull(),
+    /** The order among the user's lists. */
+    position: integer().notNull(),
+    /** The user's revision when the row was last changed. */
+    rev: integer().notNull(),
     created_at: instant().notNull(),
     updated_at: instant().notNull(),
   },
+  (table) => [index("lists_user_id_rev").on(table.user_id, table.rev)],
+);
+
+/**
+ * The columns of a todo, in `todos` and in `trash`. Everything after `updated_at` came later: it has a default, because
+ * a former version of the service inserts without it. Triggers in the migration fill in what such an insert leaves out.
+ */
+const todoColumns = () => ({
+  id: integer().primaryKey({ autoIncrement: true }),
+  user_id: integer()
+    .notNull()
+    .references(() => users.id, { onDelete: "cascade" }),
+  contents: text().notNull(),
+  is_done: integer({ mode: "boolean" }).notNull(),
+  created_at: instant().notNull(),
+  updated_at: instant().notNull(),
+  /**
+   * Null is the inbox. There is no foreign key, which would need one more index: what writes a list's id checks in the
+   * same statement that the list is the user's own.
+   */
+  list_id: integer(),
+  /** The order within a list; ties by id. See `database/order.ts`. */
+  position: integer().notNull().default(0),
+  /** The user's revision when the row was last changed; 0 only until the triggers have seen the row. */
+  rev: integer().notNull().default(0),
+  /** 0 (none) to 3 (high). */
+  priority: integer().notNull().default(0),
+  done_at: instant(),
+  /** `YYYY-MM-DD`. */
+  due_date: text(),
+  /** `HH:MM`; null is all day. */
+  due_time: text(),
+  /** IANA name, only with a time. */
+  due_zone: text(),
+  /** The instant that these three name; null without a zone. */
+  due_at: instant(),
+  /** The day of the month that the user set, which a repeat comes back to after a shorter month. */
+  due_day: integer(),
+  /** How it repeats, as JSON. */
+  repeat: text(),
+  /** The text as it is searched, see `todos/search.ts`; null while a former version's text is not folded yet. */
+  contents_folded: text(),
+  notes: text(),
+  notes_folded: text(),
+});
+
+export const todos = sqliteTable(
+  "todos",
+  {
+    ...todoColumns(),
+    /** Sorts by date, then time; all day after the timed ones of its day, and no due date after all. */
+    due_order: text().generatedAlwaysAs(
+      sql`CASE WHEN due_date IS NULL THEN '~' ELSE due_date || 'T' || coalesce(due_time, '~') END`,
+      { mode: "virtual" },
+    ),
+  },
   (table) => [
-    // One for the plain list and one for the filtered: either page is a range of its index.
+    // A page by id, plain or filtered, by position in one list, or by due date is a range of an index.
     index("todos_user_id").on(table.user_id, table.id),
     index("todos_user_id_is_done").on(table.user_id, table.is_done, table.id),
+    index("todos_list").on(table.user_id, table.list_id, table.position, table.id),
+    index("todos_due").on(table.user_id, table.due_order, table.id),
+    index("todos_rev").on(table.user_id, table.rev),
+    // The few that a former version wrote, for `todos/upkeep.ts` to find.
+    index("todos_unfolded").on(table.id).where(sql`contents_folded IS NULL`),
+  ],
+);
+
+/**
+ * Deleted todos, until they are restored or deleted for good. A table of its own, so that no statement about todos
+ * can forget to leave them out, least of all those of a former version that runs beside this one.
+ */
+export const trash = sqliteTable(
+  "trash",
+  {
+    ...todoColumns(),
+    // The id that it had in `todos`, and has again once it is restored.
+    id: integer().primaryKey(),
+    deleted_at: instant().notNull(),
+  },
+  (table) => [
+    index("trash_user_id").on(table.user_id, table.deleted_at, table.id),
+    index("trash_rev").on(table.user_id, table.rev),
+    index("trash_deleted_at").on(table.deleted_at),
+  ],
+);
+
+/**
+ * What was deleted for good, without its text, for clients that have not heard of it yet. (Its migration makes it
+ * WITHOUT ROWID by hand, which Drizzle has no word for.)
+ */
+export const deletions = sqliteTable(
+  "deletions",
+  {
+    user_id: integer()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** The user's revision since which the row is gone. */
+    rev: integer().notNull(),
+    type: text({ enum: ["todo", "list"] }).notNull(),
+    id: integer().notNull(),
+    created_at: instant().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.user_id, table.rev, table.type, table.id] }),
+    index("deletions_created_at").on(table.created_at),
   ],
 );
 
@@ -132,13 +243,23 @@ export interface MailData {
 
 export const usersRelations = relations(users, ({ many }) => ({
   sessions: many(sessions),
+  lists: many(lists),
   todos: many(todos),
+  trash: many(trash),
 }));
 
 export const sessionsRelations = relations(sessions, ({ one }) => ({
   user: one(users, { fields: [sessions.user_id], references: [users.id] }),
 }));
 
+export const listsRelations = relations(lists, ({ one }) => ({
+  user: one(users, { fields: [lists.user_id], references: [users.id] }),
+}));
+
 export const todosRelations = relations(todos, ({ one }) => ({
   user: one(users, { fields: [todos.user_id], references: [users.id] }),
+}));
+
+export const trashRelations = relations(trash, ({ one }) => ({
+  user: one(users, { fields: [trash.user_id], references: [users.id] }),
 }));

@@ -73,24 +73,6 @@ export function todoQueries({ database: db, clock }: Services) {
     })
     .prepare();
 
-  const create = db
-    .insert(todos)
-    .select(
-      db
-        .select({
-          id: sql<number>`null`.as("id"),
-          user_id: sessions.user_id,
-          contents: sql<string>`${sql.placeholder("contents")}`.as("contents"),
-          is_done: sql<boolean>`${sql.placeholder("is_done")}`.as("is_done"),
-          created_at: sql<string>`${sql.placeholder("now")}`.as("created_at"),
-          updated_at: sql<string>`${sql.placeholder("now")}`.as("updated_at"),
-        })
-        .from(sessions)
-        .where(isLive()),
-    )
-    .returning(columns)
-    .prepare();
-
   return {
     /** @throws Failure `unauthorized`, as all of these do when the session has ended */
     async list(session: SessionRef, { order, is_done, limit, after }: PageRequest) {
@@ -112,7 +94,13 @@ export function todoQueries({ database: db, clock }: Services) {
 
     async create(session: SessionRef, { contents, is_done = false }: NewTodo) {
       const now = clock();
-      return live(await create.get({ ...session, now, contents, is_done: Number(is_done) }));
+      const added = await db.all<{ id: number }>(sql`
+        INSERT INTO ${todos} (user_id, contents, is_done, created_at, updated_at)
+        SELECT user_id, ${contents}, ${Number(is_done)}, ${now}, ${now}
+        FROM ${sessions} WHERE ${isLive({ ...session, now })}
+        RETURNING id`);
+      const moment = new Date(now).toISOString();
+      return { ...live(added[0]), contents, is_done, created_at: moment, updated_at: moment };
     },
 
     async change(session: SessionRef, todo_id: number, change: TodoChange) {
