@@ -18,11 +18,12 @@ const LAST = "SELECT max(created_at) AS last FROM __drizzle_migrations";
 const logger = getLogger(["todos", "database"]);
 
 /**
- * Applies what is missing, each migration in a transaction of its own, and logs how long it took. Safe when several
- * processes do it at once.
+ * Applies what is missing, each migration in a transaction of its own. Logs how long each took, unless the database is
+ * new. Safe when several processes do it at once.
  */
 export async function migrate(database: Database): Promise<void> {
   await database.$client.batch(JOURNAL, "write");
+  const isNew = (await lastMigration(database)) === 0;
   for (const { tag, createdAt, text, statements } of migrations) {
     if ((await lastMigration(database)) >= createdAt) continue;
     const startedAt = performance.now();
@@ -35,7 +36,7 @@ export async function migrate(database: Database): Promise<void> {
         ...statements,
       ]);
       const ms = Math.round(performance.now() - startedAt);
-      logger.info("migration {tag} applied in {ms} ms", { tag, ms });
+      if (!isNew) logger.info("migration {tag} applied in {ms} ms", { tag, ms });
     } catch (error) {
       // Another process was faster: the index above refused the row, and with it the whole migration.
       if ((await lastMigration(database)) < createdAt) throw error;
