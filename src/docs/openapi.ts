@@ -1,51 +1,51 @@
 /**
- * The OpenAPI document, gathered from the routes by `@elysiajs/swagger`. That plugin gives every body three media
- * types, inlines every schema, and knows nothing of headers or of an example for each error: that is put right here.
+ * The OpenAPI document. `@elysiajs/swagger` gathers it from the routes, and this puts right what the plugin gets
+ * wrong: every body has three media types, every schema is inline, and there are no headers, no examples of errors,
+ * and no errors that a macro declares.
  */
 import swagger from "@elysiajs/swagger";
 import { type AnyElysia, Elysia } from "elysia";
-import {
-  CHALLENGE,
-  type Code,
-  catalogue,
-  type FieldError,
-  isCode,
-  problem,
-  problemSchema,
-  RETRY_AFTER,
-} from "../http/problem.ts";
+import { CHALLENGE, problemSchema } from "../http/problem.ts";
 import { header } from "../model/values.ts";
+import { nameSchemas, type Reference, refer, type Schema } from "./components.ts";
+import {
+  codesOf,
+  createErrorSchemas,
+  type ErrorSchemas,
+  type Inputs,
+  problemExamples,
+  REQUEST_ID,
+  takesValues,
+} from "./errors.ts";
 import { introduction } from "./introduction.ts";
 
-interface Schema {
-  title?: string | undefined;
-  description?: string;
-  type?: string;
-  const?: unknown;
-  properties?: Record<string, Schema>;
-  anyOf?: Schema[];
-}
-type Content = Record<string, { schema: object; examples?: object }>;
-/** A response as the plugin leaves it: with what its schema has beside the fields moved up here. */
-interface Response {
-  $ref?: string;
+type Content = Record<string, { schema: Schema | Reference; examples?: object }>;
+
+/** A response as the plugin leaves it: everything of its schema but the fields has moved up here. */
+interface Gathered {
   title?: string;
-  description?: string | undefined;
+  description?: string;
   headers?: object;
   /** Of OAuth's errors. */
   examples?: { error: string }[];
+  content?: Record<string, { schema: Schema }>;
+}
+interface Response {
+  description: string;
+  headers: object;
   content?: Content;
 }
+interface Parameter {
+  name: string;
+  in: string;
+  description: string;
+  schema: Schema;
+  examples?: unknown[];
+}
 interface Operation {
-  parameters?: {
-    name: string;
-    in: string;
-    description: string;
-    schema: object;
-    examples?: unknown[];
-  }[];
-  requestBody?: { content: Content };
-  responses: Record<string, Response>;
+  parameters?: Parameter[];
+  requestBody?: { required: boolean; content: Record<string, { schema: Schema }> };
+  responses: Record<string, Gathered>;
   security?: object[];
 }
 interface Document {
@@ -66,143 +66,132 @@ const securitySchemes = {
   },
 };
 
-const REQUEST_ID = "0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4";
-const headersOfAll = { "X-Request-Id": header("The request, as the log knows it.", REQUEST_ID) };
-const headersByStatus: Record<string, object> = {
-  "401": { "WWW-Authenticate": header("How to log in (RFC 6750 §3).", CHALLENGE) },
-  "429": { "Retry-After": header("Seconds to wait.", "30") },
-  "503": { "Retry-After": header("Seconds to wait.", RETRY_AFTER) },
+const headers = {
+  "X-Request-Id": header("The request, as the log knows it.", REQUEST_ID),
+  "WWW-Authenticate": header("How to log in (RFC 6750 §3).", CHALLENGE),
+  "Retry-After": header("Seconds to wait.", "30"),
+};
+const headersByStatus: Record<string, keyof typeof headers> = {
+  "401": "WWW-Authenticate",
+  "429": "Retry-After",
+  "503": "Retry-After",
 };
 
-const anyProblem = {
-  ...problemSchema(Object.keys(catalogue).filter(isCode)),
-  description: "An error (RFC 9457).",
-};
+/** What several operations have in common. */
+interface Shared {
+  errors: ErrorSchemas;
+  /** By name. */
+  responses: Record<string, Response>;
+}
 
 /** @param routes an app's routes, without what stands in front of them */
 export async function describe(routes: AnyElysia): Promise<object> {
   const gatherer = new Elysia().use(swagger()).use(routes);
   const gathered = await gatherer.handle(new Request("http://localhost/swagger/json"));
-  const { paths }: Document = await gathered.json();
-  const responses: Record<string, Response> = {};
-  for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) {
-    finish(operation, responses);
-  }
-  const schemas: Record<string, unknown> = {};
+  const document: Document = await gathered.json();
+  const shared: Shared = { errors: createErrorSchemas(), responses: {} };
+  const finished = mapValues(document.paths, (methods) =>
+    mapValues(methods, (operation) => finish(operation, shared)),
+  );
+  const schemas = {};
+  nameSchemas(shared.errors.all(), schemas);
+  const paths = nameSchemas(finished, schemas);
+  const { responses } = shared;
   return {
     ...introduction,
-    paths: nameSchemas(paths, schemas),
-    components: { responses: nameSchemas(responses, schemas), schemas, securitySchemes },
+    paths,
+    components: { headers, responses, schemas, securitySchemes },
   };
 }
 
-/** @param shared gets the responses that say nothing of this operation alone, by name */
-function finish(operation: Operation, shared: Record<string, Response>): void {
-  operation.security ??= [];
-  for (const parameter of operation.parameters ?? []) {
-    // The plugin takes a schema's examples to where OpenAPI wants a map. (As the parameter's own, Swagger UI would
-    // fill them in, and a list asked for with an example of a cursor is a 422.)
-    const { examples } = parameter;
-    delete parameter.examples;
-    if (examples) parameter.schema = { ...parameter.schema, examples };
+function finish(operation: Operation, shared: Shared) {
+  const { parameters = [], requestBody, security = [] } = operation;
+  const [body] = Object.values(requestBody?.content ?? {});
+  const inputs = {
+    fields: body?.schema.properties ?? {},
+    query: parameters.filter((parameter) => parameter.in === "query"),
+  };
+  const responses = mapValues(operation.responses, (gathered, status) =>
+    finishResponse(status, gathered, inputs, shared),
+  );
+  // Of a macro the plugin sees only the `detail`, and `auth: true` declares this there too.
+  if (security.length > 0) {
+    responses["401"] ??= problemResponse("401", problemSchema(["unauthorized"]), inputs, shared);
   }
-  const json = operation.requestBody?.content["application/json"];
-  if (operation.requestBody && json) operation.requestBody.content = { "application/json": json };
-  for (const [status, gathered] of Object.entries(operation.responses)) {
-    const response = finishResponse(status, gathered, operation);
-    const codes = Object.keys(response.content?.["application/problem+json"]?.examples ?? {});
-    const name = codes.join("_or_");
-    // A 422 tells of the operation's own fields, and OAuth's 503 is one of a kind.
-    const isShared = name !== "" && status !== "422" && !gathered.examples;
-    if (isShared) shared[name] = response;
-    operation.responses[status] = isShared ? { $ref: `#/components/responses/${name}` } : response;
-  }
+  const isForm = requestBody?.content["application/x-www-form-urlencoded"];
+  return {
+    ...operation,
+    parameters: parameters.map(finishParameter),
+    ...(body &&
+      !isForm && { requestBody: { ...requestBody, content: { "application/json": body } } }),
+    responses,
+    security,
+  };
 }
 
-function finishResponse(status: string, gathered: Response, operation: Operation): Response {
-  const { title, description, examples } = gathered;
-  const headers = { ...headersOfAll, ...headersByStatus[status], ...gathered.headers };
-  const fields = gathered.content?.["application/json"]?.schema;
-  if (!fields) return { description, headers };
-  const schema = { title, ...fields };
-  if (title === "Problem") {
-    return { description, headers, content: problemContent(codesOf(schema), operation) };
+/** The plugin takes a schema's examples to where OpenAPI wants a map. */
+function finishParameter({ examples, ...parameter }: Parameter) {
+  return { ...parameter, schema: { ...parameter.schema, ...(examples && { examples }) } };
+}
+
+function finishResponse(
+  status: string,
+  gathered: Gathered,
+  inputs: Inputs,
+  shared: Shared,
+): Response | Reference {
+  const { title, description = "", examples, content = {} } = gathered;
+  const [media] = Object.values(content);
+  const schema = { ...media?.schema, title, description };
+  if (codesOf(schema).length > 0) return problemResponse(status, schema, inputs, shared);
+  const headers = { ...headersOf(status), ...gathered.headers };
+  if (!media) return { description, headers };
+  if (!examples) {
+    return { description, headers, content: { "application/json": { schema } } };
   }
-  if (!examples) return { description, headers, content: { "application/json": { schema } } };
   const named = Object.fromEntries(examples.map((value) => [value.error, { value }]));
-  // Whoever shuts down answers before there is a route, and so not in OAuth's words.
-  const problems = status === "503" ? problemContent(["unavailable"], operation) : {};
-  const content = { "application/json": { schema, examples: named }, ...problems };
-  return { description, headers, content };
+  const error = { ...schema, description: "An OAuth 2 error (RFC 6749 §5.2)." };
+  const oauth = { schema: shared.errors.add(error, "error"), examples: named };
+  // A service that shuts down answers before there is a route, and so not in OAuth's words.
+  const unavailable = problemContent(problemSchema(["unavailable"]), inputs, shared);
+  const problems = status === "503" ? unavailable : {};
+  return { description, headers, content: { "application/json": oauth, ...problems } };
 }
 
-const codesOf = ({ properties }: Schema) =>
-  [properties?.code, ...(properties?.code?.anyOf ?? [])].map((each) => each?.const).filter(isCode);
-
-/** A problem narrowed to the status and the codes that the response can have, with an example of each. */
-function problemContent(codes: Code[], operation: Operation): Content {
-  const statuses = codes.map((code) => catalogue[code][0]);
-  const hasErrors = statuses.some((status) => status === 422);
-  const narrowed = {
-    type: "object",
-    properties: {
-      status: { type: "integer", enum: [...new Set(statuses)] },
-      code: { type: "string", enum: codes },
-    },
-    required: ["status", "code", ...(hasErrors ? ["errors"] : [])],
-  };
-  const examples = codes.map((code) => {
-    const errors = faultsOf(operation)[code];
-    return [code, { value: problem(code, REQUEST_ID, errors && { errors }).body }];
-  });
-  return {
-    "application/problem+json": {
-      schema: { allOf: [anyProblem, narrowed] },
-      examples: Object.fromEntries(examples),
-    },
-  };
+/** The response for a problem: a reference, unless it says something of this operation alone. */
+function problemResponse(
+  status: string,
+  schema: Schema,
+  inputs: Inputs,
+  shared: Shared,
+): Response | Reference {
+  const codes = codesOf(schema);
+  const { description = "" } = schema;
+  const content = problemContent(schema, inputs, shared);
+  const response = { description, headers: headersOf(status), content };
+  const isUsual = description === problemSchema(codes).description;
+  if (!isUsual || (status === "422" && takesValues(inputs))) return response;
+  const name = codes.join("_or_");
+  shared.responses[name] = response;
+  return refer("responses", name);
 }
 
-/** What each 422 may tell of this operation: its first field or query parameter, or that there should be none. */
-function faultsOf({ parameters, requestBody }: Operation): Record<string, FieldError[]> {
-  const schema: Schema = requestBody?.content["application/json"]?.schema ?? {};
-  const fields = Object.entries(schema.properties ?? {});
-  const password = fields.findLast(([name]) => name.endsWith("password"))?.[0];
-  const query = parameters?.find((parameter) => parameter.in === "query");
-  const [field] = fields.map(([name, { description = "" }]) => ({
-    pointer: `/${name}`,
-    detail: description,
-  }));
-  const parameter = { parameter: query?.name ?? "", detail: query?.description ?? "Takes none." };
-  const common = "This is one of the most common passwords.";
-  return {
-    validation_failed: [field ?? parameter],
-    weak_password: [{ pointer: `/${password}`, detail: common }],
-  };
+function problemContent(schema: Schema, inputs: Inputs, { errors }: Shared): Content {
+  const examples = problemExamples(codesOf(schema), inputs);
+  const hasExamples = Object.keys(examples).length > 0;
+  const media = { schema: errors.add(schema, "code"), ...(hasExamples && { examples }) };
+  return { "application/problem+json": media };
 }
 
-/**
- * Replaces each schema that has a title by a reference to it under `components`, and puts right what TypeBox writes
- * at length or for OpenAPI 3.0.
- */
-function nameSchemas(value: unknown, schemas: Record<string, unknown>): unknown {
-  if (Array.isArray(value)) return value.map((each) => nameSchemas(each, schemas));
-  if (typeof value !== "object" || value === null) return value;
-  const named: Record<string, unknown> = {};
-  for (const [key, child] of Object.entries(value)) {
-    const isExample = key === "example" || key === "examples";
-    named[key] = isExample ? child : nameSchemas(child, schemas);
-  }
-  // Whatever it is: where it has these members, they are JSON Schema's.
-  const { title, anyOf } = value as Schema;
-  if (anyOf) {
-    const { anyOf: _, nullable: __, ...rest } = named;
-    const [first, second] = anyOf;
-    if (second?.type === "null") return { ...rest, ...first, type: [first?.type, "null"] };
-    return { ...rest, type: "string", enum: anyOf.map((each) => each.const) };
-  }
-  if (typeof title !== "string" || named.type !== "object") return named;
-  delete named.title;
-  schemas[title] = named;
-  return { $ref: `#/components/schemas/${title}` };
+function headersOf(status: string): Record<string, Reference> {
+  const own = headersByStatus[status];
+  return Object.fromEntries(
+    ["X-Request-Id", ...(own ? [own] : [])].map((name) => [name, refer("headers", name)]),
+  );
 }
+
+const mapValues = <V, W>(
+  object: Record<string, V>,
+  map: (value: V, key: string) => W,
+): Record<string, W> =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value, key)]));

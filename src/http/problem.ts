@@ -129,51 +129,64 @@ export function problem<C extends Code>(
 }
 
 const FieldErrors = t.Array(
-  t.Object({
-    pointer: t.Optional(
-      t.String({
-        description: "JSON Pointer (RFC 6901) into the body; empty for the body as a whole.",
-        examples: ["/username"],
-      }),
-    ),
-    parameter: t.Optional(
-      t.String({
-        description: "Name of a query parameter; empty for the query as a whole.",
-        examples: ["limit"],
-      }),
-    ),
-    detail: t.String({ description: "What is expected.", examples: ["1 to 256 characters."] }),
-  }),
-  { description: "With 422 alone: each value at fault." },
+  t.Object(
+    {
+      pointer: t.Optional(
+        t.String({
+          description: "JSON Pointer (RFC 6901) into the body; empty for the body as a whole.",
+          examples: ["/username"],
+        }),
+      ),
+      parameter: t.Optional(
+        t.String({
+          description: "Name of a query parameter; empty for the query as a whole.",
+          examples: ["limit"],
+        }),
+      ),
+      detail: t.String({ description: "What is expected.", examples: ["1 to 100."] }),
+    },
+    { title: "FieldError", description: "A value at fault, with a `pointer` or a `parameter`." },
+  ),
+  {
+    description: "Each value at fault.",
+    examples: [[{ parameter: "limit", detail: "1 to 100." }]],
+  },
 );
 
-/** The schema of a problem with one of `codes`. */
+/** The schema of a problem with one of `codes`. Either all of them are of status 422, or none. */
 export function problemSchema(codes: readonly Code[]) {
-  return t.Object(
-    {
-      type: t.Literal("about:blank", {
-        description: "Always about:blank: see `code`.",
-        examples: ["about:blank"],
-      }),
-      title: t.String({ description: "The status in words.", examples: ["Bad Request"] }),
-      status: Integer({ description: "The HTTP status.", examples: [400] }),
-      code: t.Union(
-        codes.map((code) => t.Literal(code)),
-        { description: "What went wrong, for a program.", examples: ["malformed_body"] },
-      ),
-      detail: t.String({
-        description: "What went wrong, for a person.",
-        examples: [catalogue.malformed_body[1]],
-      }),
-      instance: t.String({
-        description: "The request, as the log knows it: `X-Request-Id`, as a URN.",
-        examples: ["urn:request:0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4"],
-      }),
-      errors: t.Optional(FieldErrors),
-    },
-    { title: "Problem", description: codes.map((code) => catalogue[code][1]).join(" Or: ") },
-  );
+  const statuses = distinct(codes.map((code) => catalogue[code][0]));
+  const details = codes.map((code) => catalogue[code][1]);
+  const members = {
+    type: t.Literal("about:blank", {
+      description: "Always about:blank: see `code`.",
+      examples: ["about:blank"],
+    }),
+    title: t.String({
+      description: "The status in words.",
+      examples: statuses.slice(0, 1).map((status) => titles[status]),
+    }),
+    status: Integer({ description: "The HTTP status.", examples: statuses.slice(0, 1) }),
+    code: t.Union(
+      codes.map((code) => t.Literal(code)),
+      { description: "What went wrong, for a program.", examples: [...codes] },
+    ),
+    detail: t.String({
+      description: "What went wrong, for a person.",
+      examples: details.slice(0, 1),
+    }),
+    instance: t.String({
+      description: "The request, as the log knows it: `X-Request-Id`, as a URN.",
+      examples: ["urn:request:0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4"],
+    }),
+  };
+  const description = details.join(" Or: ");
+  return statuses.includes(422)
+    ? t.Object({ ...members, errors: FieldErrors }, { title: "ValidationProblem", description })
+    : t.Object(members, { title: "Problem", description });
 }
+
+const distinct = <T>(values: T[]) => [...new Set(values)];
 
 /** An Elysia `response` schema for each status among the codes `C`. */
 export type ProblemResponses<C extends Code> = {

@@ -2,6 +2,7 @@
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 import { Failure } from "../http/problem.ts";
+import { Text } from "./text.ts";
 
 interface QueryIntegerOptions {
   minimum: number;
@@ -20,6 +21,9 @@ TypeRegistry.Set<QueryIntegerOptions>("QueryInteger", ({ minimum, maximum }, val
 export function QueryInteger(options: QueryIntegerOptions) {
   return t.Unsafe<number>({ [Kind]: "QueryInteger", type: "integer", ...options });
 }
+
+/** A cursor in a query. It has no example, because none would be taken: a cursor is made for one user's one list. */
+export const Cursor = (description: string) => Text({ description, minLength: 1, maxLength: 256 });
 
 /**
  * Elysia would take the last of several.

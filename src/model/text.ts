@@ -2,19 +2,24 @@
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 
-/** Everything but control characters and lone surrogates (Unicode categories Cc and Cs). */
-const PRINTABLE = "^[^\\p{Cc}\\p{Cs}]*$";
+// The OpenAPI document hands these patterns to clients in other languages. They use only what ECMAScript, Python, Java
+// and RE2 (Go) read alike: no lookahead, no `[^]`, no `\p{…}`. Control characters are U+0000-001F and U+007F-009F.
+const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
+/** For text of several lines: no control characters but tab and newline. */
+export const MULTILINE = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$";
 
 interface TextOptions {
   /** Code points. */
   minLength: number;
   /** Code points. */
   maxLength: number;
-  /** An ECMAScript regular expression with the `u` flag; no control characters or lone surrogates unless told otherwise. */
+  /** A portable regular expression (see above). By default it refuses control characters. */
   pattern?: string;
   title?: string;
+  /** Begins with the rule, because a 422 repeats it. */
   description: string;
-  examples: string[];
+  /** A request is filled in with the first. What no example can be good for has none. */
+  examples?: string[];
   format?: "password" | "email";
 }
 
@@ -23,18 +28,36 @@ interface TextSchema extends TextOptions {
   pattern: string;
 }
 
-// TypeBox's own string counts UTF-16 units and has no `u` flag, while JSON Schema means code points.
-TypeRegistry.Set<TextSchema>("Text", (schema, value) => {
-  if (typeof value !== "string") return false;
+// TypeBox's own string counts UTF-16 units and has no `u` flag. JSON Schema counts code points.
+function isText(schema: TextSchema, value: unknown): value is string {
+  // No portable pattern can refuse a lone surrogate, and UTF-8 cannot carry one. Only a JSON escape can.
+  if (typeof value !== "string" || !value.isWellFormed()) return false;
   const length = Array.from(value).length;
   return (
     length >= schema.minLength &&
     length <= schema.maxLength &&
     new RegExp(schema.pattern, "u").test(value)
   );
-});
+}
 
-/** A string schema whose `description` begins with the rule, since a 422 repeats it. */
+TypeRegistry.Set<TextSchema>("Text", isText);
+TypeRegistry.Set<TextSchema>(
+  "NonBlankText",
+  // A portable pattern for this needs quadratic time in languages that backtrack.
+  (schema, value) => isText(schema, value) && /\S/.test(value),
+);
+
+/** A string that a request may hold. */
 export function Text(options: TextOptions) {
-  return t.Unsafe<string>({ [Kind]: "Text", type: "string", pattern: PRINTABLE, ...options });
+  return t.Unsafe<string>({ [Kind]: "Text", type: "string", pattern: NO_CONTROLS, ...options });
+}
+
+/** The same, but not only white space. */
+export function NonBlankText(options: TextOptions) {
+  return t.Unsafe<string>({
+    [Kind]: "NonBlankText",
+    type: "string",
+    pattern: NO_CONTROLS,
+    ...options,
+  });
 }

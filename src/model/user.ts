@@ -24,9 +24,9 @@ export const Email = Text({
   examples: ["mina@example.com"],
 });
 
-/** A password that is compared with a stored one: of any length, for the rule may have changed since. */
+/** A password that is compared with a stored one. It may be short, because the minimum may have changed since. */
 export const Password = Text({
-  description: "1 to 256 characters.",
+  description: "1 to 256 characters; no control characters.",
   minLength: 1,
   maxLength: 256,
   format: "password",
@@ -36,7 +36,9 @@ export const Password = Text({
 /** @param minLength code points */
 export const NewPassword = (minLength: number, example = "correct horse battery") =>
   Text({
-    description: `${minLength} to 256 characters, not a common password, and without the user name in it.`,
+    description:
+      `${minLength} to 256 characters; no control characters, not a common password, ` +
+      "and not with the user name in it.",
     minLength,
     maxLength: 256,
     format: "password",
@@ -49,7 +51,10 @@ export const NEXT_PASSWORD = "quiet river lantern";
 export const User = t.Object(
   {
     id: Id,
-    username: Username,
+    username: t.String({
+      description: "The user name, as it was typed at sign-up.",
+      examples: ["mina"],
+    }),
     email: t.Nullable(
       t.String({
         format: "email",

@@ -5,7 +5,9 @@ import { t } from "elysia";
 /** A JSON integer. Elysia's own `t.Integer` takes strings too, which is right in a query alone. */
 export const Integer = Type.Integer;
 
+/** Without `int64`, a client in Java or C# would keep an id in 32 bits. */
 export const Id = Integer({
+  format: "int64",
   minimum: 1,
   maximum: Number.MAX_SAFE_INTEGER,
   description: "A positive integer, never given out again.",
@@ -17,7 +19,7 @@ export const Instant = (description: string, example = "2026-11-20T10:00:00.000Z
   t.String({ format: "date-time", description, examples: [example] });
 
 /** How the document describes a path's `:id`. The routes take any text for one: what is no id is a 404. */
-export const idParameter = (schema: { description?: string; examples?: unknown[] }) => ({
+export const idParameter = (schema: TSchema) => ({
   name: "id",
   in: "path" as const,
   required: true,

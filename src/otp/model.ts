@@ -30,9 +30,9 @@ export const OtpSent = t.Object(
   { title: "OtpSent", description: "A mail is on its way." },
 );
 
-export const OtpVerification = t.Object(
+export const OtpVerify = t.Object(
   { otp: Otp },
-  { title: "OtpVerification", additionalProperties: false },
+  { title: "OtpVerify", additionalProperties: false },
 );
 
 /** @param minLength of the new password, in code points */

@@ -9,7 +9,7 @@ import { languageOf } from "../mail/language.ts";
 import { User } from "../model/user.ts";
 import { NoContent, NoQuery } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { OtpRequest, OtpSent, OtpVerification, PasswordReset } from "./model.ts";
+import { OtpRequest, OtpSent, OtpVerify, PasswordReset } from "./model.ts";
 import { otpQueries } from "./queries.ts";
 
 export function otpRoutes(services: Services) {
@@ -52,7 +52,7 @@ export function otpRoutes(services: Services) {
         auth: true,
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: OtpVerification,
+        body: OtpVerify,
         response: {
           200: User,
           ...problems(...bodyProblems, "invalid_otp", "unauthorized", "validation_failed"),

@@ -17,30 +17,33 @@ const REFRESH_TOKEN =
   "ZXhwIjoxNzk3NzYwODAwfQ." +
   "MZ-XxhlHnAqjyjJ0PybwSFeFawZMdzyNU864P2Np07Y";
 
-export const Credentials = t.Object(
+export const SessionCreate = t.Object(
   {
     username: Text({
-      description: "1 to 254 characters: the user name or a verified e-mail address, in any case.",
+      description:
+        "1 to 254 characters; no control characters. The user name or a verified e-mail address, in any case.",
       minLength: 1,
       maxLength: 254,
       examples: ["mina"],
     }),
     password: Password,
   },
-  { title: "Credentials", additionalProperties: false },
+  { title: "SessionCreate", additionalProperties: false },
 );
 
-export const Refresh = t.Object(
+export const SessionRefresh = t.Object(
   {
     refresh_token: Text({
-      description: "1 to 4096 characters: the refresh token last received.",
+      description: "1 to 4096 characters; no control characters. The refresh token last received.",
       minLength: 1,
       maxLength: 4096,
       examples: [REFRESH_TOKEN],
     }),
   },
-  { title: "Refresh", additionalProperties: false },
+  { title: "SessionRefresh", additionalProperties: false },
 );
+
+const noStore = header("The answer is not to be kept (RFC 6749 §5.1).", "no-store");
 
 /** RFC 6749 §5.1. */
 export const Tokens = t.Object(
@@ -63,7 +66,7 @@ export const Tokens = t.Object(
     title: "Tokens",
     description: "An access token and the refresh token to follow it.",
     headers: {
-      "Cache-Control": header("The answer is not to be kept (RFC 6749 §5.1).", "no-store"),
+      "Cache-Control": noStore,
       Pragma: header("The same for HTTP/1.0.", "no-cache"),
     },
   },
@@ -101,25 +104,18 @@ export const TokenRequest = t.Object(
         examples: ["password"],
       }),
     ),
-    username: t.Optional(
-      t.String({
-        description: "With the password grant: the user name or a verified e-mail address.",
-        examples: ["mina"],
-      }),
-    ),
-    password: t.Optional(
-      t.String({
-        description: "With the password grant: the password.",
-        format: "password",
-        examples: ["correct horse battery"],
-      }),
-    ),
-    refresh_token: t.Optional(
-      t.String({
-        description: "With the refresh token grant: the refresh token last received.",
-        examples: [REFRESH_TOKEN],
-      }),
-    ),
+    username: t.Optional({
+      ...SessionCreate.properties.username,
+      description: "With the password grant: the user name or a verified e-mail address.",
+    }),
+    password: t.Optional({
+      ...SessionCreate.properties.password,
+      description: "With the password grant: the password.",
+    }),
+    refresh_token: t.Optional({
+      ...SessionRefresh.properties.refresh_token,
+      description: "With the refresh token grant: the refresh token last received.",
+    }),
   },
   { title: "TokenRequest" },
 );
@@ -148,7 +144,12 @@ export function OAuthError<E extends string>(descriptions: Record<E, string>) {
         examples: Object.values(descriptions),
       }),
     },
-    { description: Object.values(descriptions).join(" Or: "), examples },
+    {
+      title: "OAuthError",
+      description: Object.values(descriptions).join(" Or: "),
+      examples,
+      headers: { "Cache-Control": noStore },
+    },
   );
 }
 

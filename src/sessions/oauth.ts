@@ -10,7 +10,7 @@ import { failures, toFailure } from "../http/failures.ts";
 import { catalogue, problem, problems } from "../http/problem.ts";
 import { formBody } from "../model/values.ts";
 import { type Grants, tokenHeaders } from "./grants.ts";
-import { Credentials, OAuthError, TokenRequest, Tokens } from "./model.ts";
+import { OAuthError, SessionCreate, TokenRequest, Tokens } from "./model.ts";
 
 const FORM_EXPECTED =
   "The body must be application/x-www-form-urlencoded or multipart/form-data, each field given once.";
@@ -38,7 +38,7 @@ export function oauthRoutes(grants: Grants) {
     const type = form.get("grant_type") ?? "password";
     if (type === "password") {
       const credentials = { username: form.get("username"), password: form.get("password") };
-      if (!Value.Check(Credentials, credentials)) {
+      if (!Value.Check(SessionCreate, credentials)) {
         throw new Refusal("invalid_request", CREDENTIALS_EXPECTED);
       }
       const { username, password } = credentials;

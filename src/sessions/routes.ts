@@ -7,7 +7,7 @@ import { bodyProblems, problems } from "../http/problem.ts";
 import { idParameter, NoContent, NoQuery } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { createGrants, tokenHeaders } from "./grants.ts";
-import { Credentials, Refresh, Session, Sessions, Tokens, toSessionId } from "./model.ts";
+import { Session, SessionCreate, SessionRefresh, Sessions, Tokens, toSessionId } from "./model.ts";
 import { oauthRoutes } from "./oauth.ts";
 import { sessionQueries } from "./queries.ts";
 
@@ -16,7 +16,7 @@ export function sessionRoutes(services: Services) {
   const queries = sessionQueries(services);
   const grants = createGrants(services, queries);
 
-  const sessionId = idParameter(Session.properties.id);
+  const sessionId = idParameter({ ...Session.properties.id, minLength: 22, maxLength: 22 });
 
   const underUsers = new Elysia({ prefix: "/users", tags: ["Sessions"] })
     .use(failures)
@@ -32,7 +32,7 @@ export function sessionRoutes(services: Services) {
       {
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: Credentials,
+        body: SessionCreate,
         response: {
           200: Tokens,
           ...problems(
@@ -59,7 +59,7 @@ export function sessionRoutes(services: Services) {
       {
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: Refresh,
+        body: SessionRefresh,
         response: {
           200: Tokens,
           ...problems(...bodyProblems, "invalid_refresh_token", "validation_failed"),

@@ -1,15 +1,15 @@
 /** What goes into and comes out of `/todos`. */
 import { t } from "elysia";
-import { QueryInteger } from "../model/query.ts";
-import { Text } from "../model/text.ts";
+import { Cursor, QueryInteger } from "../model/query.ts";
+import { MULTILINE, NonBlankText } from "../model/text.ts";
 import { header, Id, Instant } from "../model/values.ts";
 
-const contents = Text({
+const contents = NonBlankText({
   description:
     "1 to 1000 characters, not only white space; no control characters but tab and newline.",
   minLength: 1,
   maxLength: 1000,
-  pattern: "^(?=[^]*\\S)([\\t\\n]|[^\\p{Cc}\\p{Cs}])*$",
+  pattern: MULTILINE,
   examples: ["Buy milk"],
 });
 const isDone = t.Boolean({
@@ -23,7 +23,7 @@ const cursor = "2.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
 export const Todo = t.Object(
   {
     id: Id,
-    contents,
+    contents: t.String({ description: "What there is to do.", examples: ["Buy milk"] }),
     is_done: isDone,
     created_at: Instant("When it was added, in UTC (RFC 3339)."),
     updated_at: Instant("When it was last changed, in UTC (RFC 3339)."),
@@ -31,16 +31,16 @@ export const Todo = t.Object(
   { title: "Todo", description: "A todo." },
 );
 
-export const NewTodo = t.Object(
+export const TodoCreate = t.Object(
   // No schema `default`: with one, Elysia copies the body and loses sight of a `__proto__` field.
   { contents, is_done: t.Optional(isDone) },
-  { title: "NewTodo", additionalProperties: false },
+  { title: "TodoCreate", additionalProperties: false },
 );
 
-export const TodoChange = t.Object(
+export const TodoUpdate = t.Object(
   { contents: t.Optional(contents), is_done: t.Optional(isDone) },
   {
-    title: "TodoChange",
+    title: "TodoUpdate",
     description: "contents or is_done, or both, and nothing else.",
     additionalProperties: false,
     minProperties: 1,
@@ -70,12 +70,7 @@ export const TodoQuery = t.Object(
         examples: [50],
       }),
     ),
-    cursor: t.Optional(
-      t.String({
-        description: "A page's `next_cursor`, sent with the same `order` and `is_done`.",
-        examples: [cursor],
-      }),
-    ),
+    cursor: t.Optional(Cursor("A page's `next_cursor`, sent with the same `order` and `is_done`.")),
   },
   { additionalProperties: false },
 );
@@ -105,6 +100,6 @@ export const TodoPage = t.Object(
   },
 );
 
-export type NewTodo = typeof NewTodo.static;
-export type TodoChange = typeof TodoChange.static;
+export type TodoCreate = typeof TodoCreate.static;
+export type TodoUpdate = typeof TodoUpdate.static;
 export type Order = NonNullable<(typeof TodoQuery.static)["order"]>;

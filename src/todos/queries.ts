@@ -3,7 +3,7 @@ import { and, eq, gt, lt, sql } from "drizzle-orm";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import { sessions, todos } from "../database/schema.ts";
 import type { Services } from "../services.ts";
-import type { NewTodo, Order, TodoChange } from "./model.ts";
+import type { Order, TodoCreate, TodoUpdate } from "./model.ts";
 
 export interface PageRequest {
   order: Order;
@@ -92,7 +92,7 @@ export function todoQueries({ database: db, clock }: Services) {
       return live(found).user.todos[0];
     },
 
-    async create(session: SessionRef, { contents, is_done = false }: NewTodo) {
+    async create(session: SessionRef, { contents, is_done = false }: TodoCreate) {
       const now = clock();
       const added = await db.all<{ id: number }>(sql`
         INSERT INTO ${todos} (user_id, contents, is_done, created_at, updated_at)
@@ -103,7 +103,7 @@ export function todoQueries({ database: db, clock }: Services) {
       return { ...live(added[0]), contents, is_done, created_at: moment, updated_at: moment };
     },
 
-    async change(session: SessionRef, todo_id: number, change: TodoChange) {
+    async change(session: SessionRef, todo_id: number, change: TodoUpdate) {
       const now = clock();
       const owner = ownerOf(db, session, now);
       const [found, [todo]] = await db.batch([

@@ -8,7 +8,7 @@ import { bodyProblems, Failure, problems } from "../http/problem.ts";
 import { refuseRepeated } from "../model/query.ts";
 import { Created, idParameter, NoContent, NoQuery, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { NewTodo, type Order, Todo, TodoChange, TodoPage, TodoQuery } from "./model.ts";
+import { type Order, Todo, TodoCreate, TodoPage, TodoQuery, TodoUpdate } from "./model.ts";
 import { todoQueries } from "./queries.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -76,7 +76,7 @@ export function todoRoutes(services: Services) {
         auth: true,
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: NewTodo,
+        body: TodoCreate,
         response: {
           201: Created(Todo, "The todo was added.", "/todos/1"),
           ...problems(...bodyProblems, "unauthorized", "validation_failed"),
@@ -110,7 +110,7 @@ export function todoRoutes(services: Services) {
         auth: true,
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: TodoChange,
+        body: TodoUpdate,
         response: {
           200: Todo,
           ...problems(...bodyProblems, "unauthorized", "todo_not_found", "validation_failed"),

@@ -1,23 +1,23 @@
 /** What goes into and comes out of `/users`. */
 import { t } from "elysia";
-import { Email, NEXT_PASSWORD, NewPassword, Password, Username } from "../model/user.ts";
-import { Id } from "../model/values.ts";
+import { Email, NEXT_PASSWORD, NewPassword, Password, User, Username } from "../model/user.ts";
 
-export const NewUser = (minLength: number) =>
+export const UserCreate = (minLength: number) =>
   t.Object(
     { username: Username, password: NewPassword(minLength), email: t.Optional(Email) },
-    { title: "NewUser", additionalProperties: false },
+    { title: "UserCreate", additionalProperties: false },
   );
 
-export const CreatedUser = t.Object({ id: Id, username: Username }, { title: "CreatedUser" });
+const { id, username } = User.properties;
+export const CreatedUser = t.Object({ id, username }, { title: "CreatedUser" });
 
-export const PasswordChange = (minLength: number) =>
+export const PasswordUpdate = (minLength: number) =>
   t.Object(
     { current_password: Password, new_password: NewPassword(minLength, NEXT_PASSWORD) },
-    { title: "PasswordChange", additionalProperties: false },
+    { title: "PasswordUpdate", additionalProperties: false },
   );
 
-export const PasswordConfirmation = t.Object(
+export const UserDelete = t.Object(
   { password: Password },
-  { title: "PasswordConfirmation", additionalProperties: false },
+  { title: "UserDelete", additionalProperties: false },
 );

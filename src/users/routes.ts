@@ -10,7 +10,7 @@ import { languageOf } from "../mail/language.ts";
 import { User } from "../model/user.ts";
 import { Created, NoContent, NoQuery } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { CreatedUser, NewUser, PasswordChange, PasswordConfirmation } from "./model.ts";
+import { CreatedUser, PasswordUpdate, UserCreate, UserDelete } from "./model.ts";
 import { type PasswordRecord, userQueries } from "./queries.ts";
 
 export function userRoutes(services: Services) {
@@ -45,7 +45,7 @@ export function userRoutes(services: Services) {
       {
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: NewUser(config.passwordMinLength),
+        body: UserCreate(config.passwordMinLength),
         response: {
           201: Created(CreatedUser, "The user was created.", "/users/me"),
           ...problems(...bodyProblems, "username_taken", "validation_failed", "weak_password"),
@@ -84,7 +84,7 @@ export function userRoutes(services: Services) {
         auth: true,
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: PasswordChange(config.passwordMinLength),
+        body: PasswordUpdate(config.passwordMinLength),
         response: {
           204: NoContent,
           ...problems(
@@ -117,7 +117,7 @@ export function userRoutes(services: Services) {
         auth: true,
         parse: ({ request }) => readJson(request),
         query: NoQuery,
-        body: PasswordConfirmation,
+        body: UserDelete,
         response: {
           204: NoContent,
           ...problems(

@@ -18,6 +18,7 @@ import {
 import { PASSWORD, type Service, startService } from "../service.ts";
 import {
   closed,
+  codesOf,
   faultsOf,
   type Operation,
   operationsOf,
@@ -218,6 +219,14 @@ test("every body fits its schema, and has nothing that the schema does not name"
   });
 });
 
+test("every error has a code that the document lists for it", () => {
+  const errors = all().filter(({ status }) => status >= 400);
+  expectNone(errors, (answer) => {
+    const listed = documented(answer);
+    return listed && codesOf(listed).includes(codeOf(answer)) ? "" : codeOf(answer);
+  });
+});
+
 test("every answer has the headers that the document promises, and of those that tell something no other", () => {
   expectNone(all(), (answer) => {
     const headers = Object.entries(documented(answer)?.headers ?? {});
@@ -259,11 +268,8 @@ test("every answer that the document lists can be got", () => {
   );
   const operations = new Set(answers.map(({ operation }) => operation));
   const never = [...operations].flatMap(({ operationId, responses }) =>
-    Object.entries(responses).flatMap(([status, { content }]) => {
-      const codes = Object.values(content ?? {}).flatMap(({ examples }) =>
-        Object.keys(examples ?? {}),
-      );
-      const listed = Number(status) < 400 ? [""] : codes;
+    Object.entries(responses).flatMap(([status, response]) => {
+      const listed = Number(status) < 400 ? [""] : codesOf(response);
       return listed
         .map((code) => `${operationId} ${status} ${code}`)
         .filter((one) => !got.has(one));

@@ -18,7 +18,6 @@ export interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
-  allOf?: Schema[];
 }
 
 export interface Parameter {
@@ -72,22 +71,30 @@ export interface Document {
 export async function readDocument(service: Service): Promise<Document> {
   const document: unknown = await (await service.call("GET", "/swagger/json")).json();
   // A test of its own has the document linted: it is one.
-  return resolved(document, document) as Document;
+  return resolver(document)(document) as Document;
 }
 
-function resolved(value: unknown, document: unknown): unknown {
-  if (Array.isArray(value)) return value.map((each) => resolved(each, document));
-  if (typeof value !== "object" || value === null) return value;
-  if (!("$ref" in value)) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, child]) => [key, resolved(child, document)]),
-    );
+/** Replaces references. All that refer to one thing get one and the same object, so its schema is compiled once. */
+function resolver(document: unknown): (value: unknown) => unknown {
+  const targets = new Map<string, unknown>();
+
+  function resolve(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value !== "object" || value === null) return value;
+    if ("$ref" in value) return targetOf(String(value.$ref));
+    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, resolve(child)]));
   }
-  let target = document;
-  for (const name of String(value.$ref).split("/").slice(1)) {
-    target = Object(target)[name];
+
+  function targetOf(reference: string): unknown {
+    if (!targets.has(reference)) {
+      let target = document;
+      for (const name of reference.split("/").slice(1)) target = Object(target)[name];
+      targets.set(reference, resolve(target));
+    }
+    return targets.get(reference);
   }
-  return resolved(target, document);
+
+  return resolve;
 }
 
 export const operationsOf = ({ paths }: Document): Operation[] =>
@@ -103,8 +110,6 @@ export const operationsOf = ({ paths }: Document): Operation[] =>
 const ajv = new Ajv2020({
   allErrors: true,
   allowUnionTypes: true,
-  // An `allOf` has no type of its own.
-  strictTypes: false,
   formats: { password: true },
 });
 formats.default(ajv);
@@ -120,14 +125,20 @@ export function faultsOf(schema: Schema, value: unknown): string {
 
 /** The same schema, refusing every member that it does not name: JSON Schema lets those pass. */
 export function closed(schema: Schema): Schema {
-  const { properties, items, allOf } = schema;
+  const { properties, items } = schema;
   const members = Object.entries(properties ?? {}).map(([name, member]) => [name, closed(member)]);
   return {
     ...schema,
     ...(properties && { properties: Object.fromEntries(members) }),
     ...(items && { items: closed(items) }),
-    ...((properties || allOf) && { unevaluatedProperties: false }),
+    ...(properties && { additionalProperties: false }),
   };
+}
+
+/** The codes that the document lists for an error. Only a 422 of an operation that takes no values has no examples. */
+export function codesOf({ content = {} }: ResponseObject): string[] {
+  const codes = Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples));
+  return codes.length > 0 ? codes : ["validation_failed"];
 }
 
 /** Every schema of the operation that has a name in the document's words: parameters, fields, and headers. */
@@ -151,10 +162,12 @@ export function namedSchemas(operation: Operation): [name: string, schema: Schem
   ];
 }
 
-function fieldsOf(name: string, { properties, items, allOf }: Schema): [string, Schema][] {
+/** Every schema of a value that a request may hold, as `namedSchemas` has them. */
+export const inputsOf = (operation: Operation): [name: string, schema: Schema][] =>
+  namedSchemas({ ...operation, responses: {} });
+
+function fieldsOf(name: string, { properties, items }: Schema): [string, Schema][] {
   if (items) return fieldsOf(`${name}[]`, items);
-  // The first of an `allOf` is the whole; the others narrow it, and have no fields of their own.
-  if (allOf?.[0]) return fieldsOf(name, allOf[0]);
   return Object.entries(properties ?? {}).flatMap(([field, schema]) => [
     [`${name} .${field}`, schema],
     ...fieldsOf(`${name} .${field}`, schema),

@@ -1,10 +1,13 @@
 /** The OpenAPI document: whole, in order, and with words and examples that are worth reading. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
+import { RE2JS } from "re2js";
+import { catalogue } from "../../src/http/problem.ts";
 import { type Service, startService } from "../service.ts";
 import {
   type Document,
   faultsOf,
+  inputsOf,
   namedSchemas,
   type Operation,
   operationsOf,
@@ -106,10 +109,14 @@ describe("GET /swagger/json", () => {
     const fields = operations.flatMap(namedSchemas);
     expect(fields.length).toBeGreaterThan(200);
     const isWhole = ({ type }: Schema) => type === "object" || type === "array";
+    // Any example would be refused, since a cursor is good for one list of one user.
+    const isCursor = (name: string) => name.endsWith(" ?cursor");
     const bad = fields.flatMap(([name, schema]) => {
       const { description = "", examples = [] } = schema;
       if (!/^\S.*\.$/.test(description)) return [`${name} has no description`];
-      if (examples.length === 0 && !isWhole(schema)) return [`${name} has no example`];
+      if (examples.length === 0 && !isWhole(schema) && !isCursor(name)) {
+        return [`${name} has no example`];
+      }
       const faults = examples.map((example) => faultsOf(schema, example)).join("");
       return faults === "" ? [] : [`${name}: ${faults}`];
     });
@@ -117,22 +124,93 @@ describe("GET /swagger/json", () => {
   });
 
   test("every error has an example for each of its codes, and they fit", () => {
+    const without: string[] = [];
     for (const { operationId, responses } of operations) {
       for (const [status, { content }] of Object.entries(responses)) {
         if (Number(status) < 400) continue;
-        const [{ schema, examples = {} } = { schema: {} }] = Object.values(content ?? {});
-        // The codes of a problem, or of OAuth.
-        const { code, error } = schema.allOf?.[1]?.properties ?? schema.properties ?? {};
-        const codes = (code ?? error)?.enum ?? [(code ?? error)?.const];
-        const told: unknown[] = Object.keys(examples);
-        expect([operationId, status, told]).toEqual([operationId, status, codes]);
-        for (const [name, { value }] of Object.entries(examples)) {
-          expect([operationId, name, faultsOf(schema, value)]).toEqual([operationId, name, ""]);
-          expect(value).toMatchObject(
-            code ? { status: Number(status), code: name } : { error: name },
-          );
+        for (const [type, { schema, examples = {} }] of Object.entries(content ?? {})) {
+          const named = Object.entries(examples);
+          if (named.length === 0) without.push(`${operationId} ${status}`);
+          for (const [name, { value }] of named) {
+            expect([operationId, name, faultsOf(schema, value)]).toEqual([operationId, name, ""]);
+            const isProblem = type === "application/problem+json";
+            expect(value).toMatchObject(
+              isProblem ? { status: Number(status), code: name } : { error: name },
+            );
+          }
         }
       }
+    }
+    // There is no fault to name where no values are taken.
+    const takesNothing = ({ parameters, requestBody, responses }: Operation) =>
+      responses["422"] && !requestBody && parameters.every((parameter) => parameter.in === "path");
+    const noValues = operations.filter(takesNothing).map(({ operationId }) => `${operationId} 422`);
+    expect(without).toEqual(noValues);
+  });
+
+  test("an error's code is an open list, and the schemas of errors have all of them", async () => {
+    const { components } = await (await service.call("GET", "/swagger/json")).json();
+    const { Problem, ValidationProblem } = components.schemas;
+    const listed = [Problem, ValidationProblem].map(({ properties }) => properties.code);
+    expect(listed.map(({ enum: closed }) => closed)).toEqual([undefined, undefined]);
+    const codes = listed.flatMap(({ examples }) => examples);
+    expect(codes.sort()).toEqual(Object.keys(catalogue).sort());
+    expect(ValidationProblem.required).toContain("errors");
+  });
+
+  test("every body refers to a named schema, and none is put together inline", async () => {
+    const source = await (await service.call("GET", "/swagger/json")).text();
+    expect(source).not.toContain('"allOf"');
+    const { paths, components } = JSON.parse(source);
+    const media = mediaOf([paths, components.responses]);
+    expect(media.length).toBeGreaterThan(50);
+    for (const { schema } of media) expect(Object.keys(schema)).toEqual(["$ref"]);
+  });
+
+  test("every text in a request has a maximum length", () => {
+    const texts = operations.flatMap(inputsOf).filter(([, { type, enum: closed }]) => {
+      return [type].flat().includes("string") && !closed;
+    });
+    expect(texts.length).toBeGreaterThan(15);
+    const open = texts.filter(([, { maxLength = 0 }]) => maxLength === 0);
+    expect(open.map(([name]) => name)).toEqual([]);
+  });
+
+  test("every id is a 64-bit integer for clients whose integers have fewer bits", () => {
+    const ids = operations.flatMap(namedSchemas).filter(([name]) => / [?.](\w+_)?id$/.test(name));
+    const integers = ids.filter(([, { type }]) => type === "integer");
+    expect(integers.length).toBeGreaterThan(5);
+    for (const [name, { format }] of integers) expect([name, format]).toEqual([name, "int64"]);
+  });
+
+  test("no schema is named as Go names the constructor of another", async () => {
+    const { components } = await (await service.call("GET", "/swagger/json")).json();
+    const names = Object.keys(components.schemas);
+    expect(names).toContain("Todo");
+    expect(names.filter((name) => names.includes(`New${name}`))).toEqual([]);
+  });
+
+  test("every pattern means the same in ECMAScript and RE2, and uses nothing that others lack", () => {
+    const patterns = new Set(
+      operations.flatMap(inputsOf).flatMap(([, { pattern }]) => pattern ?? []),
+    );
+    expect(patterns.size).toBeGreaterThan(3);
+    // Each of the first 512 code points, and some beyond, alone and after a letter.
+    const characters = [...Array(512).keys(), 0x2028, 0x3000, 0xfeff, 0xffff, 0x1f98a].map((code) =>
+      String.fromCodePoint(code),
+    );
+    const samples = [
+      "",
+      ...characters,
+      ...characters.map((each) => `a${each}`),
+      "mina@example.com",
+    ];
+    for (const pattern of patterns) {
+      // Groups and escapes mean the same everywhere only when they are plain.
+      expect(pattern).not.toMatch(/\(\?|\\(?!x[0-9a-f]{2}|[^\w\s])|\[\^?\]|&&/);
+      const [ours, theirs] = [new RegExp(pattern, "u"), RE2JS.compile(pattern)];
+      const different = samples.filter((each) => ours.test(each) !== theirs.test(each));
+      expect([pattern, different]).toEqual([pattern, []]);
     }
   });
 
@@ -144,9 +222,10 @@ describe("GET /swagger/json", () => {
       const { errors } = Object(examples?.validation_failed?.value);
       if (!errors) continue;
       const [{ pointer, parameter }] = errors;
+      expect([operationId, pointer ?? parameter]).not.toEqual([operationId, ""]);
       const wrong = pointer
         ? { json: { [pointer.slice(1)]: null } }
-        : { query: `?${parameter || "nothing"}=nothing` };
+        : { query: `?${parameter}=nothing` };
       const answer = await call(service, operation, { token, ...wrong });
       expect({ operationId, ...(await answer.json()) }).toMatchObject({ operationId, errors });
     }
@@ -188,4 +267,11 @@ describe("GET /swagger/json", () => {
 async function startFresh() {
   const fresh = await startService();
   return { ...fresh, [Symbol.asyncDispose]: fresh.stop };
+}
+
+/** Every media type object in a part of the document, as it stands: references are not followed. */
+function mediaOf(part: unknown): { schema: object }[] {
+  if (typeof part !== "object" || part === null) return [];
+  if ("content" in part) return Object.values(Object(part.content));
+  return Object.values(part).flatMap(mediaOf);
 }

@@ -99,14 +99,22 @@ describe("an error that nobody foresaw", () => {
 
   test("may be an answer that is not what the contract says, which then goes nowhere", async () => {
     const { token } = await service.user();
-    const json = { contents: CANARY };
-    const created = await service.call("POST", "/todos", { token, json });
-    await run(`UPDATE todos SET contents = '${CANARY}\u0001'`);
-    const path = created.headers.get("location") ?? "";
-    const answer = await service.call("GET", path, { token });
+    for (const contents of [CANARY, "Sweep"]) {
+      await service.call("POST", "/todos", { token, json: { contents } });
+    }
+    await run("UPDATE todos SET contents = x'00' WHERE contents = 'Sweep'");
+    const answer = await service.call("GET", "/todos", { token });
     await expectInternal(answer, /contents/);
     // Nor into the log, which never has what users wrote.
     expect(Bun.inspect(records, { depth: 20 })).not.toContain(CANARY);
+  });
+
+  test("is none of a row from before a rule: what goes out is not held to what may come in", async () => {
+    const { token } = await service.user();
+    await service.call("POST", "/todos", { token, json: { contents: "Sweep" } });
+    await run("UPDATE todos SET contents = ' ' || char(1)");
+    const answer = await service.call("GET", "/todos", { token });
+    expect(await answer.json()).toMatchObject({ todos: [{ contents: " \u0001" }] });
   });
 
   test("is server_error at /token (RFC 6749 has no code for it, so the one of §4.1.2.1)", async () => {

@@ -51,7 +51,8 @@ export function createGenerator(seed: number) {
         return text(letters, length) + domain;
       }
       const length = pick([minLength, minLength + 1, minLength + 7, maxLength]);
-      return text(pick(ALPHABETS), length);
+      // Some may not be white space alone, which the document says in words only.
+      return text(pick(ALPHABETS), length).replace(/^ /, "a");
     }
     const members = Object.entries(properties ?? {})
       .filter(([name]) => required.includes(name) || random() < 0.5)

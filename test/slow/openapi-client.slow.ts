@@ -10,7 +10,6 @@ import { startService } from "../service.ts";
 
 const MODULES = join(import.meta.dir, "../../node_modules");
 
-/** Every status that reading a todo may have is looked at, so nothing is left at the end. */
 const PROGRAM = `
 import createClient from "openapi-fetch";
 import type { components, operations, paths } from "./schema.d.ts";
@@ -39,27 +38,14 @@ const todo: components["schemas"]["Todo"] | undefined = page?.todos[0];
 async function codeOf(id: number): Promise<string> {
   const { data, error } = await client.GET("/todos/{id}", { params: { path: { id } } });
   if (!error) return data.contents;
-  switch (error.code) {
-    case "todo_not_found": {
-      const status: 404 = error.status;
-      return \`\${error.code} \${status}\`;
-    }
-    case "unauthorized":
-    case "misdirected_request":
-    case "validation_failed":
-    case "internal_error":
-    case "unavailable":
-      return error.code;
-    default: {
-      const unhandled: never = error;
-      return unhandled;
-    }
-  }
+  return \`\${error.code} \${error.status}\`;
 }
 
 // @ts-expect-error: no such field
 const misspelt = await client.POST("/todos", { body: { content: "Sweep" } });
-const pointers = misspelt.error?.code === "validation_failed" && misspelt.error.errors;
+const { error: invalid } = misspelt;
+const faults: components["schemas"]["FieldError"][] | undefined =
+  invalid && "errors" in invalid ? invalid.errors : undefined;
 
 console.log(
   JSON.stringify([
@@ -69,7 +55,7 @@ console.log(
     page?.next_cursor,
     await codeOf(added?.id ?? 0),
     await codeOf(404),
-    pointers,
+    faults,
   ]),
 );
 `;

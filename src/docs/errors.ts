@@ -1,0 +1,98 @@
+/** How the document tells errors: one schema for all errors of a kind, and an example for each code. */
+import {
+  type Code,
+  catalogue,
+  type FieldError,
+  isCode,
+  problem,
+  problemSchema,
+} from "../http/problem.ts";
+import { type Reference, refer, type Schema } from "./components.ts";
+
+/** The request id in every example. */
+export const REQUEST_ID = "0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4";
+
+/** What a request to an operation may hold: the body's fields, and the query's parameters. */
+export interface Inputs {
+  fields: Record<string, Schema>;
+  query: { name: string; description: string }[];
+}
+
+export const takesValues = ({ fields, query }: Inputs) =>
+  query.length > 0 || Object.keys(fields).length > 0;
+
+const isValidation = (code: Code) => catalogue[code][0] === 422;
+
+/** The codes that a problem of this schema may have; none when it is the schema of anything else. */
+export const codesOf = ({ properties }: Schema): Code[] =>
+  literalsOf(properties?.code).filter(isCode);
+
+const literalsOf = (schema: Schema = {}): unknown[] =>
+  (schema.anyOf ?? [schema]).flatMap((each) => ("const" in each ? [each.const] : []));
+
+/** The schemas of errors, by title. */
+export type ErrorSchemas = ReturnType<typeof createErrorSchemas>;
+
+/**
+ * A route's schema of an error is narrowed to the codes that the route can give. Here all of them become one, with the
+ * codes as examples and not as an enum: a client generated today can then read a code that is new tomorrow.
+ */
+export function createErrorSchemas() {
+  const kinds = new Map<string, { schema: Schema; member: string; codes: Set<unknown> }>();
+
+  /** @param member what holds the code: `code` in a problem, `error` in OAuth */
+  function add({ title = "", ...schema }: Schema, member: "code" | "error"): Reference {
+    const kind = kinds.get(title) ?? { schema, member, codes: new Set() };
+    for (const code of literalsOf(schema.properties?.[member])) kind.codes.add(code);
+    kinds.set(title, kind);
+    return refer("schemas", title);
+  }
+
+  // All that there are, because some codes belong to no operation, such as a path's that does not exist.
+  const codes = Object.keys(catalogue).filter(isCode);
+  const error = "An error (RFC 9457).";
+  add(
+    { ...problemSchema(codes.filter((code) => !isValidation(code))), description: error },
+    "code",
+  );
+  add({ ...problemSchema(codes.filter(isValidation)), description: error }, "code");
+
+  return {
+    add,
+    /** Each with its title. */
+    all: () =>
+      Array.from(kinds, ([title, { schema, member, codes }]): Schema => {
+        const code = { ...schema.properties?.[member], type: "string", examples: [...codes] };
+        delete code.anyOf;
+        delete code.const;
+        return { ...schema, title, properties: { ...schema.properties, [member]: code } };
+      }),
+  };
+}
+
+/** An example for each code; none for a 422 of an operation that takes no values, because it has no fault to name. */
+export function problemExamples(codes: Code[], inputs: Inputs) {
+  const told = codes.filter((code) => !isValidation(code) || takesValues(inputs));
+  return Object.fromEntries(
+    told.map((code) => {
+      const particulars = isValidation(code) ? { errors: faultsOf(code, inputs) } : {};
+      return [code, { value: problem(code, REQUEST_ID, particulars).body }];
+    }),
+  );
+}
+
+/** What the example of a 422 tells: the fault of the first value, or of the password. */
+function faultsOf(code: Code, { fields, query }: Inputs): FieldError[] {
+  const names = Object.keys(fields);
+  if (code === "weak_password") {
+    const name = names.findLast((each) => each.endsWith("password"));
+    return [{ pointer: `/${name}`, detail: "This is one of the most common passwords." }];
+  }
+  const [name] = names;
+  if (name !== undefined) {
+    return [{ pointer: `/${name}`, detail: fields[name]?.description ?? "" }];
+  }
+  return query
+    .slice(0, 1)
+    .map(({ name, description }) => ({ parameter: name, detail: description }));
+}
