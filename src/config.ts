@@ -26,11 +26,21 @@ export interface Config {
   refreshLeeway: number;
   /** Code points. */
   passwordMinLength: number;
+  /** Passwords that are hashed at once; undefined for as many as there are cores. */
+  hashConcurrency: number | undefined;
+  /** Failed log-ins an hour, from one network. 0 for no limit, as for the two that follow. */
+  failedLogInsPerHour: number;
+  /** Sign-ups an hour, from one network. */
+  signUpsPerHour: number;
+  /** Mails an hour that one network may ask for. */
+  mailsPerHour: number;
   corsOrigins: string[];
   /** How many proxies stand in front, each adding to `X-Forwarded-For`. */
   trustProxy: number;
   /** Seconds. */
   otpTtl: number;
+  /** Seconds. */
+  resetTtl: number;
   /** Seconds between two sends. */
   otpResendAfter: number;
   /** Sends a day, to one address and to one user. */
@@ -47,6 +57,10 @@ export interface Config {
 
 const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Seconds for which a one-time password may be good at most (ASVS 5.0, 6.5.5: ten minutes). */
+const MAX_OTP_TTL = 600;
+const MAX_PER_HOUR = 1_000_000;
 
 /** The settings at fault, each in a line that says what it must be, or what came of it. */
 export class ConfigError extends Error {
@@ -88,12 +102,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     faults.push(`${name} must be ${rule}`);
     return fallback;
   }
-  function integer(name: string, fallback: number, min: number, max: number): number {
+  function integer<T>(name: string, fallback: T, min: number, max: number): number | T {
     const parse = (text: string) => {
       const value = Number(text);
       return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined;
     };
-    return setting(name, fallback, parse, `an integer from ${min} to ${max}`);
+    return setting<number | T>(name, fallback, parse, `an integer from ${min} to ${max}`);
   }
   function choice<const T extends string>(name: string, fallback: T, choices: readonly T[]): T {
     const parse = (text: string) => choices.find((each) => each === text);
@@ -101,7 +115,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   }
   const text = (name: string, fallback: string) => environment[name] || fallback;
 
-  const production = environment.NODE_ENV === "production";
+  // A misspelt "production" must not start with what development allows.
+  const mode = choice("NODE_ENV", "development", ["development", "test", "production"]);
+  const production = mode === "production";
   for (const name of ["JWT_SECRET", "MAIL_URL", "MAIL_FROM"]) {
     if (production && !environment[name]) {
       faults.push(`${name} must be set when NODE_ENV is production`);
@@ -151,9 +167,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     refreshTokenTtl: integer("REFRESH_TOKEN_TTL", 30 * 24 * 3600, 1, 366 * 24 * 3600),
     refreshLeeway: integer("REFRESH_LEEWAY", 10, 0, 60),
     passwordMinLength: integer("PASSWORD_MIN_LENGTH", 8, 8, 64),
+    hashConcurrency: integer("HASH_CONCURRENCY", undefined, 1, 256),
+    failedLogInsPerHour: integer("FAILED_LOG_INS_PER_HOUR", 300, 0, MAX_PER_HOUR),
+    signUpsPerHour: integer("SIGN_UPS_PER_HOUR", 30, 0, MAX_PER_HOUR),
+    mailsPerHour: integer("MAILS_PER_HOUR", 60, 0, MAX_PER_HOUR),
     corsOrigins: setting("CORS_ORIGINS", [], parseOrigins, "origins separated by commas"),
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
-    otpTtl: integer("OTP_TTL", 180, 1, 3600),
+    otpTtl: integer("OTP_TTL", 180, 1, MAX_OTP_TTL),
+    resetTtl: integer("RESET_TTL", 600, 1, MAX_OTP_TTL),
     otpResendAfter: integer("OTP_RESEND_AFTER", 60, 0, 3600),
     otpDailyLimit: integer("OTP_DAILY_LIMIT", 10, 1, 1000),
     mailUrl: setting(

@@ -1,45 +1,49 @@
-/** MACs with the service's secret; with them it seals small texts that go out to a client and come back. */
+/** MACs (HMAC-SHA-256), and texts that go out to a client under such a MAC and come back. */
+import type { Key } from "./keys.ts";
+
+/** The MAC of one or more parts, in order: 43 characters of base64url. */
+export type Mac = (...parts: string[]) => Promise<string>;
+
+export function createMac(key: Key): Mac {
+  const imported = importKey(key);
+  return async (...parts) => {
+    const mac = await crypto.subtle.sign("HMAC", await imported, message(parts));
+    return toBase64url(new Uint8Array(mac));
+  };
+}
 
 export interface Seal {
-  /** The MAC of `text` in this `context`: 43 characters of base64url. */
-  sign(context: string, text: string): Promise<string>;
-  /** `text` with a MAC that holds for this `context` alone. `text` must not contain a dot. */
+  /** `text` with a MAC that holds in this `context` alone. `text` must not contain a dot. */
   close(context: string, text: string): Promise<string>;
   /** The text of something closed in the same context; undefined for anything else. */
   open(context: string, sealed: string): Promise<string | undefined>;
 }
 
-/** @param secret the key of the HMAC-SHA-256, at least 32 bytes */
-export function createSeal(secret: string): Seal {
-  const encoder = new TextEncoder();
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, [
-    "sign",
-    "verify",
-  ]);
-  // The line break can't stand in a JWT, which the same secret signs.
-  const message = (context: string, text: string) => encoder.encode(`${context}\n${text}`);
-  const seal: Seal = {
-    async sign(context, text) {
-      const mac = await crypto.subtle.sign("HMAC", await key, message(context, text));
-      return toBase64url(new Uint8Array(mac));
-    },
+export function createSeal(key: Key): Seal {
+  const imported = importKey(key);
+  const mac = createMac(key);
+  return {
     async close(context, text) {
-      return `${text}.${await seal.sign(context, text)}`;
+      return `${text}.${await mac(context, text)}`;
     },
     async open(context, sealed) {
-      const [text, mac, ...rest] = sealed.split(".");
-      if (text === undefined || mac === undefined || rest.length > 0) return undefined;
-      if (!/^[\w-]{43}$/.test(mac)) return undefined;
-      const bytes = Uint8Array.fromBase64(mac, { alphabet: "base64url" });
-      // The last character has two bits to spare: only one of its four spellings is ours.
-      if (toBase64url(bytes) !== mac) return undefined;
-      const isOurs = await crypto.subtle.verify("HMAC", await key, bytes, message(context, text));
-      return isOurs ? text : undefined;
+      const [text, tag, ...rest] = sealed.split(".");
+      if (text === undefined || tag === undefined || rest.length > 0) return undefined;
+      if (!/^[\w-]{43}$/.test(tag)) return undefined;
+      const bytes = Uint8Array.fromBase64(tag, { alphabet: "base64url" });
+      // The last character has two bits to spare. Only one of its four spellings is ours.
+      if (toBase64url(bytes) !== tag) return undefined;
+      const signed = message([context, text]);
+      return (await crypto.subtle.verify("HMAC", await imported, bytes, signed)) ? text : undefined;
     },
   };
-  return seal;
 }
+
+const importKey = (key: Key) =>
+  crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+
+/** As JSON, so that no two lists of parts are the same bytes. */
+const message = (parts: string[]) => new TextEncoder().encode(JSON.stringify(parts));
 
 /** base64url without padding (RFC 4648 §5). */
 export const toBase64url = (bytes: Uint8Array) =>

@@ -13,10 +13,11 @@ import type { Config } from "./config.ts";
 import type { Database } from "./database/drizzle.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
+import { deriveKey } from "./keys.ts";
 import { createOutbox, type Outbox } from "./mail/outbox.ts";
 import type { Transport } from "./mail/transport.ts";
 import { createOneTimePasswords, type OneTimePasswords } from "./otp/one-time-passwords.ts";
-import { createSeal, type Seal } from "./seal.ts";
+import { createMac, createSeal, type Seal } from "./seal.ts";
 
 /** What the service needs of the runtime and the machine that it is on. */
 export interface Platform {
@@ -52,8 +53,10 @@ export interface ServiceOptions {
   argon2Parameters?: Argon2Parameters;
 }
 
-/** Passwords that may wait to be hashed, per core. It is about one second's work. */
-const HASH_QUEUE = 50;
+/** Passwords that may wait to be hashed, for each that is hashed at the same time. It is about one second's work. */
+const HASHES_WAITING = 50;
+/** Of them, those that one client may have there. */
+const HASHES_WAITING_PER_CLIENT = 8;
 
 /**
  * Opens the database and puts the services together.
@@ -66,24 +69,34 @@ export async function createServices(
 ): Promise<Services> {
   const database = await platform.openDatabase(config);
   const secret = config.jwtSecret ?? platform.keptSecret(config);
-  const cores = navigator.hardwareConcurrency;
-  const seal = createSeal(secret);
+  const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
   return {
     config,
     database,
     hasher: createHasher({
       argon2: platform.argon2,
       parameters: argon2Parameters,
-      concurrency: cores,
-      queue: HASH_QUEUE * cores,
+      queue: {
+        concurrency,
+        waiting: HASHES_WAITING * concurrency,
+        waitingPerClient: HASHES_WAITING_PER_CLIENT,
+      },
     }),
     throttle: createThrottle(database),
     tokens: createTokenSigner(
-      { secret, issuer: config.jwtIssuer, audience: config.jwtAudience },
+      {
+        key: await deriveKey(secret, "tokens"),
+        issuer: config.jwtIssuer,
+        audience: config.jwtAudience,
+      },
       clock,
     ),
-    seal,
-    otp: createOneTimePasswords(database, seal, config),
+    seal: createSeal(await deriveKey(secret, "cursors")),
+    otp: createOneTimePasswords(
+      database,
+      createMac(await deriveKey(secret, "one-time passwords")),
+      config,
+    ),
     outbox: createOutbox({ database, clock, transport: platform.openTransport(config) }),
     clock,
     drain: createDrain(),

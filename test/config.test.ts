@@ -77,7 +77,12 @@ describe("defaults", () => {
       refreshTokenTtl: 30 * 24 * 3600,
       refreshLeeway: 10,
       passwordMinLength: 8,
+      hashConcurrency: undefined,
+      failedLogInsPerHour: 300,
+      signUpsPerHour: 30,
+      mailsPerHour: 60,
       otpTtl: 180,
+      resetTtl: 600,
       otpResendAfter: 60,
       otpDailyLimit: 10,
       corsOrigins: [],
@@ -106,7 +111,7 @@ describe("faults", () => {
   /** Bad, whatever the setting, but for those that take any text. */
   const allWrong = Object.fromEntries(
     namesRead()
-      .filter((name) => !["NODE_ENV", "HOST", "JWT_ISSUER", "JWT_AUDIENCE"].includes(name))
+      .filter((name) => !["HOST", "JWT_ISSUER", "JWT_AUDIENCE"].includes(name))
       .map((name) => [name, `\t${CANARY}`]),
   );
 
@@ -115,7 +120,7 @@ describe("faults", () => {
     const named = faults.map((fault) => fault.split(" ")[0] ?? "");
     expect(named.toSorted()).toEqual(Object.keys(allWrong).toSorted());
     expect(faults.join("\n")).not.toContain(CANARY);
-    expect(() => readConfig(allWrong)).toThrow(/^Configuration: PORT must be an integer/);
+    expect(() => readConfig(allWrong)).toThrow(/^Configuration: NODE_ENV must be one of/);
   });
 
   const integers = faultsOf(allWrong).flatMap((fault) => {
@@ -132,7 +137,12 @@ describe("faults", () => {
       ["REFRESH_LEEWAY", 0, 60],
       ["PASSWORD_MIN_LENGTH", 8, 64],
       ["TRUST_PROXY", 0, 10],
-      ["OTP_TTL", 1, 3600],
+      ["HASH_CONCURRENCY", 1, 256],
+      ["FAILED_LOG_INS_PER_HOUR", 0, 1_000_000],
+      ["SIGN_UPS_PER_HOUR", 0, 1_000_000],
+      ["MAILS_PER_HOUR", 0, 1_000_000],
+      ["OTP_TTL", 1, 600],
+      ["RESET_TTL", 1, 600],
       ["OTP_RESEND_AFTER", 0, 3600],
       ["OTP_DAILY_LIMIT", 1, 1000],
       ["SHUTDOWN_TIMEOUT", 1, 300],
@@ -188,6 +198,11 @@ describe("faults", () => {
         "Todos\r\nBcc: b@example.com <a@example.com>",
         "a@example.com\n",
       ],
+    ],
+    [
+      "NODE_ENV",
+      ["development", "test"],
+      ["prod", "Production", "production ", "staging", "production,test"],
     ],
     ["LOG_FORMAT", ["json", "pretty", "auto"], ["JSON", "text", "json,pretty"]],
     ["LOG_LEVEL", ["debug", "info", "warning", "error"], ["warn", "INFO", "0"]],

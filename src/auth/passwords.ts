@@ -1,5 +1,5 @@
-/** Hashes and verifies passwords with Argon2id, and never runs more hashes at once than it was told. */
-import { Failure } from "../http/problem.ts";
+/** Hashes and verifies passwords with Argon2id, a few at once, with a fair share of the processor for each client. */
+import { type FairQueueOptions, fairQueue } from "./fair-queue.ts";
 
 export interface Argon2Parameters {
   /** KiB. */
@@ -26,14 +26,16 @@ export const ARGON2_PARAMETERS: Argon2Parameters = {
 export interface Hasher {
   /**
    * An Argon2id hash in PHC string format.
+   * @param client whose turn it takes: the network that a request comes from
    * @throws Failure `unavailable` when too many passwords wait already
    */
-  hash(password: string): Promise<string>;
+  hash(password: string, client: string): Promise<string>;
   /**
    * Whether `password` fits `passwordHash`. Without a hash (an unknown user) it takes the same time and is false.
+   * @param client as for `hash`
    * @throws Failure `unavailable` when too many passwords wait already
    */
-  verify(passwordHash: string | undefined, password: string): Promise<boolean>;
+  verify(passwordHash: string | undefined, password: string, client: string): Promise<boolean>;
   /** Whether a hash was made with other parameters than a new one would be. */
   isOutdated(passwordHash: string): boolean;
 }
@@ -41,42 +43,20 @@ export interface Hasher {
 export interface HasherOptions {
   argon2: Argon2;
   parameters: Argon2Parameters;
-  /** Hashes at once. More than there are cores gains nothing and starves the event loop. */
-  concurrency: number;
-  /** Passwords that may wait for their turn. The next one is refused. */
-  queue: number;
+  /** How many passwords are hashed at once, and how many may wait. More at once than there are cores gains nothing. */
+  queue: FairQueueOptions;
 }
 
-export function createHasher({ argon2, parameters, concurrency, queue }: HasherOptions): Hasher {
-  const takeTurn = limit(concurrency, queue);
+export function createHasher({ argon2, parameters, queue }: HasherOptions): Hasher {
+  const takeTurn = fairQueue(queue);
   const { memoryCost, timeCost, parallelism } = parameters;
   const prefix = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$`;
-  // What an unknown user's password is verified against: a salt and a tag of zeros, which no password gives.
-  // It costs what any verification costs.
+  // For unknown users: a salt and a tag of zeros, which no password gives. Verifying it costs as much as any other.
   const dummy = `${prefix}${"A".repeat(22)}$${"A".repeat(43)}`;
   return {
-    hash: (password) => takeTurn(() => argon2.hash(password, parameters)),
-    verify: (passwordHash = dummy, password) =>
-      takeTurn(() => argon2.verify(passwordHash, password)),
+    hash: (password, client) => takeTurn(client, () => argon2.hash(password, parameters)),
+    verify: (passwordHash = dummy, password, client) =>
+      takeTurn(client, () => argon2.verify(passwordHash, password)),
     isOutdated: (passwordHash) => !passwordHash.startsWith(prefix),
-  };
-}
-
-/** Runs at most `concurrency` tasks at once, first come first served, and refuses beyond `queue` waiting ones. */
-function limit(concurrency: number, queue: number) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async <T>(task: () => Promise<T>): Promise<T> => {
-    if (running < concurrency) running++;
-    else if (waiting.length >= queue) throw new Failure("unavailable");
-    // A task that ends hands its place to the first in the queue, so a newcomer cannot overtake it.
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
   };
 }

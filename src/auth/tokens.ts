@@ -5,12 +5,13 @@
 import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
+import type { Key } from "../keys.ts";
 import { toBase64url } from "../seal.ts";
 import type { SessionRef } from "./live-session.ts";
 
 export interface TokenOptions {
-  /** The HS256 key, at least 32 bytes (RFC 7518 §3.2). */
-  secret: string;
+  /** Signs by HS256 (RFC 7518 §3.2). */
+  key: Key;
   issuer: string;
   audience: string;
 }
@@ -28,7 +29,7 @@ export type TokenSigner = ReturnType<typeof createTokenSigner>;
 
 export function createTokenSigner(options: TokenOptions, clock: Clock) {
   const shared = {
-    secret: options.secret,
+    secret: options.key,
     alg: "HS256",
     iss: options.issuer,
     aud: options.audience,

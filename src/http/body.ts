@@ -3,6 +3,8 @@ import { Failure } from "./problem.ts";
 
 /** Bytes. */
 const MAX_BODY = 64 * 1024;
+/** Pieces that a body may come in. Each costs the runtime far more than its bytes, were there but one. */
+const MAX_PIECES = 1024;
 const MAX_DEPTH = 32;
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
@@ -66,23 +68,40 @@ async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Arra
   if (!mediaType.test(type ?? "") || request.headers.has("content-encoding")) {
     throw new Failure("unsupported_media_type");
   }
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
+  const body = createBuffer();
   const reader = request.body?.getReader();
-  for (;;) {
-    const { value: chunk } = (await reader?.read().catch(refuseBroken)) ?? {};
-    if (chunk === undefined) return new Uint8Array(await new Blob(chunks).arrayBuffer());
-    size += chunk.byteLength;
-    if (size > MAX_BODY) {
-      // Not awaited, as leaving a `for await` would: on Bun it may never settle.
+  for (let pieces = 1; ; pieces++) {
+    const { value: piece } = (await reader?.read().catch(refuseBroken)) ?? {};
+    if (piece === undefined) return body.bytes();
+    if (pieces > MAX_PIECES || body.size() + piece.byteLength > MAX_BODY) {
+      // Not awaited: on Bun it may never settle.
       reader?.cancel().catch(() => {});
       throw new Failure("body_too_large");
     }
-    chunks.push(chunk);
+    body.append(piece);
   }
 }
 
-/** The client has gone away in the midst of it. */
+/** Bytes in a row. It copies each piece, since a piece of one byte may keep a whole page of the runtime's alive. */
+function createBuffer() {
+  let buffer = new Uint8Array(1024);
+  let size = 0;
+  return {
+    size: () => size,
+    append(piece: Uint8Array): void {
+      if (size + piece.byteLength > buffer.length) {
+        const larger = new Uint8Array(Math.max(2 * buffer.length, size + piece.byteLength));
+        larger.set(buffer);
+        buffer = larger;
+      }
+      buffer.set(piece, size);
+      size += piece.byteLength;
+    },
+    bytes: () => buffer.subarray(0, size),
+  };
+}
+
+/** The client has gone away before the end of it. */
 function refuseBroken(cause: unknown): never {
   throw new Failure("malformed_body", {}, { cause });
 }

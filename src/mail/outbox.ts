@@ -203,4 +203,11 @@ const isOver = (mail: Claimed, now: number) => Date.parse(mail.expires_at) <= no
 
 /** Without the message: a server's answer repeats the address. */
 const reasonOf = ({ name, code, originalCode, responseCode }: SendError) =>
-  [code ?? name, originalCode, responseCode].filter((part) => part !== undefined).join(" ");
+  [code ?? name, originalCode, responseCode, EXPLANATIONS.get(code ?? "")]
+    .filter((part) => part !== undefined)
+    .join(" ");
+
+/** What whoever runs the service should know of a code. */
+const EXPLANATIONS = new Map([
+  ["ETLS", "(the mail server gives no TLS, without which nothing is sent: see MAIL_URL)"],
+]);

@@ -1,6 +1,6 @@
 /** Hands mails to an SMTP server. */
 import { createTransport } from "nodemailer";
-import { CONCURRENCY, SEND_TIMEOUT, type Transport } from "./transport.ts";
+import { CONCURRENCY, SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
 /**
  * Milliseconds. A server may check a mail for spam before it answers, and one that is given up too early comes
@@ -13,19 +13,32 @@ const TIMEOUTS = {
   socketTimeout: 20_000,
 };
 
+/** Hosts that a mail reaches without leaving the machine. */
+const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/i;
+
 /**
- * @param url `smtp://user:password@host:port`, with STARTTLS if the server offers it, or `smtps://…`, with TLS from
- *   the start. Its query may hold nodemailer's options (https://nodemailer.com/smtp), which go before those here:
- *   `requireTLS=true` refuses a server without STARTTLS, `tls.ca=…` trusts a certificate of one's own,
+ * Whether a mail may only go out after STARTTLS, when the URL leaves that open. Otherwise whoever sits between could
+ * leave it out of the server's greeting and read the credentials and one-time passwords (RFC 8314 §3).
+ */
+function needsStartTls(url: string): boolean {
+  const { protocol, hostname, searchParams } = new URL(url);
+  return protocol === "smtp:" && !searchParams.has("requireTLS") && !LOOPBACK.test(hostname);
+}
+
+/**
+ * @param url `smtp://user:password@host:port`, with STARTTLS, or `smtps://…`, with TLS from the start. Its query may
+ *   hold nodemailer's options (https://nodemailer.com/smtp), which go before those here: `requireTLS=false` takes a
+ *   server without STARTTLS (on loopback that is the default), `tls.ca=…` trusts a certificate of one's own,
  *   `tls.rejectUnauthorized=false` trusts any, `socketTimeout=…` and the like change the time limits.
  * @param from see `openTransport`
  */
 export function openSmtp(url: string, from: string): Transport {
   const mailer = createTransport({
     url,
+    ...(needsStartTls(url) && { requireTLS: true }),
     pool: true,
     maxConnections: CONCURRENCY,
-    // A connection that dies gets one more try, since it may have been idle for long. Beyond that, the outbox retries.
+    // A connection may have been idle for long. If it dies, the mail gets another one. Beyond that, the outbox retries.
     maxRequeues: 1,
     idleTimeout: 30_000,
     ...TIMEOUTS,
@@ -35,7 +48,7 @@ export function openSmtp(url: string, from: string): Transport {
   });
   return {
     async send({ to, subject, text, html }) {
-      await mailer.sendMail({
+      const sending = mailer.sendMail({
         from,
         // As a string it would be parsed, and might come out as several addresses.
         to: { name: "", address: to },
@@ -44,8 +57,13 @@ export function openSmtp(url: string, from: string): Transport {
         html,
         // RFC 3834 §5: no "out of office" in reply.
         headers: { "Auto-Submitted": "auto-generated" },
-        // The time limits begin anew with every byte that the server sends; this one doesn't.
+        // The other time limits begin anew with every byte that the server sends. This one does not.
         signal: AbortSignal.timeout(SEND_TIMEOUT),
+      });
+      await sending.catch((error: SendError) => {
+        // The server's refusal of STARTTLS says nothing about this mail: it can wait until the server is put right.
+        if (error.code === "ETLS") error.permanent = false;
+        throw error;
       });
     },
     close: () => mailer.close(),

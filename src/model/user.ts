@@ -1,4 +1,4 @@
-/** The user, and the values that several features take: names, passwords and e-mail addresses. */
+/** The user, and the values that several features take: names and passwords. */
 import { t } from "elysia";
 import { Text } from "./text.ts";
 import { Id, Instant } from "./values.ts";
@@ -10,18 +10,6 @@ export const Username = Text({
   maxLength: 32,
   pattern: "^[A-Za-z0-9][A-Za-z0-9._\\-]*$",
   examples: ["mina"],
-});
-
-/** One plain address: an HTML `<input type=email>` would take it, and no header or second recipient fits in. */
-export const Email = Text({
-  description: "One plain e-mail address of at most 254 characters; compared in lower case.",
-  minLength: 3,
-  maxLength: 254,
-  pattern:
-    "^[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+)*" +
-    "@([A-Za-z0-9]([A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z0-9]([A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?$",
-  format: "email",
-  examples: ["mina@example.com"],
 });
 
 /** A password that is compared with a stored one. It may be short, because the minimum may have changed since. */

@@ -1,7 +1,8 @@
 /** What goes into and comes out of the routes for one-time passwords. */
 import { t } from "elysia";
+import { Email } from "../model/email.ts";
 import { Text } from "../model/text.ts";
-import { Email, NEXT_PASSWORD, NewPassword } from "../model/user.ts";
+import { NEXT_PASSWORD, NewPassword } from "../model/user.ts";
 import { Integer } from "../model/values.ts";
 
 const Otp = Text({

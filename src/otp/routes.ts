@@ -3,6 +3,8 @@ import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
 import { readJson } from "../http/body.ts";
+import { networkOf } from "../http/client-ip.ts";
+import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
 import { languageOf } from "../mail/language.ts";
@@ -88,14 +90,14 @@ export function otpRoutes(services: Services) {
     )
     .post(
       "/password/reset",
-      async ({ body: { otp, new_password, ...body }, status, fail }) => {
+      async ({ body: { otp, new_password, ...body }, request, status, fail }) => {
         refuseCommonPassword(new_password, "/new_password");
         const email = body.email.toLowerCase();
         const user = await queries.judgeReset(email, otp);
         if (!user) return fail("invalid_otp");
         // Whose name that is, only who has the one-time password may learn.
         refuseNameInPassword(new_password, user.username, "/new_password");
-        const newHash = await hasher.hash(new_password);
+        const newHash = await hasher.hash(new_password, networkOf(exchangeOf(request).ip));
         return (await queries.reset(user, email, otp, newHash))
           ? status(204, undefined)
           : fail("invalid_otp");

@@ -1,4 +1,5 @@
 /** The two ways to get tokens, a password and a refresh token: for `/users/log-in` and `/token` alike. */
+import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import type { Services } from "../services.ts";
 import type { Tokens } from "./model.ts";
@@ -32,15 +33,16 @@ export function createGrants({ config, clock, hasher, tokens }: Services, querie
     password: string,
   ): Promise<Tokens | undefined> {
     const { ip } = exchangeOf(request);
+    const network = networkOf(ip);
     const attempt = { account: username.toLowerCase(), ip };
     const user = await queries.named(attempt);
-    const isRight = await hasher.verify(user?.password_hash, password);
+    const isRight = await hasher.verify(user?.password_hash, password, network);
     if (!user || !isRight) {
       await queries.fail(attempt);
       return undefined;
     }
     const renewedHash = hasher.isOutdated(user.password_hash)
-      ? await hasher.hash(password)
+      ? await hasher.hash(password, network)
       : undefined;
     const user_agent = request.headers.get("user-agent")?.slice(0, USER_AGENT_LENGTH) || null;
     const session = await queries.begin(user, attempt, { user_agent, ip }, renewedHash);

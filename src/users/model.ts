@@ -1,6 +1,7 @@
 /** What goes into and comes out of `/users`. */
 import { t } from "elysia";
-import { Email, NEXT_PASSWORD, NewPassword, Password, User, Username } from "../model/user.ts";
+import { Email } from "../model/email.ts";
+import { NEXT_PASSWORD, NewPassword, Password, User, Username } from "../model/user.ts";
 
 export const UserCreate = (minLength: number) =>
   t.Object(

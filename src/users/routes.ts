@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
 import { readJson } from "../http/body.ts";
+import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
@@ -19,7 +20,7 @@ export function userRoutes(services: Services) {
 
   /** Whether it is the user's password; one that is not is counted. */
   async function isRight(password: string, user: PasswordRecord, ip: string | null) {
-    if (await hasher.verify(user.password_hash, password)) return true;
+    if (await hasher.verify(user.password_hash, password, networkOf(ip))) return true;
     await queries.fail({ account: user.username_key, ip });
     return false;
   }
@@ -32,7 +33,7 @@ export function userRoutes(services: Services) {
       async ({ body: { username, password, email }, request, set, status, fail }) => {
         refuseCommonPassword(password, "/password");
         refuseNameInPassword(password, username, "/password");
-        const hash = await hasher.hash(password);
+        const hash = await hasher.hash(password, networkOf(exchangeOf(request).ip));
         const language = languageOf(request.headers.get("accept-language"));
         const user = email
           ? await queries.createWithEmail(username, hash, email.toLowerCase(), language)
@@ -75,7 +76,7 @@ export function userRoutes(services: Services) {
         const record = await queries.passwordRecord(session, ip);
         refuseNameInPassword(new_password, record.username, "/new_password");
         if (!(await isRight(current_password, record, ip))) return fail("wrong_password");
-        const newHash = await hasher.hash(new_password);
+        const newHash = await hasher.hash(new_password, networkOf(ip));
         return (await queries.changePassword(session, record, newHash, ip))
           ? status(204, undefined)
           : fail("wrong_password");

@@ -47,7 +47,8 @@ export function createGenerator(seed: number) {
       const [letters = ""] = ALPHABETS;
       if (format === "email") {
         const domain = "@example.com";
-        const length = pick([10, 11, 12, maxLength - domain.length]);
+        // RFC 5321 §4.5.3.1.1: at most 64 before the @.
+        const length = pick([10, 11, 12, 64]);
         return text(letters, length) + domain;
       }
       const length = pick([minLength, minLength + 1, minLength + 7, maxLength]);

@@ -212,6 +212,23 @@ describe("failures", () => {
     expectNothingSecretLogged();
   });
 
+  test("a server without STARTTLS lets the mail wait, and the log says why", async () => {
+    await using smtp = await startSmtp();
+    await put();
+    const url = smtp.url.replace("localhost", "0.0.0.0");
+    await sendDue(openSmtp(url));
+    expect(smtp.asked).toEqual([]);
+    expect(await rows()).toMatchObject([{ attempts: 1, next_attempt_at: instant(5) }]);
+    expect(logged).toMatchObject([
+      { level: "info", properties: { outbox_id: 1, reason: expect.stringMatching(/\bTLS\b/) } },
+    ]);
+    expectNothingSecretLogged();
+    // Whoever runs it has put the server right.
+    now += 5 * SECOND;
+    await sendDue(openSmtp(smtp.url));
+    expect(smtp.received).toHaveLength(1);
+  });
+
   test("one that is refused keeps no other from being sent", async () => {
     await using smtp = await startSmtp({
       refusal: (address) => (address.startsWith("ann-3@") ? 450 : undefined),

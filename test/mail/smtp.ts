@@ -123,7 +123,7 @@ async function startTcp(onConnection: (socket: Socket) => void) {
 }
 
 async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // `as`: it listens on TCP, so its address is neither null nor a path.
   return (server.address() as AddressInfo).port;
 }

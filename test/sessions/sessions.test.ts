@@ -390,8 +390,9 @@ test("the lifetimes are settings", async () => {
 
 describe("refresh", () => {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const otherSecret = "another secret, and long enough too";
   const foreign = createTokenSigner(
-    { secret: "another secret, and long enough too", issuer: "todos", audience: "todos" },
+    { key: new TextEncoder().encode(otherSecret), issuer: "todos", audience: "todos" },
     Date.now,
   );
 

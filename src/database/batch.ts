@@ -1,0 +1,31 @@
+/** Runs several statements as one transaction and one round trip, and gives each result under a name. */
+import type { BatchItem } from "drizzle-orm/batch";
+import type { Database } from "./drizzle.ts";
+
+/** A statement of Drizzle's, not run yet. */
+export type Statement = BatchItem<"sqlite">;
+
+/** Statements to be run together, in the order in which they stand here: single ones, and lists of them. */
+export type Statements = Record<string, Statement | readonly Statement[]>;
+
+type ResultOf<S> = S extends Statement ? S["_"]["result"] : unknown[];
+
+/** What each of the statements gives, under its name. */
+export type Results<S extends Statements> = { [Name in keyof S]: ResultOf<S[Name]> };
+
+/** Runs them in one transaction: all of them hold, or none does. */
+export async function batch<S extends Statements>(
+  db: Database,
+  statements: S,
+): Promise<Results<S>> {
+  const entries = Object.entries(statements);
+  const [first, ...rest] = entries.flatMap(([, each]) => each);
+  if (first === undefined) throw new Error("A batch needs a statement");
+  const results: unknown[] = await db.batch([first, ...rest]);
+  const named = entries.map(([name, each]) => [
+    name,
+    Array.isArray(each) ? results.splice(0, each.length) : results.shift(),
+  ]);
+  // `fromEntries` forgets which name has which type; `Results` says it.
+  return Object.fromEntries(named) as Results<S>;
+}

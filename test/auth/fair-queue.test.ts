@@ -1,0 +1,93 @@
+/** The queue for password hashes: who gets the next turn, and who is refused one. */
+import { describe, expect, test } from "bun:test";
+import { fairQueue } from "../../src/auth/fair-queue.ts";
+import { Failure } from "../../src/http/problem.ts";
+
+/** A queue whose tasks end when the test says so, and what has begun in it so far. */
+function open(options: { concurrency: number; waitingPerClient: number; waiting: number }) {
+  const run = fairQueue(options);
+  const begun: string[] = [];
+  const running: (() => void)[] = [];
+  return {
+    begun,
+    /** A task named by its client and a number; resolves to whether it got its turn. */
+    add(client: string, number: number): Promise<boolean> {
+      const task = () => {
+        begun.push(`${client}${number}`);
+        return new Promise<boolean>((resolve) => running.push(() => resolve(true)));
+      };
+      return run(client, task).catch((error) => {
+        expect(error).toBeInstanceOf(Failure);
+        expect(error.code).toBe("unavailable");
+        return false;
+      });
+    },
+    /** Ends the task that has run longest, and lets what follows from it happen. */
+    async endOne(): Promise<void> {
+      running.shift()?.();
+      await Bun.sleep(0);
+    },
+  };
+}
+
+const options = { concurrency: 2, waitingPerClient: 8, waiting: 100 };
+
+describe("the queue", () => {
+  test("runs as many at once as it was told, and the next when one ends", async () => {
+    const queue = open(options);
+    for (let i = 0; i < 5; i++) void queue.add("a", i);
+    expect(queue.begun).toEqual(["a0", "a1"]);
+    await queue.endOne();
+    expect(queue.begun).toEqual(["a0", "a1", "a2"]);
+    for (let i = 0; i < 4; i++) await queue.endOne();
+    expect(queue.begun).toHaveLength(5);
+    // Nothing is left over: two places are free again.
+    for (let i = 5; i < 8; i++) void queue.add("a", i);
+    expect(queue.begun).toHaveLength(7);
+  });
+
+  test("gives clients their turns one after the other, however many tasks each has", async () => {
+    const queue = open({ ...options, concurrency: 1 });
+    for (let i = 0; i < 9; i++) void queue.add("a", i);
+    void queue.add("b", 0);
+    void queue.add("b", 1);
+    void queue.add("c", 0);
+    for (let i = 0; i < 6; i++) await queue.endOne();
+    expect(queue.begun).toEqual(["a0", "a1", "b0", "c0", "a2", "b1", "a3"]);
+  });
+
+  test("lets eight of one client wait and refuses the next, but not another client's", async () => {
+    const queue = open(options);
+    const added = Array.from({ length: 11 }, (_, i) => queue.add("a", i));
+    expect(await added[10]).toBe(false);
+    const other = queue.add("b", 0);
+    for (let i = 0; i < 11; i++) await queue.endOne();
+    expect(await Promise.all(added.slice(0, 10))).toEqual(Array(10).fill(true));
+    expect(await other).toBe(true);
+  });
+
+  test("refuses those who have most when it is full, so that a newcomer has a place", async () => {
+    const queue = open({ concurrency: 1, waitingPerClient: 3, waiting: 4 });
+    void queue.add("running", 0);
+    const many = [0, 1, 2].map((i) => queue.add("many", i));
+    const few = queue.add("few", 0);
+    const newcomer = queue.add("newcomer", 0);
+    expect(await many[2]).toBe(false);
+    // Who has one already waits for it, and takes nobody else's.
+    expect(await queue.add("few", 1)).toBe(false);
+    const last = queue.add("last", 0);
+    expect(await many[1]).toBe(false);
+    // Now each has one, and nobody has one to give.
+    expect(await queue.add("late", 0)).toBe(false);
+    for (let i = 0; i < 5; i++) await queue.endOne();
+    expect(await Promise.all([many[0], few, newcomer, last])).toEqual([true, true, true, true]);
+  });
+
+  test("goes on after a task that fails", async () => {
+    const run = fairQueue({ ...options, concurrency: 1 });
+    const failing = run("a", () => Promise.reject(new Error("no")));
+    const next = run("a", async () => "yes");
+    await expect(failing).rejects.toThrow("no");
+    expect(await next).toBe("yes");
+  });
+});
