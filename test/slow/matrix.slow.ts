@@ -15,7 +15,10 @@ const ONLY_WITHIN: Record<string, string> = {
   "http/document.test.ts": "stops the database and drains, to get every answer of the document",
   "http/failures.test.ts": "breaks tables and drains; see cluster.slow.ts",
   "sessions/throttle.test.ts": "moves the clock",
+  "todos/due.test.ts": "calls functions, and no service; see dates.slow.ts",
   "todos/query-plan.test.ts": "asks the file for its query plans",
+  "todos/repeat.test.ts": "calls functions, and no service; see dates.slow.ts",
+  "todos/search.test.ts": "calls functions, and no service; see dates.slow.ts",
 };
 
 /** Tests in the other files. */
