@@ -3,7 +3,8 @@ import { Elysia } from "elysia";
 import { docs } from "./docs/routes.ts";
 import { health } from "./health/routes.ts";
 import { failures } from "./http/failures.ts";
-import { front, type Handle } from "./http/front.ts";
+import { around, entrance, type Handle, unrouted } from "./http/front.ts";
+import { refuseUndeclared } from "./http/strict.ts";
 import { otpRoutes } from "./otp/routes.ts";
 import type { Services } from "./services.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
@@ -11,22 +12,37 @@ import { todoRoutes } from "./todos/routes.ts";
 import { userRoutes } from "./users/routes.ts";
 
 /**
+ * How every part of the app is set up. Nothing may be stripped or filled in before a 422 is told; `/todos/` is not
+ * `/todos`; and a host may be shorter than the four characters that Elysia otherwise takes for granted.
+ */
+const options = {
+  normalize: false,
+  strictPath: true,
+  handler: { standardHostname: false },
+} as const;
+
+/**
  * The whole HTTP surface. It touches no environment, clock or socket of its own, so the same app runs under
  * `Bun.serve`, under `Deno.serve` and in tests: hand requests to its `fetch`.
  */
 export function createApp(services: Services) {
-  // Nothing may be stripped or filled in before a 422 is told; and `/todos/` is not `/todos`.
-  const routes = new Elysia({ normalize: false, strictPath: true })
-    .use(failures)
+  const resources = new Elysia(options)
     .use(userRoutes(services))
     .use(sessionRoutes(services))
     .use(otpRoutes(services))
-    .use(todoRoutes(services))
+    .use(todoRoutes(services));
+  const routes = new Elysia(options)
+    .use(failures)
+    .use(refuseUndeclared(resources))
     .use(health(services));
-  const app = new Elysia({ normalize: false, strictPath: true }).use(routes).use(docs(routes));
-  const behindFront = front(services, app.routes);
-  // Elysia types what it wraps, its own request handler, as a function that returns a function.
-  return app.wrap((handle) => behindFront(handle as unknown as Handle));
+  const app = new Elysia(options).use(entrance(services)).use(routes).use(docs(routes));
+  const follow = around(services);
+  return (
+    app
+      .use(unrouted(app.routes))
+      // Elysia types what it wraps, its own request handler, as a function that returns a function.
+      .wrap((handle) => follow(handle as unknown as Handle))
+  );
 }
 
 /** What the Eden treaty client is typed by. */

@@ -1,5 +1,6 @@
 /** Starts the service on Bun. */
 import { nativePlatform } from "./start/platform.ts";
+import { withResolvedUrl } from "./start/request-url.ts";
 import { run } from "./start/run.ts";
 
 let server: Bun.Server<undefined> | undefined;
@@ -8,7 +9,11 @@ await run({
   environment: process.env,
   isTerminal: process.stdout.isTTY,
   listen(hostname, port, fetch) {
-    const listening = Bun.serve({ hostname, port, fetch });
+    const listening = Bun.serve({
+      hostname,
+      port,
+      fetch: (request) => fetch(withResolvedUrl(request)),
+    });
     server = listening;
     return {
       url: listening.url.href,

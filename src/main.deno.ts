@@ -1,5 +1,6 @@
 /** Starts the service on Deno. */
 import { nativePlatform } from "./start/platform.ts";
+import { withResolvedUrl } from "./start/request-url.ts";
 import { run } from "./start/run.ts";
 
 const ips = new WeakMap<Request, string>();
@@ -15,7 +16,7 @@ await run({
       { hostname, port, signal: cut.signal, onListen() {} },
       (request, { remoteAddr }) => {
         ips.set(request, remoteAddr.hostname);
-        return fetch(request);
+        return fetch(withResolvedUrl(request));
       },
     );
     let isStopped = false;

@@ -7,6 +7,7 @@ import { readConfig } from "../src/config.ts";
 import { migrate } from "../src/database/migrate.ts";
 import { createServices, type Services } from "../src/services.ts";
 import { nativePlatform } from "../src/start/platform.ts";
+import { withResolvedUrl } from "../src/start/request-url.ts";
 import { type Received, startSmtp } from "./mail/smtp.ts";
 
 export const PASSWORD = "correct horse battery";
@@ -69,7 +70,7 @@ export async function startService(
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    fetch: (request) => app.fetch(request),
+    fetch: (request) => app.fetch(withResolvedUrl(request)),
   });
   const url = elsewhere?.url ?? server.url.href.replace(/\/$/, "");
   const here = <T>(value: T): T => {

@@ -1,33 +1,46 @@
 /** The `auth` macro: a route with `{ auth: true }` wants a bearer token and gets a typed `session`. */
 import { Elysia } from "elysia";
 import { exchangeOf } from "../http/exchange.ts";
-import { Failure } from "../http/problem.ts";
+import { Failure, problems } from "../http/problem.ts";
 import { invalidToken, type SessionRef } from "./live-session.ts";
 import type { TokenSigner } from "./tokens.ts";
 
+const { 401: unauthorized } = problems("unauthorized");
+
 export function guard({ tokens }: { tokens: TokenSigner }) {
-  const sessions = new WeakMap<Request, SessionRef>();
   return new Elysia({ name: "guard" }).macro({
     auth: {
       detail: { security: [{ password: [] }, { bearer: [] }] },
+      response: { 401: unauthorized },
+      introspect: (route: { response?: object }) => {
+        // For the OpenAPI document, which sees nothing of a macro's own `response`.
+        route.response = { 401: unauthorized, ...route.response };
+      },
       // Before the values are looked at (401 before 422), which only `transform` is: `resolve` comes after.
-      async transform({ request }) {
-        const exchange = exchangeOf(request);
-        exchange.needsBearer = true;
-        const credentials = request.headers.get("authorization") ?? "";
-        // RFC 6750 §3.1: those of another scheme count as none.
-        if (!/^Bearer( |$)/i.test(credentials)) throw new Failure("unauthorized");
-        const [, token] = /^Bearer +(\S+)$/i.exec(credentials) ?? [];
-        const session = token && (await tokens.verifyAccess(token));
-        if (!session) throw invalidToken();
-        exchange.userId = session.user_id;
-        sessions.set(request, session);
+      async transform({ request, set }) {
+        // An answer for one user alone must not be kept by caches.
+        set.headers["cache-control"] = "no-store";
+        const session = await authenticate(request.headers.get("authorization") ?? "", tokens);
+        exchangeOf(request).session = session;
       },
       resolve({ request }) {
-        const session = sessions.get(request);
+        const { session } = exchangeOf(request);
         if (!session) throw new Failure("unauthorized");
         return { session };
       },
     },
   });
+}
+
+/**
+ * The session that a request's `Authorization` names.
+ * @throws Failure `unauthorized`
+ */
+async function authenticate(authorization: string, tokens: TokenSigner): Promise<SessionRef> {
+  // RFC 6750 §3.1: credentials of another scheme count as none.
+  if (!/^Bearer( |$)/i.test(authorization)) throw new Failure("unauthorized");
+  const [, token] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
+  const session = token && (await tokens.verifyAccess(token));
+  if (!session) throw invalidToken();
+  return session;
 }

@@ -4,16 +4,10 @@
 const MAX_AGE = "600";
 
 /**
- * The headers that let a listed origin's page read the answer; none for any other.
+ * The headers that let a listed origin's page read the answer, and `Vary` for any other.
  * There are no cookies here, so credentials are never allowed.
- * @param methods the `Allow` of the path, on a preflight
  */
-export function corsHeaders(
-  request: Request,
-  origins: string[],
-  methods?: string,
-): Record<string, string> {
-  if (origins.length === 0) return {};
+export function corsHeaders(request: Request, origins: string[]): Record<string, string> {
   const origin = request.headers.get("origin");
   if (origin === null || !origins.includes(origin)) return { vary: "Origin" };
   return {
@@ -21,10 +15,15 @@ export function corsHeaders(
     "access-control-allow-origin": origin,
     "access-control-expose-headers":
       "Allow, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id",
-    ...(methods && {
-      "access-control-allow-methods": methods,
-      "access-control-allow-headers": "Authorization, Content-Type, X-Request-Id",
-      "access-control-max-age": MAX_AGE,
-    }),
   };
 }
+
+/**
+ * What a preflight from a listed origin is told besides.
+ * @param methods the path's `Allow`
+ */
+export const preflightHeaders = (methods: string): Record<string, string> => ({
+  "access-control-allow-methods": methods,
+  "access-control-allow-headers": "Authorization, Content-Type, X-Request-Id",
+  "access-control-max-age": MAX_AGE,
+});

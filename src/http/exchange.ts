@@ -2,25 +2,27 @@
 
 export interface Exchange {
   /** Goes out as `X-Request-Id`, into the log, and into every problem's `instance`. */
-  id: string;
-  /** The route's pattern (`/todos/:id`), never the path as sent; null when there is no such route. */
-  route: string | null;
+  readonly id: string;
   /** The client's address, or null where the runtime does not tell. */
-  ip: string | null;
-  /** Set once an access token has been verified. */
-  userId?: number;
-  /** Whether a bearer token was asked for: such an answer is not to be stored by caches. */
-  needsBearer?: boolean;
+  readonly ip: string | null;
+  /** When it came in, on the clock of `performance.now()`. */
+  readonly startedAt: number;
+  /** The route's pattern (`/todos/:id`), never the path as sent. Null when there is no such route. */
+  route: string | null;
+  /** The session that a verified access token names. Only a statement tells whether it is still live. */
+  session: { readonly id: string; readonly user_id: number } | undefined;
 }
 
 const exchanges = new WeakMap<Request, Exchange>();
 
-export function beginExchange(request: Request, exchange: Exchange): Exchange {
+export function beginExchange(request: Request, id: string, ip: string | null): Exchange {
+  const startedAt = performance.now();
+  const exchange: Exchange = { id, ip, startedAt, route: null, session: undefined };
   exchanges.set(request, exchange);
   return exchange;
 }
 
-/** The exchange of a request that came through `createApp`'s front. */
+/** The exchange of a request that came through the front of `createApp`. */
 export function exchangeOf(request: Request): Exchange {
   const exchange = exchanges.get(request);
   if (!exchange) throw new Error("This request did not come through the front");

@@ -16,6 +16,12 @@ import {
 
 const logger = getLogger(["todos", "http"]);
 
+/** The part of an Elysia context that the answer's status and headers are set in. */
+interface Settings {
+  status?: number | string;
+  headers: Record<string, unknown>;
+}
+
 /**
  * Gives every route `fail(code)`, which a handler returns for an error that it expects, and answers what is
  * thrown. Used before the routes: Elysia's `onError` covers only what is registered after it.
@@ -31,19 +37,24 @@ export const failures = new Elysia({ name: "failures" })
       return status(body.status, body);
     },
   }))
-  // `unknown`, or Elysia would type every route as one that may answer 200 with a `Response`.
-  .onError({ as: "global" }, ({ error, request }): unknown =>
-    failureResponse(toFailure(error, request), request),
-  )
-  // Elysia gives a 204 an empty body, which is an error where the Fetch standard is kept to the letter, as on Deno.
-  .mapResponse({ as: "global" }, ({ set }) =>
-    set.status === 204 ? new Response(null, { status: 204 }) : undefined,
-  );
+  .onTransform({ as: "global" }, ({ request, route }) => {
+    exchangeOf(request).route = route;
+  })
+  // `unknown`, or Elysia would type every route as one that may answer 200 with a problem.
+  .onError({ as: "global" }, ({ code, error, request, route, set }): unknown => {
+    // Where no route matches, the front knows more.
+    if (code === "NOT_FOUND") return undefined;
+    // Also for a body that was refused, which comes before `onTransform`.
+    exchangeOf(request).route = route ?? null;
+    return tell(toFailure(error, request), request, set);
+  });
 
-/** The whole answer to a failure outside of a route. */
-export function failureResponse(failure: Failure, request: Request): Response {
+/** Makes the answer a problem: sets its status and headers, and returns its body. */
+export function tell(failure: Failure, request: Request, set: Settings): Problem {
   const { body, headers } = problem(failure.code, exchangeOf(request).id, failure.particulars);
-  return new Response(JSON.stringify(body), { status: body.status, headers });
+  set.status = body.status;
+  Object.assign(set.headers, headers);
+  return body;
 }
 
 /** The failure that an error stands for; what nobody foresaw is logged and becomes `internal_error`. */

@@ -1,26 +1,24 @@
 /**
- * What stands around every answer: the request id, the checks that come before any route (421, 404, 405, and 503
- * while draining), the headers that all answers have, and the log line.
+ * What stands around every route: the request id, the checks before any route (421, and 503 while draining), the answers
+ * where no route matches (404, 405, OPTIONS), the headers that all answers have, and the log line.
  */
 import { getLogger } from "@logtape/logtape";
+import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
 import { clientIp, type SocketIp } from "./client-ip.ts";
-import { corsHeaders } from "./cors.ts";
+import { corsHeaders, preflightHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
-import { beginExchange, type Exchange } from "./exchange.ts";
-import { failureResponse, toFailure } from "./failures.ts";
+import { beginExchange, type Exchange, exchangeOf } from "./exchange.ts";
+import { tell, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
-import { type Route, routeTable } from "./route-table.ts";
+import { routeTable } from "./route-table.ts";
 
 const logger = getLogger(["todos", "http"]);
 
 /** RFC 3986 §3.2.2: a registered name (with `_`, as container networks have it) or an address, and a port. */
 const HOST = /^([a-z0-9][a-z0-9._-]*|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
-/** What is kept of an `X-Request-Id` that came in: nothing that could forge a log line or fill the log. */
+/** Which `X-Request-Id` of a client is kept: none that could forge a log line or fill the log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
-
-/** Stands in for a host that is missing or too short. */
-const LOCALHOST = "http://localhost";
 
 const everyAnswer = {
   "x-content-type-options": "nosniff",
@@ -35,80 +33,83 @@ interface Around {
   socketIp: SocketIp;
 }
 
-/** Answers a request that has a route. */
-export type Handle = (request: Request) => Response | Promise<Response>;
+/**
+ * Gives every answer its headers, and refuses what no route is to see. Used before the routes.
+ * Elysia reads the text of its hooks: one that passes its whole context on makes every request parse cookies.
+ */
+export const entrance = ({ config: { corsOrigins }, drain }: Around) =>
+  new Elysia({ name: "entrance" }).headers(everyAnswer).onRequest(({ request, set }) => {
+    set.headers["x-request-id"] = exchangeOf(request).id;
+    if (corsOrigins.length > 0) Object.assign(set.headers, corsHeaders(request, corsOrigins));
+    if (!isHost(request.headers.get("host"))) throw new Failure("misdirected_request");
+    if (drain.draining && URL.parse(request.url)?.pathname !== "/health/alive") {
+      throw new Failure("unavailable");
+    }
+  });
 
 /**
- * Puts the front before an app's routes.
+ * Answers requests that no route matches. Used after the routes.
  * @param routes the app's `routes`
- * @param handle what answers a request whose path and method exist
  */
-export function front(
-  { config, drain, socketIp }: Around,
-  routes: readonly { method: string; path: string }[],
-): (handle: Handle) => (request: Request) => Promise<Response> {
+export function unrouted(routes: readonly { method: string; path: string }[]) {
   const findRoute = routeTable(routes);
-
-  async function answer(request: Request, route: Route | undefined, handle: Handle) {
-    if (drain.draining && route?.pattern !== "/health/alive") throw new Failure("unavailable");
-    if (!URL.canParse(request.url) || !HOST.test(request.headers.get("host") ?? "localhost")) {
-      throw new Failure("misdirected_request");
-    }
-    if (!route) throw new Failure("not_found");
-    const allow = route.methods.join(", ");
-    if (request.method === "OPTIONS") {
-      return new Response(null, { status: 204, headers: { allow } });
-    }
-    if (!route.methods.includes(request.method)) {
-      throw new Failure("method_not_allowed", { headers: { allow } });
-    }
-    return handle(request);
-  }
-
-  return (handle) => async (incoming) => {
-    const startedAt = performance.now();
-    const request = plain(incoming);
-    const route = findRoute(URL.parse(request.url)?.pathname ?? "");
-    const exchange = beginExchange(request, {
-      id: requestId(incoming),
-      route: route?.pattern ?? null,
-      ip: clientIp(incoming, socketIp(incoming), config.trustProxy),
-    });
-    drain.enter();
-    try {
-      const response = await answer(request, route, handle).catch((error) =>
-        failureResponse(toFailure(error, request), request),
-      );
-      const preflight = request.method === "OPTIONS" ? route?.methods.join(", ") : undefined;
-      const headers = {
-        ...everyAnswer,
-        ...(exchange.needsBearer && { "cache-control": "no-store" }),
-        ...corsHeaders(request, config.corsOrigins, preflight),
-        "x-request-id": exchange.id,
-      };
-      for (const [name, value] of Object.entries(headers)) {
-        // The docs page has a policy of its own.
-        if (!response.headers.has(name)) response.headers.set(name, value);
+  return new Elysia({ name: "unrouted" }).onError(
+    { as: "global" },
+    // `unknown`, or Elysia would type every route as one that may answer 200 with a `Response`.
+    ({ code, request, path, set }): unknown => {
+      if (code !== "NOT_FOUND") return undefined;
+      const route = findRoute(path);
+      if (!route) return tell(new Failure("not_found"), request, set);
+      exchangeOf(request).route = route.pattern;
+      const allow = route.methods.join(", ");
+      if (request.method !== "OPTIONS") {
+        return tell(new Failure("method_not_allowed", { headers: { allow } }), request, set);
       }
-      log(request, exchange, response.status, performance.now() - startedAt);
-      return response;
-    } finally {
-      drain.leave();
-    }
-  };
+      if (set.headers["access-control-allow-origin"]) {
+        Object.assign(set.headers, preflightHeaders(allow));
+      }
+      return new Response(null, { status: 204, headers: { allow } });
+    },
+  );
 }
 
-/**
- * The request with a URL that Elysia and `URL` read alike: Elysia takes for the path whatever stands, unresolved, from
- * a fixed offset on, which a host of three letters falls short of.
- */
-function plain(request: Request): Request {
-  // Without a Host that it can use, Bun leaves the URL at the path.
-  const url = URL.parse(request.url.startsWith("/") ? LOCALHOST + request.url : request.url);
-  if (url === null) return request;
-  const { host, origin, pathname, search } = url;
-  if (host.length >= 4 && request.url === origin + pathname + search) return request;
-  return new Request(LOCALHOST + pathname + search, request);
+/** Answers a request. */
+export type Handle = (request: Request) => Response | Promise<Response>;
+
+/** Follows each request from its first moment to its log line, however it ends. */
+export function around({ config, drain, socketIp }: Around) {
+  return (handle: Handle) =>
+    async (request: Request): Promise<Response> => {
+      const ip = clientIp(request, socketIp(request), config.trustProxy);
+      const exchange = beginExchange(request, requestId(request), ip);
+      drain.enter();
+      try {
+        const response = await answer(handle, request);
+        log(request, exchange, response.status);
+        return response;
+      } finally {
+        drain.leave();
+      }
+    };
+}
+
+async function answer(handle: Handle, request: Request): Promise<Response> {
+  try {
+    return await handle(request);
+  } catch (error) {
+    // The framework's own code has failed, where none of its hooks could see it.
+    const set = {
+      headers: { ...everyAnswer, "x-request-id": exchangeOf(request).id },
+      status: 500,
+    };
+    const body = tell(toFailure(error, request), request, set);
+    return new Response(JSON.stringify(body), set);
+  }
+}
+
+/** A missing header counts as a good one: HTTP/1.0 has none. */
+function isHost(host: string | null): boolean {
+  return host === null || (HOST.test(host) && URL.canParse(`http://${host}`));
 }
 
 function requestId(request: Request): string {
@@ -117,15 +118,15 @@ function requestId(request: Request): string {
 }
 
 /** One line a request, with the route's pattern: a path or a query could hold anything, a token too. */
-function log(request: Request, exchange: Exchange, status: number, milliseconds: number): void {
-  const { id, route, userId } = exchange;
-  const ms = Math.round(milliseconds * 10) / 10;
-  logger.info(`${request.method} ${route ?? "(no such path)"} ${status} in ${ms} ms`, {
+function log({ method }: Request, exchange: Exchange, status: number): void {
+  const { id, route, session, startedAt } = exchange;
+  const ms = Math.round((performance.now() - startedAt) * 10) / 10;
+  logger.info(`${method} ${route ?? "(no such path)"} ${status} in ${ms} ms`, {
     request_id: id,
-    method: request.method,
+    method,
     route,
     status,
     ms,
-    user_id: userId ?? null,
+    user_id: session?.user_id ?? null,
   });
 }

@@ -1,4 +1,4 @@
-/** Which routes there are: to tell a path that does not exist (404) from one that takes other methods (405). */
+/** Which routes there are, for requests that match none: does the path not exist (404), or take other methods (405)? */
 
 export interface Route {
   /** As it was declared: `/todos/:id`. */

@@ -1,7 +1,6 @@
-/** Query parameters, strictly: each given once, and integers in canonical decimal. */
+/** Values of query parameters: integers in canonical decimal, and cursors. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
-import { Failure } from "../http/problem.ts";
 import { Text } from "./text.ts";
 
 interface QueryIntegerOptions {
@@ -24,16 +23,3 @@ export function QueryInteger(options: QueryIntegerOptions) {
 
 /** A cursor in a query. It has no example, because none would be taken: a cursor is made for one user's one list. */
 export const Cursor = (description: string) => Text({ description, minLength: 1, maxLength: 256 });
-
-/**
- * Elysia would take the last of several.
- * @throws Failure `validation_failed` when a parameter is given more than once
- */
-export function refuseRepeated(request: Request): void {
-  const names = Array.from(new URL(request.url).searchParams.keys());
-  const repeated = names.find((name, i) => names.indexOf(name) !== i);
-  if (repeated === undefined) return;
-  throw new Failure("validation_failed", {
-    errors: [{ parameter: repeated, detail: "Must be given once." }],
-  });
-}

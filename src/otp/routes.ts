@@ -2,14 +2,13 @@
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
-import { readJson } from "../http/body.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
-import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
+import { strict } from "../http/strict.ts";
 import { languageOf } from "../mail/language.ts";
 import { User } from "../model/user.ts";
-import { NoContent, NoQuery } from "../model/values.ts";
+import { NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { OtpRequest, OtpSent, OtpVerify, PasswordReset } from "./model.ts";
 import { otpQueries } from "./queries.ts";
@@ -20,7 +19,7 @@ export function otpRoutes(services: Services) {
   const languageFor = (request: Request) => languageOf(request.headers.get("accept-language"));
 
   return new Elysia({ prefix: "/users", tags: ["One-time passwords"] })
-    .use(failures)
+    .use(strict)
     .use(guard(services))
     .post(
       "/email/otp",
@@ -32,12 +31,11 @@ export function otpRoutes(services: Services) {
       },
       {
         auth: true,
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: OtpRequest,
         response: {
           202: OtpSent,
-          ...problems(...bodyProblems, "unauthorized", "validation_failed", "otp_cooldown"),
+          ...problems(...bodyProblems, "validation_failed", "otp_cooldown"),
         },
         detail: {
           summary: "Ask for a one-time password to verify an address",
@@ -52,12 +50,11 @@ export function otpRoutes(services: Services) {
         (await queries.verify(session, body.otp)) ?? fail("invalid_otp"),
       {
         auth: true,
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: OtpVerify,
         response: {
           200: User,
-          ...problems(...bodyProblems, "invalid_otp", "unauthorized", "validation_failed"),
+          ...problems(...bodyProblems, "invalid_otp", "validation_failed"),
         },
         detail: {
           summary: "Verify the address",
@@ -74,8 +71,7 @@ export function otpRoutes(services: Services) {
         return status(202, sent);
       },
       {
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: OtpRequest,
         response: {
           202: OtpSent,
@@ -103,8 +99,7 @@ export function otpRoutes(services: Services) {
           : fail("invalid_otp");
       },
       {
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: PasswordReset(config.passwordMinLength),
         response: {
           204: NoContent,

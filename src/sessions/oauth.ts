@@ -3,7 +3,7 @@
  * it already. OAuth 2.1 drops the password grant: new clients use `/users/log-in`.
  */
 import { Value } from "@sinclair/typebox/value";
-import { Elysia } from "elysia";
+import { Elysia, t } from "elysia";
 import { readForm } from "../http/body.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures, toFailure } from "../http/failures.ts";
@@ -66,6 +66,8 @@ export function oauthRoutes(grants: Grants) {
       }
     },
     {
+      // RFC 6749 §3.2: what is not recognized is ignored.
+      query: t.Object({}, { additionalProperties: true }),
       response: {
         200: Tokens,
         ...problems(),

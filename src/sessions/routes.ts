@@ -1,10 +1,9 @@
 /** Logging in and staying so: log-in, refresh, log-out, and the list of one's sessions. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
-import { readJson } from "../http/body.ts";
-import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
-import { idParameter, NoContent, NoQuery } from "../model/values.ts";
+import { strict } from "../http/strict.ts";
+import { idParameter, NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { createGrants, tokenHeaders } from "./grants.ts";
 import { Session, SessionCreate, SessionRefresh, Sessions, Tokens, toSessionId } from "./model.ts";
@@ -19,7 +18,7 @@ export function sessionRoutes(services: Services) {
   const sessionId = idParameter({ ...Session.properties.id, minLength: 22, maxLength: 22 });
 
   const underUsers = new Elysia({ prefix: "/users", tags: ["Sessions"] })
-    .use(failures)
+    .use(strict)
     .use(guard(services))
     .post(
       "/log-in",
@@ -30,8 +29,7 @@ export function sessionRoutes(services: Services) {
         );
       },
       {
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: SessionCreate,
         response: {
           200: Tokens,
@@ -57,8 +55,7 @@ export function sessionRoutes(services: Services) {
         return (await grants.byRefreshToken(body.refresh_token)) ?? fail("invalid_refresh_token");
       },
       {
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: SessionRefresh,
         response: {
           200: Tokens,
@@ -82,8 +79,7 @@ export function sessionRoutes(services: Services) {
       },
       {
         auth: true,
-        query: NoQuery,
-        response: { 204: NoContent, ...problems("unauthorized", "validation_failed") },
+        response: { 204: NoContent, ...problems("validation_failed") },
         detail: {
           summary: "Log out",
           description: "Ends the session: its tokens are refused from the very next request.",
@@ -93,8 +89,7 @@ export function sessionRoutes(services: Services) {
     )
     .get("/me/sessions", async ({ session }) => ({ sessions: await queries.list(session) }), {
       auth: true,
-      query: NoQuery,
-      response: { 200: Sessions, ...problems("unauthorized", "validation_failed") },
+      response: { 200: Sessions, ...problems("validation_failed") },
       detail: {
         summary: "List your sessions",
         description: "The live ones, the newest first, each with where it began.",
@@ -109,10 +104,9 @@ export function sessionRoutes(services: Services) {
           : fail("session_not_found"),
       {
         auth: true,
-        query: NoQuery,
         response: {
           204: NoContent,
-          ...problems("unauthorized", "session_not_found", "validation_failed"),
+          ...problems("session_not_found", "validation_failed"),
         },
         detail: {
           summary: "End a session",
@@ -130,8 +124,7 @@ export function sessionRoutes(services: Services) {
       },
       {
         auth: true,
-        query: NoQuery,
-        response: { 204: NoContent, ...problems("unauthorized", "validation_failed") },
+        response: { 204: NoContent, ...problems("validation_failed") },
         detail: {
           summary: "End every session",
           description: "This one too.",

@@ -2,11 +2,9 @@
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import type { SessionRef } from "../auth/live-session.ts";
-import { readJson } from "../http/body.ts";
-import { failures } from "../http/failures.ts";
 import { bodyProblems, Failure, problems } from "../http/problem.ts";
-import { refuseRepeated } from "../model/query.ts";
-import { Created, idParameter, NoContent, NoQuery, toId } from "../model/values.ts";
+import { strict } from "../http/strict.ts";
+import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { type Order, Todo, TodoCreate, TodoPage, TodoQuery, TodoUpdate } from "./model.ts";
 import { todoQueries } from "./queries.ts";
@@ -31,12 +29,11 @@ export function todoRoutes(services: Services) {
   const todoId = idParameter(Todo.properties.id);
 
   return new Elysia({ prefix: "/todos", tags: ["Todos"] })
-    .use(failures)
+    .use(strict)
     .use(guard(services))
     .get(
       "",
-      async ({ session, query, request, set }) => {
-        refuseRepeated(request);
+      async ({ session, query, set }) => {
         const { order = "ASC", is_done, cursor } = query;
         const limit = Number(query.limit ?? DEFAULT_LIMIT);
         const context = cursorContext(session, order, is_done);
@@ -55,7 +52,7 @@ export function todoRoutes(services: Services) {
       {
         auth: true,
         query: TodoQuery,
-        response: { 200: TodoPage, ...problems("unauthorized", "validation_failed") },
+        response: { 200: TodoPage, ...problems("validation_failed") },
         detail: {
           summary: "List your todos",
           description:
@@ -74,12 +71,11 @@ export function todoRoutes(services: Services) {
       },
       {
         auth: true,
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: TodoCreate,
         response: {
           201: Created(Todo, "The todo was added.", "/todos/1"),
-          ...problems(...bodyProblems, "unauthorized", "validation_failed"),
+          ...problems(...bodyProblems, "validation_failed"),
         },
         detail: {
           summary: "Add a todo",
@@ -94,10 +90,9 @@ export function todoRoutes(services: Services) {
         (await queries.read(session, toId(params.id))) ?? fail("todo_not_found"),
       {
         auth: true,
-        query: NoQuery,
         response: {
           200: Todo,
-          ...problems("unauthorized", "todo_not_found", "validation_failed"),
+          ...problems("todo_not_found", "validation_failed"),
         },
         detail: { summary: "Read a todo", operationId: "getTodo", parameters: [todoId] },
       },
@@ -108,12 +103,11 @@ export function todoRoutes(services: Services) {
         (await queries.change(session, toId(params.id), body)) ?? fail("todo_not_found"),
       {
         auth: true,
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: TodoUpdate,
         response: {
           200: Todo,
-          ...problems(...bodyProblems, "unauthorized", "todo_not_found", "validation_failed"),
+          ...problems(...bodyProblems, "todo_not_found", "validation_failed"),
         },
         detail: {
           summary: "Change a todo",
@@ -131,10 +125,9 @@ export function todoRoutes(services: Services) {
           : fail("todo_not_found"),
       {
         auth: true,
-        query: NoQuery,
         response: {
           204: NoContent,
-          ...problems("unauthorized", "todo_not_found", "validation_failed"),
+          ...problems("todo_not_found", "validation_failed"),
         },
         detail: { summary: "Delete a todo", operationId: "deleteTodo", parameters: [todoId] },
       },

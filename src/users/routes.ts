@@ -2,14 +2,13 @@
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
-import { readJson } from "../http/body.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
-import { failures } from "../http/failures.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
+import { strict } from "../http/strict.ts";
 import { languageOf } from "../mail/language.ts";
 import { User } from "../model/user.ts";
-import { Created, NoContent, NoQuery } from "../model/values.ts";
+import { Created, NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { CreatedUser, PasswordUpdate, UserCreate, UserDelete } from "./model.ts";
 import { type PasswordRecord, userQueries } from "./queries.ts";
@@ -26,7 +25,7 @@ export function userRoutes(services: Services) {
   }
 
   return new Elysia({ prefix: "/users", tags: ["Users"] })
-    .use(failures)
+    .use(strict)
     .use(guard(services))
     .post(
       "/sign-up",
@@ -44,8 +43,7 @@ export function userRoutes(services: Services) {
         return status(201, user);
       },
       {
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: UserCreate(config.passwordMinLength),
         response: {
           201: Created(CreatedUser, "The user was created.", "/users/me"),
@@ -60,8 +58,7 @@ export function userRoutes(services: Services) {
     )
     .get("/me", ({ session }) => queries.me(session), {
       auth: true,
-      query: NoQuery,
-      response: { 200: User, ...problems("unauthorized", "validation_failed") },
+      response: { 200: User, ...problems("validation_failed") },
       detail: {
         summary: "Who you are",
         description: "You, with your e-mail address once it is verified.",
@@ -83,14 +80,12 @@ export function userRoutes(services: Services) {
       },
       {
         auth: true,
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: PasswordUpdate(config.passwordMinLength),
         response: {
           204: NoContent,
           ...problems(
             ...bodyProblems,
-            "unauthorized",
             "wrong_password",
             "validation_failed",
             "weak_password",
@@ -116,18 +111,11 @@ export function userRoutes(services: Services) {
       },
       {
         auth: true,
-        parse: ({ request }) => readJson(request),
-        query: NoQuery,
+        parse: "strict",
         body: UserDelete,
         response: {
           204: NoContent,
-          ...problems(
-            ...bodyProblems,
-            "unauthorized",
-            "wrong_password",
-            "validation_failed",
-            "too_many_attempts",
-          ),
+          ...problems(...bodyProblems, "wrong_password", "validation_failed", "too_many_attempts"),
         },
         detail: {
           summary: "Delete yourself",

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { join } from "node:path";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import Database from "libsql";
+import { around } from "../../src/http/front.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 import { CANARY, type Expected, expectNoCanary, expectProblem, stored } from "./answers.ts";
 
@@ -130,6 +131,21 @@ describe("an error that nobody foresaw", () => {
     expect(Object.keys(JSON.parse(text)).sort()).toEqual(["error", "error_description"]);
     expect(JSON.parse(text).error).toBe("server_error");
     expect(messages(logged(answer)[0]?.properties.error)).toMatch(/no such table: users/);
+  });
+});
+
+describe("an error of the framework itself", () => {
+  test.each([
+    () => {
+      throw new Error(`broken ${CANARY}`);
+    },
+    () => Promise.reject(new Error(`broken ${CANARY}`)),
+  ])("is answered and logged like any other", async (handle) => {
+    const answer = await around(service.services)(handle)(new Request("http://localhost/"));
+    await expectInternal(answer, /broken/);
+    const { status, request_id } = records.at(-1)?.properties ?? {};
+    expect(status).toBe(500);
+    expect(request_id).toBe(answer.headers.get("x-request-id"));
   });
 });
 

@@ -186,7 +186,14 @@ describe("methods", () => {
   });
 
   test.each(["TRACE", "CONNECT"])("%s is 405 as well", async (method) => {
-    const request = `${method} /todos HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    for (const host of ["localhost", "a"]) {
+      const request = `${method} /todos HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      await expectProblem(await sendRaw(service, request), METHOD);
+    }
+  });
+
+  test("TRACE is 405 at a path that has to be resolved, too", async () => {
+    const request = "TRACE /../todos#x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     await expectProblem(await sendRaw(service, request), METHOD);
   });
 });
@@ -227,6 +234,10 @@ describe("a path that does not exist", () => {
     ["//health/alive", 404],
     ["/x/../health/alive", 200],
     ["/health/./alive", 200],
+    ["/../health/alive", 200],
+    ["/x/%2e%2E/health/alive", 200],
+    ["/x\\..\\health\\alive", 200],
+    ["/todos?cursor=/../#x", 401],
     ["/health/alive?", 200],
     ["/health/alive#x", 200],
     ["http://todos.example/health/alive", 200],
@@ -234,8 +245,10 @@ describe("a path that does not exist", () => {
     ["/users/me#/../../health/alive", 401],
     ["/health/alive/../../users/me?x#y", 401],
   ])("%s is resolved once, for the front and the router alike", async (path, status) => {
-    const request = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
-    expect((await sendRaw(service, request)).status).toBe(status);
+    for (const host of ["localhost", "a"]) {
+      const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      expect((await sendRaw(service, request)).status).toBe(status);
+    }
   });
 });
 
