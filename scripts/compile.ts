@@ -25,7 +25,7 @@ const result = await Bun.build({
       // Its loader requires the native package by a name that no bundler can know: here it is told.
       name: "native libSQL",
       setup(build) {
-        build.onLoad({ filter: /[\\/]libsql[\\/]index\.js$/ }, async ({ path }) => {
+        build.onLoad({ filter: /[\\/]libsql[\\/](index|promise)\.js$/ }, async ({ path }) => {
           const source = await Bun.file(path).text();
           const dynamic = /require\(`@libsql\/\$\{target\}`\)/;
           if (!dynamic.test(source)) throw new Error(`${path} is not as this script knows it`);

@@ -1,30 +1,19 @@
-/** One native connection to an SQLite file. It keeps statements prepared, checks what is bound, and throws LibsqlError. */
+/** One native connection to an SQLite file. It keeps its statements prepared, and throws LibsqlError. */
 import { closeSync, openSync } from "node:fs";
-import {
-  type InArgs,
-  type InStatement,
-  LibsqlBatchError,
-  LibsqlError,
-  type ResultSet,
-  type Row,
-} from "@libsql/core/api";
+import { type InArgs, LibsqlBatchError, LibsqlError, type ResultSet } from "@libsql/core/api";
 import { ResultSetImpl } from "@libsql/core/util";
 import Database from "libsql";
-import { startsWithSelect } from "./sql.ts";
+import AsyncDatabase from "libsql/promise";
+import {
+  type Columns,
+  columnsOf,
+  type Inspected,
+  inspect,
+  type Statement,
+  toBound,
+} from "./local.statement.ts";
 
-/** One statement. Arguments are given by position. */
-export interface Statement {
-  sql: string;
-  args?: InArgs;
-}
-
-/** Brings any of the forms that libSQL's clients take into one. */
-export function statementOf(given: InStatement | [sql: string, args?: InArgs]): Statement {
-  if (typeof given === "string") return { sql: given };
-  return Array.isArray(given) ? { sql: given[0], args: given[1] ?? [] } : given;
-}
-
-/** One connection. Every call is synchronous and throws LibsqlError, with code CLIENT_CLOSED after `close`. */
+/** One connection. Its calls block, but for `commit`, and throw LibsqlError: CLIENT_CLOSED after `close`. */
 export interface Connection {
   /**
    * Runs one statement. Write statements belong into a transaction: a statement that meets SQLITE_BUSY stays in
@@ -33,30 +22,28 @@ export interface Connection {
   run(sql: string, args?: InArgs): ResultSet;
   /** Runs statements that have no arguments and no results. None stays in progress, whatever it meets. */
   exec(sql: string): void;
-  /** Rolls back, unless SQLite has ended the transaction itself, as it does after SQLITE_FULL. */
+  /** Commits on another thread, because that waits for the disk. Nothing else may be called until it settles. */
+  commit(): Promise<void>;
+  /** Rolls back, unless there is no transaction: SQLite ends it by itself after SQLITE_FULL. Never throws. */
   rollback(): void;
   /** Rolls back and closes. Does nothing when closed. */
   close(): void;
 }
 
-type Native = ReturnType<InstanceType<typeof Database>["prepare"]>;
-
-interface Prepared {
-  native: Native;
-  /** How many arguments it takes. */
-  parameters: number;
-  /** Whether a column is written as `*`. */
-  hasStar: boolean;
-  isRead: boolean;
+interface Prepared extends Inspected {
+  native: ReturnType<InstanceType<typeof Database>["prepare"]>;
   /** Missing when it returns no rows. */
   result: Columns | undefined;
 }
 
-interface Columns {
-  names: string[];
-  types: string[];
-  toRow(values: unknown[]): Row;
-}
+// The package has a class that calls and one that awaits, both over the same native handle. This one awaits.
+const execOnThread = AsyncDatabase.prototype.exec;
+
+// busy_timeout=0: SQLite itself would wait by blocking the event loop.
+// synchronous=FULL, and fullfsync for macOS: an acknowledged write outlives a power cut.
+// secure_delete=ON: what is deleted, such as a mail with a one-time password, is overwritten with zeros.
+export const EVERY_CONNECTION =
+  "PRAGMA busy_timeout=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA secure_delete=ON;";
 
 /** Statements kept prepared. The service has fewer, so none of its own is ever evicted. */
 const MAX_PREPARED = 500;
@@ -81,8 +68,8 @@ export function connect(path: string, pragmas: string): Connection {
     if (known !== undefined) return known;
     const inspected = inspect(sql);
     const native = database.prepare(sql);
-    const result = native.reader ? columnsOf(native.raw()) : undefined;
-    const prepared = { native, ...inspected, isRead: startsWithSelect(sql), result };
+    const result = native.reader ? columnsOf(native.raw().columns()) : undefined;
+    const prepared = { ...inspected, native, result };
     const [oldest] = statements.keys();
     if (oldest !== undefined && statements.size >= MAX_PREPARED) statements.delete(oldest);
     statements.set(sql, prepared);
@@ -104,7 +91,7 @@ export function connect(path: string, pragmas: string): Connection {
         // `as`: the native types call a row unknown; in raw mode it is an array.
         const raw = native.all(values) as unknown[][];
         // Another process may have changed the schema. SQLite has then prepared the statement again.
-        if (hasStar) prepared.result = columnsOf(native);
+        if (hasStar) prepared.result = columnsOf(native.columns());
         const { names, types, toRow } = prepared.result;
         const rows = raw.map(toRow);
         return new ResultSetImpl(names, types, rows, isRead ? 0 : rows.length, undefined);
@@ -120,8 +107,20 @@ export function connect(path: string, pragmas: string): Connection {
         throw toLibsqlError(error);
       }
     },
+    async commit() {
+      refuseClosed();
+      try {
+        await execOnThread.call(database, "COMMIT");
+      } catch (error) {
+        throw toLibsqlError(error);
+      }
+    },
     rollback() {
-      if (isOpen && database.inTransaction) connection.exec("ROLLBACK");
+      try {
+        if (isOpen && database.inTransaction) connection.exec("ROLLBACK");
+      } catch {
+        // SQLite has ended the transaction all the same.
+      }
     },
     close() {
       if (!isOpen) return;
@@ -177,124 +176,27 @@ function openNative(path: string): InstanceType<typeof Database> {
   }
 }
 
-/** Strings, quoted names and comments. A doubled quote inside a string reads as two strings side by side. */
-const QUOTED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\//g;
-
-/** What SQLite would take, but the service does not use and this file does not support. */
-const UNSUPPORTED: [found: RegExp, what: string][] = [
-  // SQLite ignores what follows a NUL, and the native library all statements but the first.
-  [/\0/, "a NUL in SQL"],
-  [/^$/, "SQL without a statement"],
-  [/;/, "several statements in one text"],
-  [/\?\d|[:@$#]\w/, "parameters with a name or number"],
-  [
-    /^(?:begin|commit|end|rollback|savepoint|release)\b/i,
-    "a statement that begins or ends a transaction",
-  ],
-];
-
-/** Reads what the native library does not tell of a statement. @throws LibsqlError NOT_SUPPORTED */
-function inspect(sql: string): { parameters: number; hasStar: boolean } {
-  const bare = sql.replace(QUOTED, " ").trim().replace(/;$/, "").trim();
-  for (const [found, what] of UNSUPPORTED) if (found.test(bare)) throw unsupported(what);
-  if (sql.includes("\0")) throw unsupported("a NUL in SQL");
-  // `count(*)` has one column, whatever the schema.
-  return { parameters: bare.split("?").length - 1, hasStar: /\*(?!\))/.test(bare) };
-}
-
-/** The one error for everything that the service does not use. */
-export function unsupported(what: string): LibsqlError {
-  return new LibsqlError(`The embedded database does not support ${what}`, "NOT_SUPPORTED");
-}
-
-/** A value as the native library takes it. Other types abort the whole process. */
-type Bound = null | number | bigint | string;
-
-/**
- * The arguments as the native library takes them.
- * @throws LibsqlError ARGS_INVALID for another number of arguments than `count`, since a prepared statement keeps the
- * last run's value for a missing one; and for a value that SQLite could not give back unchanged
- */
-function toBound(args: InArgs, count: number): Bound[] {
-  if (!Array.isArray(args)) throw unsupported("arguments by name");
-  if (args.length !== count) {
-    throw invalid(`the statement has ${count} parameters, ${args.length} were given`);
-  }
-  return args.map(toBoundValue);
-}
-
-/** `unknown`, because an untyped caller may pass anything. */
-function toBoundValue(value: unknown): Bound {
-  if (value === null) return null;
-  if (typeof value === "string") {
-    // The native library aborts on a NUL, and UTF-8 has no lone surrogates.
-    if (value.includes("\0")) throw invalid("text holds a NUL");
-    if (!value.isWellFormed()) throw invalid("text holds a lone surrogate");
-    return value;
-  }
-  if (typeof value === "number") {
-    // The native library binds each number as REAL.
-    if (Number.isSafeInteger(value)) return BigInt(value);
-    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
-    throw invalid("number is not finite, or exceeds 2^53 - 1");
-  }
-  if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
-  if (typeof value === "boolean") return value ? 1n : 0n;
-  throw invalid(
-    typeof value === "bigint" ? "integer exceeds 64 bits" : `${typeof value} is no SQL value`,
-  );
-}
-
-function invalid(message: string): LibsqlError {
-  return new LibsqlError(message, "ARGS_INVALID");
-}
-
-function columnsOf(native: Native): Columns {
-  const columns = native.columns();
-  const names = columns.map(({ name }) => name);
-  return { names, types: columns.map(({ type }) => type ?? ""), toRow: rowsOf(names) };
-}
-
-/**
- * Makes the rows of one statement, as libSQL's clients have them: each value by its column's name and, not enumerable,
- * by its index. Of columns with the same name the first has it. What all rows share is in their prototype, because to
- * define it for each row takes ten times as long.
- */
-function rowsOf(columns: string[]): (values: unknown[]) => Row {
-  const prototype = Object.create(null, { length: { value: columns.length } });
-  // Without a name: a name's second column, and columns called `length` or `0`.
-  const names = columns.map((name, index) =>
-    name === "length" || /^\d+$/.test(name) || columns.indexOf(name) !== index ? undefined : name,
-  );
-  for (const [index, name] of names.entries()) {
-    if (name === undefined) continue;
-    Object.defineProperty(prototype, index, {
-      get() {
-        return this[name];
-      },
-    });
-  }
-  return (values) => {
-    const row = Object.create(prototype);
-    for (let index = 0; index < names.length; index++) {
-      const name = names[index];
-      const value = checkedRead(values[index]);
-      if (name === undefined) Object.defineProperty(row, index, { value });
-      else row[name] = value;
-    }
-    return row;
-  };
-}
-
-/** Refuses an integer that a number cannot hold, because the native library has rounded it. */
-function checkedRead(value: unknown): unknown {
-  if (typeof value !== "number" || Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
-  throw new LibsqlError(`number ${value} exceeds 2^53 - 1`, "INTEGER_UNSAFE");
-}
-
 /** `code` is SQLite's primary result code, `extendedCode` says more (https://sqlite.org/rescode.html). */
 function toLibsqlError(error: unknown): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   const [code = "SQLITE_ERROR"] = /^SQLITE_[A-Z]+/.exec(error.code) ?? [];
   return new LibsqlError(error.message, code, error.code, error.rawCode, error);
+}
+
+/** Repeats `attempt` while it meets SQLITE_BUSY, until `deadline` on the clock of performance.now(). */
+export async function whenNotBusy<T>(deadline: number, attempt: () => T): Promise<T> {
+  for (let longest = 2; ; longest = Math.min(2 * longest, 50)) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error;
+    }
+    // Random, so that processes that wait for each other do not go on colliding.
+    const delay = Math.min(longest * Math.random(), deadline - performance.now());
+    await new Promise((resolve) => setTimeout(resolve, delay));
+  }
+}
+
+export function isBusy(error: unknown): boolean {
+  return error instanceof LibsqlError && error.code === "SQLITE_BUSY";
 }

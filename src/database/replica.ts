@@ -1,6 +1,7 @@
 /** An embedded replica: a file that follows a libSQL server, to read from while that server is out of reach. */
 import { getLogger } from "@logtape/logtape";
-import { connect, statementOf } from "./local.connection.ts";
+import { connect } from "./local.connection.ts";
+import { statementOf } from "./local.statement.ts";
 import type { Copy } from "./remote.ts";
 import type { Following, Synced } from "./replica.worker.ts";
 
