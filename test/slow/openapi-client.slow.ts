@@ -5,6 +5,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { output } from "../command.ts";
 import { temporaryFolder } from "../process.ts";
 import { startService } from "../service.ts";
 
@@ -76,16 +77,6 @@ const CONFIG = {
 /** What the program uses of its runtime, in place of the runtime's types. */
 const RUNTIME = "declare const process: { argv: string[] };\n";
 
-async function run(folder: string, ...command: string[]): Promise<string> {
-  const child = Bun.spawn(command, { cwd: folder, stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
-  return stdout;
-}
-
 test("a client generated from the document type-checks, and works", async () => {
   using folder = temporaryFolder();
   const service = await startService();
@@ -108,11 +99,13 @@ test("a client generated from the document type-checks, and works", async () => 
     }
     const generator = "node_modules/openapi-typescript/bin/cli.js";
     const linked = ["--preserve-symlinks", "--preserve-symlinks-main"];
-    await run(folder.path, "node", ...linked, generator, "openapi.json", "-o", "schema.d.ts");
+    const generate = [generator, "openapi.json", "-o", "schema.d.ts"];
+    await output(folder.path, ["node", ...linked, ...generate]);
     for (const compiler of ["typescript-5", "typescript"]) {
-      await run(folder.path, "node", join(MODULES, compiler, "bin/tsc"), "--project", ".");
+      const tsc = join(MODULES, compiler, "bin/tsc");
+      await output(folder.path, ["node", tsc, "--project", "."]);
     }
-    const printed = await run(folder.path, process.execPath, "program.ts", service.url);
+    const printed = await output(folder.path, [process.execPath, "program.ts", service.url]);
     expect(JSON.parse(printed)).toEqual([
       "mina",
       "2024-01-01",

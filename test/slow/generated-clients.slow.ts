@@ -1,0 +1,89 @@
+/**
+ * Clients in Python and Go, generated from the OpenAPI document as their users would: they sign up, log in and keep a
+ * todo over a started service. The generators come from PyPI, and what compiles and runs the clients from Debian.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { output, requirePrograms } from "../command.ts";
+import { temporaryFolder } from "../process.ts";
+import { startService } from "../service.ts";
+import { createVenv } from "./python.ts";
+
+/** Where Debian's `golang-*-dev` packages put sources. */
+const DEBIAN_GOPATH = "/usr/share/gocode";
+/** Too large for 32 bits. */
+const FIRST_ID = 3_000_000_001;
+
+const folder = temporaryFolder();
+let bin: string;
+beforeAll(async () => {
+  requirePrograms({ go: "golang-go golang-golang-x-oauth2-dev", java: "default-jre-headless" });
+  bin = await createVenv(folder.path, [
+    "openapi-python-client==0.29.1",
+    "openapi-generator-cli==7.26.0",
+  ]);
+});
+afterAll(() => folder[Symbol.dispose]());
+
+/** Starts the service, and writes its document to a file. */
+async function startWithDocument() {
+  const service = await startService();
+  await service.services.database.$client.execute(
+    `INSERT INTO sqlite_sequence (name, seq) VALUES ('todos', ${FIRST_ID - 1})`,
+  );
+  const document = join(folder.path, "openapi.json");
+  await Bun.write(document, await service.call("GET", "/swagger/json"));
+  return { service, document, [Symbol.asyncDispose]: service.stop };
+}
+
+/** Asserts what either program saw. */
+function expectKept(printed: string): void {
+  expect(JSON.parse(printed)).toEqual({
+    username: "mina",
+    again: "username_taken",
+    id: FIRST_ID,
+    contents: "Water the plants 🪴\ntwice",
+    year: new Date().getUTCFullYear(),
+    done: [FIRST_ID],
+    next_cursor: null,
+    blank: ["/contents"],
+    gone: "todo_not_found",
+  });
+}
+
+test("a client for Python, by openapi-python-client", async () => {
+  await using started = await startWithDocument();
+  const { service, document } = started;
+  const generated = join(folder.path, "todos_client");
+  const generate = ["generate", "--path", document, "--output-path", generated, "--meta", "none"];
+  // Whatever it cannot generate is a warning, and here an error. It formats by a program of the same folder.
+  const PATH = `${bin}:${process.env.PATH}`;
+  await output(
+    folder.path,
+    [join(bin, "openapi-python-client"), ...generate, "--fail-on-warning"],
+    {
+      PATH,
+    },
+  );
+  // A model for each schema and each enum, and none that a generator had to name by itself.
+  expect(readdirSync(join(generated, "models")).length).toBeLessThan(60);
+  copyFileSync(join(import.meta.dir, "clients/keep_todos.py"), join(folder.path, "keep_todos.py"));
+  expectKept(await output(folder.path, [join(bin, "python"), "keep_todos.py", service.url]));
+});
+
+test("a client for Go, by OpenAPI Generator", async () => {
+  await using started = await startWithDocument();
+  const { service, document } = started;
+  const generated = join(folder.path, "src/todos");
+  const generate = ["generate", "--generator-name", "go", "--input-spec", document];
+  const options = ["--output", generated, "--additional-properties", "packageName=todos"];
+  await output(folder.path, [join(bin, "openapi-generator-cli"), ...generate, ...options]);
+  const program = join(folder.path, "src/keep_todos/main.go");
+  mkdirSync(join(folder.path, "src/keep_todos"));
+  copyFileSync(join(import.meta.dir, "clients/keep_todos.go"), program);
+  // Without modules, since nothing may come from the network: the one dependency is Debian's.
+  const environment = { GO111MODULE: "off", GOPATH: `${folder.path}:${DEBIAN_GOPATH}` };
+  await output(folder.path, ["go", "vet", "todos"], environment);
+  expectKept(await output(folder.path, ["go", "run", program, service.url], environment));
+});
