@@ -14,6 +14,7 @@ import type { Database } from "./database/drizzle.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
 import { deriveKey } from "./keys.ts";
+import type { Clockwork } from "./mail/clockwork.ts";
 import { createOutbox, type Outbox } from "./mail/outbox.ts";
 import type { Transport } from "./mail/transport.ts";
 import { createOneTimePasswords, type OneTimePasswords } from "./otp/one-time-passwords.ts";
@@ -30,6 +31,8 @@ export interface Platform {
    */
   keptSecret(config: Config): string;
   openTransport(config: Config): Transport;
+  /** Decides when the outbox is looked at. */
+  startClockwork(outbox: Outbox, clock: Clock): Clockwork;
   socketIp: SocketIp;
 }
 
@@ -41,7 +44,7 @@ export interface Services {
   tokens: TokenSigner;
   seal: Seal;
   otp: OneTimePasswords;
-  outbox: Outbox;
+  outbox: Clockwork;
   clock: Clock;
   drain: Drain;
   socketIp: SocketIp;
@@ -69,6 +72,7 @@ export async function createServices(
 ): Promise<Services> {
   const database = await platform.openDatabase(config);
   const secret = config.jwtSecret ?? platform.keptSecret(config);
+  const transport = platform.openTransport(config);
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
   return {
     config,
@@ -97,7 +101,7 @@ export async function createServices(
       createMac(await deriveKey(secret, "one-time passwords")),
       config,
     ),
-    outbox: createOutbox({ database, clock, transport: platform.openTransport(config) }),
+    outbox: platform.startClockwork(createOutbox({ database, clock, transport }), clock),
     clock,
     drain: createDrain(),
     socketIp: platform.socketIp,

@@ -1,17 +1,23 @@
-/** Sends the mails that wait in the table `outbox`: each at least once, as long as it is of any use. */
+/**
+ * The mails that wait in the table `outbox`: takes those that are due, and sends each at least once, as long as it is of
+ * any use. When to look for them is up to `clockwork.ts`.
+ */
 import { getLogger } from "@logtape/logtape";
 import { and, asc, eq, inArray, lte, min, sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../database/drizzle.ts";
 import { outbox } from "../database/schema.ts";
 import { render } from "./templates.ts";
-import { CONCURRENCY, SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
+import { SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
 export interface Outbox {
-  /** To be called at start, and after each answer to a request that put a mail into the table. Returns at once. */
-  wake(): void;
-  /** Takes up no more mails, and resolves when those in hand are sent or have failed. The rest stays in the table. */
-  stop(): Promise<void>;
+  /**
+   * Takes up to `limit` mails that are due, in one statement, so that no other process gets the same ones.
+   * @returns them, and when to look for more: milliseconds since the epoch, or null when no mail is left in the table
+   */
+  claim(limit: number): Promise<{ mails: Claimed[]; nextAt: number | null }>;
+  /** Sends a mail that was claimed, and writes down what came of it. Never rejects. */
+  deliver(mail: Claimed): Promise<void>;
 }
 
 /**
@@ -26,15 +32,9 @@ const RETRY_AFTER = [5_000, 30_000, 120_000, 600_000];
 /** Milliseconds between the attempts to write down what came of a mail, while the database can't. */
 const SETTLE_AFTER = [100, 1_000, 3_000];
 
-/** Milliseconds until the table is looked at again when the database could not answer. */
-const LOOK_AFTER = 5_000;
-
-/** Milliseconds. A timer takes no more than 2^31 - 1; one that fires early does no harm. */
-const LONGEST_SLEEP = 600_000;
-
 const logger = getLogger(["todos", "mail"]);
 
-type Claimed = Pick<
+export type Claimed = Pick<
   typeof outbox.$inferSelect,
   "id" | "to" | "template" | "data" | "attempts" | "expires_at"
 >;
@@ -45,56 +45,8 @@ export function createOutbox(services: {
   transport: Transport;
 }): Outbox {
   const { database: db, clock, transport } = services;
-  const inHand = new Set<Promise<void>>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let looking = Promise.resolve();
-  let isLooking = false;
-  let isWoken = false;
-  let isStopped = false;
 
-  function wake(): void {
-    isWoken = true;
-    if (!isLooking) looking = look();
-  }
-
-  /** Claims what is due and there are hands for, again and again while it is woken. Never rejects. */
-  async function look(): Promise<void> {
-    isLooking = true;
-    // With all hands full there is nothing to do: each wakes when it is done.
-    while (isWoken && !isStopped && inHand.size < CONCURRENCY) {
-      isWoken = false;
-      const hands = CONCURRENCY - inHand.size;
-      try {
-        const { mails, nextAt } = await claim(hands);
-        for (const mail of mails) takeInHand(mail);
-        // If there is more that is due, the first free hand will look for it.
-        if (mails.length < hands && nextAt !== null) wakeIn(Date.parse(nextAt) - clock());
-      } catch (error) {
-        logger.warn("can't look for mails to send: {error}", { error });
-        wakeIn(LOOK_AFTER);
-      }
-    }
-    isLooking = false;
-  }
-
-  function wakeIn(milliseconds: number): void {
-    clearTimeout(timer);
-    if (isStopped) return;
-    timer = setTimeout(wake, Math.min(milliseconds, LONGEST_SLEEP));
-    // A process that has nothing else to do may end: the mails stay in the table.
-    timer.unref?.();
-  }
-
-  function takeInHand(mail: Claimed): void {
-    const work = deliver(mail).finally(() => {
-      inHand.delete(work);
-      wake();
-    });
-    inHand.add(work);
-  }
-
-  /** Takes up to `limit` mails that are due, in one statement, so that no other process gets the same ones. */
-  async function claim(limit: number): Promise<{ mails: Claimed[]; nextAt: string | null }> {
+  async function claim(limit: number) {
     const now = clock();
     const due = db
       .select({ id: outbox.id })
@@ -121,10 +73,9 @@ export function createOutbox(services: {
       // Claims are among them, so one that another process made and can't keep will be seen to lapse.
       db.select({ at: min(outbox.next_attempt_at) }).from(outbox),
     ]);
-    return { mails, nextAt: next?.at ?? null };
+    return { mails, nextAt: next?.at ? Date.parse(next.at) : null };
   }
 
-  /** Never rejects. */
   async function deliver(mail: Claimed): Promise<void> {
     // It waited while no service ran.
     if (isOver(mail, clock())) return giveUp(mail, "expired");
@@ -186,15 +137,7 @@ export function createOutbox(services: {
     }
   }
 
-  return {
-    wake,
-    async stop() {
-      isStopped = true;
-      clearTimeout(timer);
-      await looking;
-      await Promise.all(inHand);
-    },
-  };
+  return { claim, deliver };
 }
 
 const toInstant = (milliseconds: number) => new Date(milliseconds).toISOString();

@@ -6,6 +6,7 @@ import { type Config, faultOf } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
 import { openDatabase } from "../database/open.ts";
 import type { SocketIp } from "../http/client-ip.ts";
+import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
 import { keptSecret } from "./kept-secret.ts";
@@ -17,6 +18,7 @@ export function nativePlatform(socketIp: SocketIp): Platform {
     openDatabase: openConfigured,
     keptSecret: ({ databaseUrl }) => keptSecret(join(folderOf(databaseUrl), "jwt-secret")),
     openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
+    startClockwork,
     socketIp,
   };
 }

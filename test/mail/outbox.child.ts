@@ -1,12 +1,14 @@
 /** The other process in outbox.test.ts: sends what is due in the database file until its input ends. */
 import { openDatabase } from "../../src/database/open.ts";
+import { startClockwork } from "../../src/mail/clockwork.ts";
 import { openTransport } from "../../src/mail/open.ts";
 import { createOutbox } from "../../src/mail/outbox.ts";
 
 const [, , databaseUrl = "", mailUrl = ""] = process.argv;
 const database = await openDatabase(databaseUrl);
 const transport = openTransport(mailUrl, "todos@example.org");
-const outbox = createOutbox({ database, clock: Date.now, transport });
+const clock = Date.now;
+const outbox = startClockwork(createOutbox({ database, clock, transport }), clock);
 outbox.wake();
 for await (const _ of Bun.stdin.stream()) {
   // The parent has nothing to say but the end.

@@ -10,8 +10,9 @@ import { withSchema } from "../../src/database/drizzle.ts";
 import { openLocal } from "../../src/database/local.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { outbox as table, users } from "../../src/database/schema.ts";
+import { type Clockwork, startClockwork } from "../../src/mail/clockwork.ts";
 import { openTransport } from "../../src/mail/open.ts";
-import { createOutbox, LEASE, type Outbox } from "../../src/mail/outbox.ts";
+import { createOutbox, LEASE } from "../../src/mail/outbox.ts";
 import type { Transport } from "../../src/mail/transport.ts";
 import { startCutting, startSmtp } from "./smtp.ts";
 
@@ -89,8 +90,8 @@ function openSmtp(url: string): Transport {
 }
 
 /** @param clock stands still, unless given */
-function start(transport: Transport, db = database, clock = () => now): Outbox {
-  const outbox = createOutbox({ database: db, clock, transport });
+function start(transport: Transport, db = database, clock = () => now): Clockwork {
+  const outbox = startClockwork(createOutbox({ database: db, clock, transport }), clock);
   cleanUp.push(() => outbox.stop());
   outbox.wake();
   return outbox;

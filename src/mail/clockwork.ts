@@ -1,0 +1,81 @@
+/** When the outbox is looked at, on a runtime where a process goes on between two requests. */
+import { getLogger } from "@logtape/logtape";
+import type { Clock } from "../clock.ts";
+import type { Claimed, Outbox } from "./outbox.ts";
+import { CONCURRENCY } from "./transport.ts";
+
+export interface Clockwork {
+  /** To be called at start, and after each answer to a request that put a mail into the table. Returns at once. */
+  wake(): void;
+  /** Takes up no more mails, and resolves when those in hand are sent or have failed. The rest stays in the table. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds until the table is looked at again when the database could not answer. */
+const LOOK_AFTER = 5_000;
+
+/** Milliseconds. A timer takes no more than 2^31 - 1; one that fires early does no harm. */
+const LONGEST_SLEEP = 600_000;
+
+const logger = getLogger(["todos", "mail"]);
+
+/** Looks whenever it is woken, and by a timer when the next mail is due. At most CONCURRENCY mails are on their way. */
+export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockwork {
+  const inHand = new Set<Promise<void>>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let looking = Promise.resolve();
+  let isLooking = false;
+  let isWoken = false;
+  let isStopped = false;
+
+  function wake(): void {
+    isWoken = true;
+    if (!isLooking) looking = look();
+  }
+
+  /** Claims what is due and there are hands for, again and again while it is woken. Never rejects. */
+  async function look(): Promise<void> {
+    isLooking = true;
+    // With all hands full there is nothing to do: each wakes when it is done.
+    while (isWoken && !isStopped && inHand.size < CONCURRENCY) {
+      isWoken = false;
+      const hands = CONCURRENCY - inHand.size;
+      try {
+        const { mails, nextAt } = await claim(hands);
+        for (const mail of mails) takeInHand(mail);
+        // If there is more that is due, the first free hand will look for it.
+        if (mails.length < hands && nextAt !== null) wakeIn(nextAt - clock());
+      } catch (error) {
+        logger.warn("can't look for mails to send: {error}", { error });
+        wakeIn(LOOK_AFTER);
+      }
+    }
+    isLooking = false;
+  }
+
+  function wakeIn(milliseconds: number): void {
+    clearTimeout(timer);
+    if (isStopped) return;
+    timer = setTimeout(wake, Math.min(milliseconds, LONGEST_SLEEP));
+    // A process that has nothing else to do may end: the mails stay in the table.
+    timer.unref?.();
+  }
+
+  function takeInHand(mail: Claimed): void {
+    const work = deliver(mail).finally(() => {
+      inHand.delete(work);
+      wake();
+    });
+    inHand.add(work);
+  }
+
+  return {
+    wake,
+    async stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      await looking;
+      await Promise.all(inHand);
+    },
+  };
+}
