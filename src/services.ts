@@ -18,11 +18,12 @@ import type { Clockwork } from "./mail/clockwork.ts";
 import { createOutbox, type Outbox } from "./mail/outbox.ts";
 import type { Transport } from "./mail/transport.ts";
 import { createOneTimePasswords, type OneTimePasswords } from "./otp/one-time-passwords.ts";
-import { createMac, createSeal, type Seal } from "./seal.ts";
+import { createMac, createSeal, type Hmac, type Seal } from "./seal.ts";
 
 /** What the service needs of the runtime and the machine that it is on. */
 export interface Platform {
   argon2: Argon2;
+  hmac: Hmac;
   /** @throws ConfigError when it cannot be opened */
   openDatabase(config: Config): Promise<Database>;
   /**
@@ -71,6 +72,7 @@ export async function createServices(
   { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS }: ServiceOptions = {},
 ): Promise<Services> {
   const database = await platform.openDatabase(config);
+  const { hmac } = platform;
   const secret = config.jwtSecret ?? platform.keptSecret(config);
   const transport = platform.openTransport(config);
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
@@ -95,10 +97,10 @@ export async function createServices(
       },
       clock,
     ),
-    seal: createSeal(await deriveKey(secret, "cursors")),
+    seal: createSeal(createMac(hmac, await deriveKey(secret, "cursors"))),
     otp: createOneTimePasswords(
       database,
-      createMac(await deriveKey(secret, "one-time passwords")),
+      createMac(hmac, await deriveKey(secret, "one-time passwords")),
       config,
     ),
     outbox: platform.startClockwork(createOutbox({ database, clock, transport }), clock),

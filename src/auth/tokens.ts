@@ -24,6 +24,14 @@ export interface RefreshToken {
 
 /** Seconds that another machine's clock may be ahead of this one's. */
 const CLOCK_SKEW = 60;
+/** Verified access tokens that are kept, about 500 bytes each. */
+const VERIFIED = 5000;
+
+/** What is kept of an access token until `exp`, in seconds since the epoch. */
+interface Verified {
+  session: SessionRef;
+  exp: number;
+}
 
 export type TokenSigner = ReturnType<typeof createTokenSigner>;
 
@@ -49,6 +57,21 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     currentDate: new Date(clock()),
   });
 
+  const verified = new Map<string, Verified>();
+
+  /** @param now seconds since the epoch */
+  async function verify(token: string, now: number): Promise<Verified | undefined> {
+    if (!isCanonical(token)) return undefined;
+    const claims = await access.verify(token, expectations("at+jwt", ["iat", "sub", "sid", "jti"]));
+    if (!claims) return undefined;
+    const { iat, exp, sub, sid } = claims;
+    if (typeof iat !== "number" || iat > now + CLOCK_SKEW) return undefined;
+    if (typeof exp !== "number") return undefined;
+    if (typeof sub !== "string" || !/^[1-9]\d{0,15}$/.test(sub)) return undefined;
+    if (typeof sid !== "string") return undefined;
+    return { session: { id: sid, user_id: Number(sub) }, exp };
+  }
+
   return {
     /** @param ttl seconds; the plugin stamps `iat` by the system's clock */
     signAccess: (session: SessionRef, ttl: number): Promise<string> =>
@@ -59,19 +82,21 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
         exp: Math.floor(clock() / 1000) + ttl,
       }),
 
-    /** The session that a well-signed, unexpired access token names; undefined for any other string. */
+    /**
+     * The session that a well-signed, unexpired access token names; undefined for any other string. Whether the session
+     * is live is for the statement to say, so a token may be verified once and kept until it expires.
+     */
     async verifyAccess(token: string): Promise<SessionRef | undefined> {
-      if (!isCanonical(token)) return undefined;
-      const claims = await access.verify(
-        token,
-        expectations("at+jwt", ["iat", "sub", "sid", "jti"]),
-      );
-      if (!claims) return undefined;
-      const { iat, sub, sid } = claims;
-      if (typeof iat !== "number" || iat > clock() / 1000 + CLOCK_SKEW) return undefined;
-      if (typeof sub !== "string" || !/^[1-9]\d{0,15}$/.test(sub)) return undefined;
-      if (typeof sid !== "string") return undefined;
-      return { id: sid, user_id: Number(sub) };
+      const now = Math.floor(clock() / 1000);
+      const known = verified.get(token);
+      if (known && now < known.exp) return known.session;
+      const verdict = await verify(token, now);
+      if (verdict) verified.set(token, verdict);
+      else verified.delete(token);
+      // A Map keeps the order of insertion.
+      const [oldest] = verified.size > VERIFIED ? verified.keys() : [];
+      if (oldest !== undefined) verified.delete(oldest);
+      return verdict?.session;
     },
 
     /** The one refresh token of a session's generation, the same string each time it is signed. */

@@ -9,6 +9,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import { toInstant } from "./instant.ts";
 
 /**
  * A moment: milliseconds since the epoch in the table, an RFC 3339 UTC string (`2026-11-20T10:00:00.000Z`)
@@ -17,7 +18,7 @@ import {
 const instant = customType<{ data: string; driverData: number }>({
   dataType: () => "integer",
   toDriver: (rfc3339) => Date.parse(rfc3339),
-  fromDriver: (milliseconds) => new Date(milliseconds).toISOString(),
+  fromDriver: toInstant,
 });
 
 export const users = sqliteTable(

@@ -69,8 +69,8 @@ const policy = [
 /** Seconds that a browser keeps Swagger UI's own files, 1.9 MB of them. */
 const MAX_AGE = 86_400;
 
-/** @param routes what to describe */
-export function docs(routes: AnyElysia) {
+/** @param routes gives what to describe */
+export function docs(routes: () => AnyElysia) {
   let document: Promise<object> | undefined;
   const file = (type: string, text: string) => () =>
     new Response(text, {
@@ -92,7 +92,7 @@ export function docs(routes: AnyElysia) {
     .get(
       "/swagger/json",
       () => {
-        document ??= describe(routes);
+        document ??= describe(routes());
         return document;
       },
       hidden,

@@ -1,5 +1,5 @@
 /** What all resources share: strict JSON bodies, query parameters that are known and given once, and 204 without a body. */
-import { type AnyElysia, Elysia } from "elysia";
+import { type AnyElysia, Elysia, ElysiaCustomStatusResponse } from "elysia";
 import { NoQuery } from "../model/values.ts";
 import { readJson } from "./body.ts";
 import { failures } from "./failures.ts";
@@ -12,9 +12,11 @@ export const strict = new Elysia({ name: "strict" })
   .onBeforeHandle({ as: "scoped" }, ({ request }) => refuseRepeated(request.url))
   // Elysia gives a 204 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole app: where no
   // route matches, Elysia takes whatever this returns for the answer.
-  .mapResponse({ as: "scoped" }, ({ set }) =>
-    set.status === 204 ? new Response(null, { status: 204 }) : undefined,
-  );
+  .mapResponse({ as: "scoped" }, ({ set, responseValue }) => {
+    const { code } =
+      responseValue instanceof ElysiaCustomStatusResponse ? responseValue : { code: set.status };
+    return code === 204 ? new Response(null, { status: 204 }) : undefined;
+  });
 
 /** Makes every route that declares no query parameters refuse them all. Used before the routes are used in an app. */
 export function refuseUndeclared<App extends AnyElysia>(resources: App): App {

@@ -1,4 +1,5 @@
 /** The platform that Bun and Deno share: files, native Argon2 and SMTP. */
+import { createHmac } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hash, verify } from "@node-rs/argon2";
@@ -15,6 +16,7 @@ export function nativePlatform(socketIp: SocketIp): Platform {
   return {
     // Argon2id is the package's default variant.
     argon2: { hash, verify },
+    hmac: (key, message) => createHmac("sha256", key).update(message).digest("base64url"),
     openDatabase: openConfigured,
     keptSecret: ({ databaseUrl }) => keptSecret(join(folderOf(databaseUrl), "jwt-secret")),
     openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),

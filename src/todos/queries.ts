@@ -1,6 +1,7 @@
 /** The statements behind `/todos`: one round trip each, and none that could touch another user's todo. */
-import { and, eq, gt, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
+import { columnsOf, readNested } from "../database/columns.ts";
 import { sessions, todos } from "../database/schema.ts";
 import type { Services } from "../services.ts";
 import type { Order, TodoCreate, TodoUpdate } from "./model.ts";
@@ -22,13 +23,9 @@ const columns = {
   created_at: todos.created_at,
   updated_at: todos.updated_at,
 };
-const visible = {
-  id: true,
-  contents: true,
-  is_done: true,
-  created_at: true,
-  updated_at: true,
-} as const;
+const todo = columnsOf(todos, ["id", "contents", "is_done", "created_at", "updated_at"]);
+/** What `readNested` gives for a user with todos. */
+type UserRow = [todos: unknown[][]];
 
 export function todoQueries({ database: db, clock }: Services) {
   const prepareList = (order: Order, filtered: boolean) =>
@@ -41,12 +38,12 @@ export function todoQueries({ database: db, clock }: Services) {
             columns: {},
             with: {
               todos: {
-                columns: visible,
+                columns: todo.included,
                 where: and(
                   (order === "ASC" ? gt : lt)(todos.id, sql.placeholder("after")),
                   filtered ? eq(todos.is_done, sql.placeholder("is_done")) : undefined,
                 ),
-                orderBy: (todo, { asc, desc }) => (order === "ASC" ? asc(todo.id) : desc(todo.id)),
+                orderBy: order === "ASC" ? asc(todos.id) : desc(todos.id),
                 limit: sql.placeholder("limit"),
               },
             },
@@ -67,7 +64,9 @@ export function todoQueries({ database: db, clock }: Services) {
       with: {
         user: {
           columns: {},
-          with: { todos: { columns: visible, where: eq(todos.id, sql.placeholder("todo_id")) } },
+          with: {
+            todos: { columns: todo.included, where: eq(todos.id, sql.placeholder("todo_id")) },
+          },
         },
       },
     })
@@ -77,19 +76,21 @@ export function todoQueries({ database: db, clock }: Services) {
     /** @throws Failure `unauthorized`, as all of these do when the session has ended */
     async list(session: SessionRef, { order, is_done, limit, after }: PageRequest) {
       const { all, filtered } = lists[order];
-      const found = await (is_done === undefined ? all : filtered).get({
+      const found = await readNested<UserRow>(is_done === undefined ? all : filtered, {
         ...session,
         now: clock(),
         limit,
         after: after ?? (order === "ASC" ? 0 : Number.MAX_SAFE_INTEGER),
         is_done: Number(is_done),
       });
-      return live(found).user.todos;
+      const [rows] = live(found);
+      return rows.map(todo.read);
     },
 
     async read(session: SessionRef, todo_id: number) {
-      const found = await read.get({ ...session, now: clock(), todo_id });
-      return live(found).user.todos[0];
+      const found = await readNested<UserRow>(read, { ...session, now: clock(), todo_id });
+      const [[row]] = live(found);
+      return row && todo.read(row);
     },
 
     async create(session: SessionRef, { contents, is_done = false }: TodoCreate) {
