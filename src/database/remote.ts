@@ -1,15 +1,14 @@
-/** A database on a libSQL server: libSQL's client, bounded in time, whose reads are never older than the last write. */
-
-import { createClient } from "@libsql/client/web";
+/** A database on a libSQL server: every call is one trip, bounded in time, and no read is older than the last write. */
 import {
   type Client,
   type InArgs,
   type InStatement,
   LibsqlError,
   type ResultSet,
-  type TransactionMode,
 } from "@libsql/core/api";
 import { outageOf } from "./errors.ts";
+import { type Outcome, openHrana, type Step } from "./hrana.ts";
+import { createWrites } from "./remote.writes.ts";
 import { startsWithSelect } from "./sql.ts";
 
 export interface RemoteOptions {
@@ -18,7 +17,7 @@ export interface RemoteOptions {
   timeout?: number;
   /** Milliseconds for one migration (60,000). */
   migrationTimeout?: number;
-  /** What answers reads while the server is out of reach; without one, nothing does. */
+  /** What answers reads while the server is out of reach. Without one, nothing does. */
   copy?: Copy | undefined;
 }
 
@@ -30,49 +29,46 @@ export interface Copy {
   close(): void;
 }
 
+/** A statement in any of the forms that `Client.batch` takes. */
+type BatchStatement = InStatement | [string, InArgs?];
+
 /**
- * A server that is a replica passes a whole program on to its primary when one statement of it is no plain read, and
- * it takes this one for such (libsql-server, query_analysis.rs); on the primary it locks nothing and costs nothing. So
- * what is read with it is what the primary has, and a session that has ended on one node has ended on all. Without it
- * a replica answers by itself, some milliseconds behind.
+ * A server that is a replica answers a program of plain reads by itself, some milliseconds behind. It passes a program
+ * on to its primary when one statement is anything else, and it counts this one as such (libsql-server,
+ * query_analysis.rs). On the primary the statement locks nothing and costs nothing. With it at its end, a program sees
+ * what the primary has, so a session that has ended on one node has ended on all.
  */
-const BY_THE_PRIMARY = "PRAGMA foreign_keys";
-
-/** Requests at once; libSQL's client would let the rest wait, and for longer than `timeout`. */
-const CONCURRENCY = 1000;
+const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
 
 /**
- * Opens the database at `url` (`libsql://`, `https://` or `http://`); nothing is sent before it is asked for something.
- * Each call is one trip, and rejects within `timeout` with LibsqlError: SERVER_UNREACHABLE, SERVER_ERROR with an HTTP
- * status, SQLite's codes, PROXY_ERROR for a primary's error that came by way of a replica.
+ * Opens the database at `url` (`libsql://`, `https://` or `http://`). Nothing is sent before the first call.
+ *
+ * A read is one trip. A write is one trip too, and may wait for a turn before it (see `createWrites`). Each rejects
+ * within `timeout`, or twice that after a wait, with LibsqlError: what `openHrana` names, SQLite's codes, PROXY_ERROR
+ * for an error of the primary that came by way of a replica, CLIENT_CLOSED. Statements that belong together go as one
+ * `batch`: interactive transactions are refused (NOT_SUPPORTED), since each of their statements would be a trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
   const { authToken, timeout = 2000, migrationTimeout = 60_000, copy } = options;
+  const run = openHrana(url, authToken);
+  const write = createWrites((steps) => askPrimary(steps, timeout), timeout);
   let heardAt = Number.NEGATIVE_INFINITY;
+  let isClosed = false;
 
-  const stock = connect(url, authToken, timeout);
-  const migrator = connect(url, authToken, migrationTimeout);
-
-  async function heard<T>(answer: Promise<T>): Promise<T> {
-    const result = await answer;
+  async function askPrimary(steps: Step[], milliseconds: number): Promise<Outcome> {
+    if (isClosed) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
+    const outcome = await run({ steps: [...steps, BY_THE_PRIMARY], timeout: milliseconds });
     heardAt = performance.now();
-    return result;
+    return outcome;
   }
 
-  async function batch(statements: (InStatement | [string, InArgs?])[], mode: "read" | "write") {
-    // At the end, so that an error's `statementIndex` is right.
-    const results = await heard(stock.batch([...statements, BY_THE_PRIMARY], mode));
-    return results.slice(0, -1);
-  }
-
-  async function read(statement: InStatement): Promise<ResultSet> {
+  async function read(step: Step): Promise<ResultSet> {
     try {
-      const [result] = await batch([statement], "read");
-      if (result === undefined) throw new LibsqlError("No result", "HRANA_PROTO_ERROR");
-      return result;
+      const { steps } = await askPrimary([step], timeout);
+      return succeeded(steps[0]);
     } catch (error) {
       if (!copy?.isGood(heardAt) || outageOf(error) !== "unreachable") throw error;
-      const found = await copy.read(statement);
+      const found = await copy.read({ sql: step.sql, args: step.args ?? [] });
       // Perhaps it is only too new for the copy. Above all, nobody may be told that a session has ended when it has not.
       if (found.rows.length === 0) throw error;
       return found;
@@ -82,26 +78,40 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
   return {
     protocol: "http",
     get closed() {
-      return stock.closed;
+      return isClosed;
     },
-    execute(statement: InStatement, args?: InArgs) {
-      const given =
-        typeof statement === "string" ? { sql: statement, args: args ?? [] } : statement;
-      return startsWithSelect(given.sql) ? read(given) : heard(stock.execute(given));
+    async execute(statement: InStatement, args?: InArgs) {
+      const step = typeof statement === "string" ? { sql: statement, args } : statement;
+      if (startsWithSelect(step.sql)) return read(step);
+      const [result] = await write([step]);
+      return succeeded(result);
     },
-    // Never "deferred", the client's own default: it fails when it has read and then finds that another has written.
-    batch: (statements, mode) => batch(statements, mode === "read" ? "read" : "write"),
-    migrate: (statements) => heard(migrator.migrate(statements)),
-    transaction: (mode?: TransactionMode) => stock.transaction(mode ?? "write"),
-    executeMultiple: (sql) => heard(stock.executeMultiple(sql)),
-    sync: () => stock.sync(),
+    async batch(statements, mode) {
+      const steps = statements.map(toStep);
+      if (mode !== "read") return write(steps);
+      // One snapshot for all of them.
+      const outcome = await askPrimary([{ sql: "BEGIN" }, ...steps, { sql: "COMMIT" }], timeout);
+      return outcome.steps
+        .slice(0, steps.length + 1)
+        .map(succeeded)
+        .slice(1);
+    },
+    async migrate(statements) {
+      const { steps, first, last } = migration(statements.map(toStep));
+      const outcome = await askPrimary(steps, migrationTimeout);
+      return outcome.steps
+        .slice(0, last + 1)
+        .map(succeeded)
+        .slice(first, last);
+    },
+    transaction: () => refuse("an interactive transaction"),
+    executeMultiple: () => refuse("a script"),
+    sync: () => refuse("a sync"),
     reconnect() {
-      stock.reconnect();
-      migrator.reconnect();
+      isClosed = false;
     },
     close() {
-      stock.close();
-      migrator.close();
+      isClosed = true;
       copy?.close();
     },
   };
@@ -117,36 +127,45 @@ export function openServerCopy(
   staleReads: number,
   timeout = 2000,
 ): Copy {
-  const stock = connect(url, authToken, timeout);
+  const run = openHrana(url, authToken);
   return {
-    read: (statement) => stock.execute(statement),
+    async read(statement) {
+      const outcome = await run({ steps: [toStep(statement)], timeout });
+      return succeeded(outcome.steps[0]);
+    },
     isGood: (heardAt) => performance.now() - heardAt < staleReads,
-    close: () => stock.close(),
+    close() {},
   };
 }
 
-function connect(url: string, authToken: string | undefined, timeout: number): Client {
-  return createClient({
-    url,
-    ...(authToken !== undefined && { authToken }),
-    concurrency: CONCURRENCY,
-    fetch: (request: Request) => fetchWithin(timeout, request),
-  });
+function toStep(statement: BatchStatement): Step {
+  if (typeof statement === "string") return { sql: statement };
+  if (Array.isArray(statement)) return { sql: statement[0], args: statement[1] };
+  return statement;
 }
 
-/** The whole answer, body and all. Every failure on the way is one LibsqlError, whatever the runtime calls it. */
-async function fetchWithin(milliseconds: number, request: Request): Promise<Response> {
-  try {
-    const response = await fetch(request, { signal: AbortSignal.timeout(milliseconds) });
-    const body = await response.arrayBuffer();
-    const { status, headers } = response;
-    return new Response(body, { status, headers });
-  } catch (error) {
-    const cause = error instanceof Error ? error : new Error(String(error));
-    const what =
-      cause.name === "TimeoutError"
-        ? `no answer in ${milliseconds} ms, out of reach or kept busy`
-        : cause.message;
-    throw new LibsqlError(what, "SERVER_UNREACHABLE", undefined, undefined, cause);
+/**
+ * A migration as one transaction, and the numbers of its first statement and of its commit. It begins as SQLite's way
+ * to alter tables does (https://sqlite.org/lang_altertable.html#otheralter). Inside a transaction that pragma is void.
+ */
+function migration(statements: Step[]) {
+  const steps: Step[] = [{ sql: "PRAGMA foreign_keys=off" }, { sql: "BEGIN IMMEDIATE" }];
+  const first = steps.length;
+  for (const step of [...statements, { sql: "COMMIT" }]) {
+    steps.push({ ...step, condition: { type: "ok", step: steps.length - 1 } });
   }
+  const last = steps.length - 1;
+  steps.push({ sql: "ROLLBACK", condition: { type: "not", cond: { type: "ok", step: last } } });
+  steps.push({ sql: "PRAGMA foreign_keys=on" });
+  return { steps, first, last };
+}
+
+function succeeded(outcome: ResultSet | LibsqlError | undefined): ResultSet {
+  if (outcome instanceof LibsqlError) throw outcome;
+  if (outcome) return outcome;
+  throw new LibsqlError("a statement was not run", "HRANA_PROTO_ERROR");
+}
+
+async function refuse(what: string): Promise<never> {
+  throw new LibsqlError(`The database on a server does not take ${what}`, "NOT_SUPPORTED");
 }

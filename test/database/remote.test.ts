@@ -81,14 +81,51 @@ test("a batch happens whole or not at all", async () => {
   expect([first?.rows[0]?.n, second?.rows[0]?.one]).toEqual([before.length, 1]);
 });
 
-test("a transaction is undone when it is rolled back", async () => {
-  const before = await names(remote);
-  const transaction = await remote.$client.transaction();
-  await transaction.execute(
-    "INSERT INTO users (username, username_key, password_hash, created_at) VALUES ('undone', 'undone', '', 0)",
-  );
-  await transaction.rollback();
-  expect(await names(remote)).toEqual(before);
+test("a batch tells which of its statements failed", async () => {
+  const batch = remote.$client.batch(["SELECT 1", "SELECT * FROM missing", "SELECT 2"], "write");
+  expect(await batch.catch((error) => error)).toMatchObject({
+    statementIndex: 1,
+    message: expect.stringContaining("no such table: missing"),
+  });
+});
+
+test("a migration is whole or not at all, and may break foreign keys while it lasts", async () => {
+  const statements = [
+    "CREATE TABLE moved (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id))",
+    "INSERT INTO moved (user_id) VALUES (999999)",
+  ];
+  const failing = remote.$client.migrate([...statements, "SELECT * FROM missing"]);
+  expect(await failing.catch((error) => error)).toMatchObject({
+    message: expect.stringContaining("no such table: missing"),
+  });
+  const tables = "SELECT name FROM sqlite_schema WHERE name = 'moved'";
+  expect((await remote.$client.execute(tables)).rows).toEqual([]);
+  await remote.$client.migrate(statements);
+  expect((await remote.$client.execute(tables)).rows).toHaveLength(1);
+  await remote.$client.migrate(["DROP TABLE moved"]);
+});
+
+test("what would take a trip for each statement is refused", async () => {
+  for (const attempt of [
+    () => remote.$client.transaction(),
+    () => remote.$client.executeMultiple("SELECT 1; SELECT 2"),
+    () => remote.$client.sync(),
+  ]) {
+    expect(await attempt().catch((error) => error)).toMatchObject({ code: "NOT_SUPPORTED" });
+  }
+});
+
+test("a closed client answers nothing more", async () => {
+  const { $client: client } = await openDatabase(primary.url, { databaseAuthToken });
+  client.close();
+  expect(client.closed).toBe(true);
+  for (const attempt of [
+    () => client.execute("SELECT 1"),
+    () => client.batch(["SELECT 1"], "read"),
+    () => client.migrate(["SELECT 1"]),
+  ]) {
+    expect(await attempt().catch((error) => error)).toMatchObject({ code: "CLIENT_CLOSED" });
+  }
 });
 
 test("a token that the server does not take is an outage: unauthorized", async () => {

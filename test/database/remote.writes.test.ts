@@ -1,0 +1,162 @@
+/** Writes to a libSQL server that share trips and commits, against libSQL's own server. */
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import type { Client } from "@libsql/core/api";
+import { outageOf } from "../../src/database/errors.ts";
+import { openRemote } from "../../src/database/remote.ts";
+import { openLine } from "../line.ts";
+import { temporaryFolder } from "../process.ts";
+import { type LibsqlServer, serverToken, startPrimary } from "../sqld.ts";
+
+/** Enough at once that most of them have to wait, and go together. */
+const MANY = 100;
+
+const folder = temporaryFolder();
+const authToken = serverToken();
+let server: LibsqlServer;
+let client: Client;
+
+beforeAll(async () => {
+  server = await startPrimary(folder.path);
+  client = openRemote(server.url, { authToken });
+});
+beforeEach(async () => {
+  await client.batch(
+    [
+      "DROP TABLE IF EXISTS notes",
+      "CREATE TABLE notes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    ],
+    "write",
+  );
+});
+afterAll(async () => {
+  client.close();
+  await server.kill();
+  folder[Symbol.dispose]();
+});
+
+const insert = (name: string) => ({ sql: "INSERT INTO notes (name) VALUES (?)", args: [name] });
+const names = async () =>
+  (await client.execute("SELECT name FROM notes")).rows.map(({ name }) => String(name));
+
+/** Does `write` with the numbers from 0 on, all at once: those that were acknowledged, and the errors of the others. */
+async function atOnce(write: (n: number) => Promise<unknown>, count = MANY) {
+  const outcomes = await Promise.allSettled(Array.from({ length: count }, (_, n) => write(n)));
+  const acknowledged = outcomes.flatMap(({ status }, n) => (status === "fulfilled" ? [n] : []));
+  const errors = outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+  return { acknowledged, errors };
+}
+
+test("many at once all happen, in fewer trips than there are writes", async () => {
+  let trips = 0;
+  const counting = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      trips++;
+      const { pathname } = new URL(request.url);
+      const { method, headers } = request;
+      return fetch(`${server.url}${pathname}`, { method, headers, body: await request.text() });
+    },
+  });
+  const counted = openRemote(counting.url.href, { authToken });
+  const { errors } = await atOnce((n) => counted.execute(insert(`${n}`)));
+  counted.close();
+  await counting.stop(true);
+  expect(errors).toEqual([]);
+  expect((await names()).length).toBe(MANY);
+  expect(trips).toBeLessThan(MANY / 2);
+});
+
+test("each gets its own results", async () => {
+  const counts = await Promise.all(
+    Array.from({ length: MANY }, (_, n) =>
+      client.batch([insert(`a${n}`), `SELECT ${n} AS n`, insert(`b${n}`)], "write"),
+    ),
+  );
+  expect(counts.map(([, second]) => second?.rows[0]?.n)).toEqual(Array.from(counts.keys()));
+  expect(new Set(counts.map(([first]) => first?.lastInsertRowid)).size).toBe(MANY);
+});
+
+test("one that fails is undone whole, and takes nobody along", async () => {
+  await client.execute(insert("taken"));
+  const { acknowledged, errors } = await atOnce((n) =>
+    client.batch([insert(`${n}`), insert(n % 3 === 0 ? "taken" : `again ${n}`)], "write"),
+  );
+  expect(acknowledged).toEqual(Array.from(Array(MANY).keys()).filter((n) => n % 3 !== 0));
+  for (const error of errors) {
+    expect(error).toMatchObject({
+      statementIndex: 1,
+      message: expect.stringContaining("UNIQUE constraint failed: notes.name"),
+    });
+  }
+  expect((await names()).sort()).toEqual(
+    ["taken", ...acknowledged.flatMap((n) => [`${n}`, `again ${n}`])].sort(),
+  );
+});
+
+test("one that cannot even be sent or read takes nobody along", async () => {
+  const { acknowledged, errors } = await atOnce((n) => {
+    if (n === 50) return client.execute(insert("\0"));
+    return client.execute(n === 60 ? "INSERT INTO notes nonsense" : insert(`${n}`));
+  });
+  expect(acknowledged.length).toBe(MANY - 2);
+  expect(errors.map(({ code }) => code)).toEqual(["ARGS_INVALID", "SQL_PARSE_ERROR"]);
+  expect((await names()).length).toBe(MANY - 2);
+});
+
+test("when one ends the transaction of all, what is acknowledged is there, and nothing else", async () => {
+  await client.execute(insert("taken"));
+  const { acknowledged, errors } = await atOnce((n) =>
+    n % 40 === 20
+      ? client.execute("INSERT OR ROLLBACK INTO notes (name) VALUES ('taken')")
+      : client.execute(insert(`${n}`)),
+  );
+  expect(errors.length).toBeGreaterThan(2);
+  const present = (await names()).filter((name) => name !== "taken");
+  expect(present.sort()).toEqual(acknowledged.map(String).sort());
+});
+
+test("a lock that another process holds for a while is waited for", async () => {
+  let locked = 3;
+  const busy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const body = await request.text();
+      // What the server has been seen to answer while many others write.
+      if (locked-- > 0) {
+        const step_errors = [{ message: "SQLite error: database is locked", code: "SQLITE_BUSY" }];
+        const result = { step_results: [null], step_errors };
+        return Response.json({ results: [{ type: "ok", response: { type: "batch", result } }] });
+      }
+      const { method, headers } = request;
+      return fetch(`${server.url}${new URL(request.url).pathname}`, { method, headers, body });
+    },
+  });
+  const patient = openRemote(busy.url.href, { authToken });
+  await patient.execute(insert("patient"));
+  expect(await names()).toEqual(["patient"]);
+
+  locked = Number.POSITIVE_INFINITY;
+  const impatient = openRemote(busy.url.href, { authToken, timeout: 200 });
+  const error = await impatient.execute(insert("impatient")).catch((reason) => reason);
+  expect(outageOf(error)).toBe("locked");
+  await busy.stop(true);
+});
+
+test("while the server stalls all are refused in time, and afterwards they happen again", async () => {
+  const line = await openLine(server.port);
+  const timeout = 300;
+  const far = openRemote(line.url, { authToken, timeout });
+  await far.execute(insert("before"));
+  line.hold();
+  const startedAt = performance.now();
+  const { errors } = await atOnce((n) => far.execute(insert(`${n}`)), 4 * MANY);
+  const took = performance.now() - startedAt;
+  expect(errors.map(outageOf)).toEqual(Array(4 * MANY).fill("unreachable"));
+  // Each waits for its turn, and then for its answer. The rest is for a slow machine.
+  expect(took).toBeLessThan(10 * timeout);
+  line.release();
+  await far.execute(insert("after"));
+  line.close();
+});
