@@ -1,26 +1,41 @@
-/** A line between two programs that can be made to stall: a TCP proxy that then holds every byte, and drops none. */
+/** A line between two programs: a TCP proxy that drops no byte, but may take its time, or stall. */
 import { connect, createServer, type Socket } from "node:net";
 
-/** A line to `port` on this machine. */
-export async function openLine(port: number) {
+/**
+ * A line to `port` on this machine.
+ * @param delay milliseconds that bytes take one way, asked for each piece. Pieces stay in order.
+ */
+export async function openLine(port: number, delay: () => number = () => 0) {
   const sockets = new Set<Socket>();
+  const counts = { connections: 0, sent: 0, received: 0 };
   let isHeld = false;
+
+  function carry(from: Socket, to: Socket, count: (bytes: number) => void) {
+    const inOrder = delayed(delay);
+    sockets.add(from);
+    from.on("data", (chunk) => {
+      count(chunk.length);
+      inOrder(() => to.write(chunk));
+    });
+    from.on("close", () => {
+      sockets.delete(from);
+      inOrder(() => to.destroy());
+    });
+    // What failed is closed as well.
+    from.on("error", () => undefined);
+    if (isHeld) from.pause();
+  }
+
   const server = createServer((near) => {
-    const far = connect(port, "127.0.0.1");
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one);
-      one.on("data", (chunk) => other.write(chunk));
-      one.on("close", () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-      // What failed is closed as well.
-      one.on("error", () => undefined);
-      if (isHeld) one.pause();
-    }
+    counts.connections++;
+    near.setNoDelay();
+    const far = connect({ port, host: "127.0.0.1", noDelay: true });
+    carry(near, far, (bytes) => {
+      counts.sent += bytes;
+    });
+    carry(far, near, (bytes) => {
+      counts.received += bytes;
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -28,6 +43,9 @@ export async function openLine(port: number) {
 
   return {
     port: address.port,
+    url: `http://127.0.0.1:${address.port}`,
+    /** Connections that were made so far, and bytes that went to the far end and came back. */
+    counts: () => ({ ...counts }),
     /** From now on nothing comes through, though connections are still taken. */
     hold() {
       isHeld = true;
@@ -42,5 +60,32 @@ export async function openLine(port: number) {
       server.close();
       for (const socket of sockets) socket.destroy();
     },
+  };
+}
+
+/** Does what it is given after a delay, one after the other in the order in which they came. */
+function delayed(delay: () => number) {
+  const waiting: { due: number; act: () => void }[] = [];
+  let last = 0;
+
+  function run() {
+    for (;;) {
+      const [next] = waiting;
+      if (next === undefined) return;
+      const wait = next.due - performance.now();
+      if (wait > 0) {
+        setTimeout(run, wait);
+        return;
+      }
+      waiting.shift();
+      next.act();
+    }
+  }
+
+  return (act: () => void) => {
+    const now = performance.now();
+    last = Math.max(last, now + delay());
+    waiting.push({ due: last, act });
+    if (waiting.length === 1) run();
   };
 }

@@ -1,0 +1,165 @@
+/**
+ * What a database on a libSQL server costs, on this machine and far away: first a statement by libSQL's stock client
+ * and by this service's, then a request to the service.
+ */
+import { createClient } from "@libsql/client/web";
+import type { Client } from "@libsql/core/api";
+import { migrate } from "../src/database/migrate.ts";
+import { openDatabase } from "../src/database/open.ts";
+import { openRemote } from "../src/database/remote.ts";
+import { openLine } from "../test/line.ts";
+import { startProcess, temporaryFolder } from "../test/process.ts";
+import { SECRET } from "../test/service.ts";
+import { serverToken, startPrimary } from "../test/sqld.ts";
+
+/** Milliseconds to the server and back. */
+const DISTANCES = [0, 30];
+/** Requests at once in the second half of each row. */
+const IN_FLIGHT = 32;
+
+using folder = temporaryFolder();
+const server = await startPrimary(folder.path);
+const databaseAuthToken = serverToken();
+const database = await openDatabase(server.url, { databaseAuthToken });
+await migrate(database);
+
+const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+const print = (...cells: (string | number)[]) => {
+  const [name, ...rest] = cells.map(String);
+  process.stdout.write(`${name?.padEnd(30)}${rest.map((cell) => cell.padStart(11)).join("")}\n`);
+};
+
+/** Milliseconds that one call takes alone, and calls a second with many in flight. */
+async function time(call: () => Promise<unknown>, distance: number) {
+  const alone = distance === 0 ? 400 : 40;
+  for (let i = 0; i < IN_FLIGHT; i++) await call();
+  const times: number[] = [];
+  for (let i = 0; i < alone; i++) {
+    const startedAt = performance.now();
+    await call();
+    times.push(performance.now() - startedAt);
+  }
+  const count = 1000;
+  let left = count;
+  let failed = 0;
+  const usedBefore = process.cpuUsage();
+  const startedAt = performance.now();
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async () => {
+      while (left-- > 0) {
+        await call().catch(() => {
+          failed++;
+        });
+      }
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1000;
+  const { user, system } = process.cpuUsage(usedBefore);
+  const processor = (user + system) / count;
+  return { alone: median(times), rate: (count - failed) / seconds, processor, failed };
+}
+
+// A user with a session and 50 todos.
+const [user] = (
+  await database.$client.execute(
+    "INSERT INTO users (username, username_key, password_hash, created_at) VALUES ('bench', 'bench', '', 0) RETURNING id",
+  )
+).rows;
+const id = Number(user?.id);
+await database.$client.execute({
+  sql: `WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 50)
+    INSERT INTO todos (user_id, contents, is_done, created_at, updated_at)
+    SELECT ?, 'todo ' || n, n % 7 = 0, 0, 0 FROM counter`,
+  args: [id],
+});
+
+const statements: [string, (client: Client) => Promise<unknown>][] = [
+  ["one row", (client) => client.execute({ sql: "SELECT * FROM users WHERE id = ?", args: [id] })],
+  [
+    "50 rows",
+    (client) => client.execute({ sql: "SELECT * FROM todos WHERE user_id = ?", args: [id] }),
+  ],
+  [
+    "a batch of two writes",
+    (client) =>
+      client.batch(
+        [
+          { sql: "UPDATE users SET created_at = created_at + 1 WHERE id = ?", args: [id] },
+          { sql: "DELETE FROM sessions WHERE user_id = ?", args: [id] },
+        ],
+        "write",
+      ),
+  ],
+];
+
+print("a statement", "ms away", "ms alone", "a second", "failed", "CPU us", "B sent", "B received");
+for (const distance of DISTANCES) {
+  for (const [what, call] of statements) {
+    for (const [name, open] of [
+      [
+        "stock",
+        (url: string) => createClient({ url, authToken: databaseAuthToken, concurrency: 1000 }),
+      ],
+      ["ours", (url: string) => openRemote(url, { authToken: databaseAuthToken })],
+    ] as const) {
+      const line = await openLine(server.port, () => distance / 2);
+      const client = open(line.url);
+      await call(client);
+      const before = line.counts();
+      await call(client);
+      const after = line.counts();
+      if (after.connections > before.connections) throw new Error("The connection was not kept");
+      const { alone, rate, processor, failed } = await time(() => call(client), distance);
+      print(
+        `${what}, ${name}`,
+        distance,
+        alone.toFixed(2),
+        rate.toFixed(0),
+        failed,
+        processor.toFixed(0),
+        after.sent - before.sent,
+        after.received - before.received,
+      );
+      client.close();
+      line.close();
+    }
+  }
+}
+
+print("");
+print("a request", "ms away", "ms alone", "a second");
+for (const distance of DISTANCES) {
+  const line = await openLine(server.port, () => distance / 2);
+  const service = await startProcess(folder.path, {
+    DATABASE_URL: line.url,
+    DATABASE_AUTH_TOKEN: databaseAuthToken,
+    JWT_SECRET: SECRET,
+  });
+  const { token } = await service.user(`bench-${distance}`);
+  const created: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    const json = { contents: `todo ${i}` };
+    const answer = await service.call("POST", "/todos", { token, json });
+    created.push((await answer.json()).id);
+  }
+  for (const [method, path, json] of [
+    ["GET", "/", undefined],
+    ["GET", "/todos", undefined],
+    ["GET", `/todos/${created[0]}`, undefined],
+    ["PATCH", `/todos/${created[0]}`, { is_done: true }],
+    ["POST", "/todos", { contents: "one more" }],
+  ] as const) {
+    const request = async () => {
+      const answer = await service.call(method, path, { token, json });
+      await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+    };
+    const { alone, rate } = await time(request, distance);
+    print(`${method} ${path}`, distance, alone.toFixed(2), rate.toFixed(0));
+  }
+  await service.stop();
+  line.close();
+}
+
+database.$client.close();
+await server.kill();
