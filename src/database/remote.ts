@@ -43,15 +43,16 @@ const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
 /**
  * Opens the database at `url` (`libsql://`, `https://` or `http://`). Nothing is sent before the first call.
  *
- * A read is one trip. A write is one trip too, and may wait for a turn before it (see `createWrites`). Each rejects
- * within `timeout`, or twice that after a wait, with LibsqlError: what `openHrana` names, SQLite's codes, PROXY_ERROR
- * for an error of the primary that came by way of a replica, CLIENT_CLOSED. Statements that belong together go as one
- * `batch`: interactive transactions are refused (NOT_SUPPORTED), since each of their statements would be a trip.
+ * A read is one trip. A write is one trip too, and may wait for a turn before it (see `createWrites`). A call rejects
+ * within `timeout`, or half as much again after a wait, with LibsqlError: what `openHrana` names, SQLite's codes,
+ * PROXY_ERROR for an error of the primary that came by way of a replica, CLIENT_CLOSED. Statements that belong together
+ * go as one `batch`: interactive transactions are refused (NOT_SUPPORTED), since each of their statements would be a
+ * trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
   const { authToken, timeout = 2000, migrationTimeout = 60_000, copy } = options;
   const run = openHrana(url, authToken);
-  const write = createWrites((steps) => askPrimary(steps, timeout), timeout);
+  const write = createWrites((steps) => askPrimary(steps, timeout), timeout / 2);
   let heardAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
 

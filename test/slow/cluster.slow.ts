@@ -128,12 +128,16 @@ function writeEverywhere(token: string) {
       else others.push(answer);
     }
   });
+  async function stop() {
+    isStopped = true;
+    await Promise.all(writers);
+    return others;
+  }
   return {
     acknowledged,
-    async stop() {
-      isStopped = true;
-      await Promise.all(writers);
-      return others;
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
     },
   };
 }
@@ -217,7 +221,7 @@ describe("while it breaks", () => {
   afterEach(() => until(areReady, 10), 15_000);
 
   test("the primary is killed and comes back: no acknowledged write is missing", async () => {
-    const writers = writeEverywhere(user.token);
+    await using writers = writeEverywhere(user.token);
     await until(async () => writers.acknowledged.length > 100);
     await primary.kill();
     const before = writers.acknowledged.length;
