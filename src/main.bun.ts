@@ -1,13 +1,22 @@
 /** Starts the service on Bun. */
+import { write } from "node:fs";
 import { nativePlatform } from "./start/platform.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
 import { run } from "./start/run.ts";
+
+const STDOUT = 1;
 
 let server: Bun.Server<undefined> | undefined;
 
 await run({
   environment: process.env,
   isTerminal: process.stdout.isTTY,
+  noColor: !!process.env.NO_COLOR,
+  // In a thread of its own: `process.stdout` would block while a file's disk is slow.
+  write: (bytes) =>
+    new Promise((resolve, reject) =>
+      write(STDOUT, bytes, (error, written) => (error ? reject(error) : resolve(written))),
+    ),
   listen(hostname, port, fetch) {
     const listening = Bun.serve({
       hostname,
@@ -26,6 +35,10 @@ await run({
   onSignal(stop) {
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
+  },
+  onUncaught(tell) {
+    process.on("uncaughtException", tell);
+    process.on("unhandledRejection", tell);
   },
   writeError: (text) => process.stderr.write(text),
   exit: (code) => process.exit(code),

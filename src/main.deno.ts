@@ -9,6 +9,8 @@ await run({
   // Asked for one by one, since there is a permission for each.
   environment: new Proxy({}, { get: (_, name) => Deno.env.get(String(name)) }),
   isTerminal: Deno.stdout.isTerminal(),
+  noColor: Deno.noColor,
+  write: (bytes) => Deno.stdout.write(bytes),
   listen(hostname, port, fetch) {
     const cut = new AbortController();
     const listening = Deno.serve(
@@ -36,6 +38,17 @@ await run({
   onSignal(stop) {
     Deno.addSignalListener("SIGTERM", () => stop("SIGTERM"));
     Deno.addSignalListener("SIGINT", () => stop("SIGINT"));
+  },
+  onUncaught(tell) {
+    // `preventDefault`, or Deno would end the process before the log is written.
+    addEventListener("error", (event) => {
+      event.preventDefault();
+      tell(event.error);
+    });
+    addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      tell(event.reason);
+    });
   },
   writeError: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
   exit: (code) => Deno.exit(code),

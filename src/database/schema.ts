@@ -9,7 +9,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
-import { toInstant } from "./instant.ts";
+import { toInstant } from "../instant.ts";
 
 /**
  * A moment: milliseconds since the epoch in the table, an RFC 3339 UTC string (`2026-11-20T10:00:00.000Z`)

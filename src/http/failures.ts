@@ -66,10 +66,12 @@ export function toFailure(error: unknown, request: Request): Failure {
     return new Failure("validation_failed", { errors: fieldErrors(error) });
   }
   const outage = outageOf(error);
-  const properties = { request_id: exchangeOf(request).id, error: withoutAnswer(error) };
-  if (outage) logger.warn(`database ${outage}: {error}`, { outage, ...properties });
-  else logger.error("unexpected: {error}", properties);
-  return new Failure(outage ? "unavailable" : "internal_error");
+  const code = outage ? "unavailable" : "internal_error";
+  const { id, route } = exchangeOf(request);
+  const properties = { request_id: id, route, code, error: withoutAnswer(error) };
+  if (outage) logger.warn("the database cannot answer: {outage}", { outage, ...properties });
+  else logger.error("unexpected error", properties);
+  return new Failure(code);
 }
 
 /** Elysia's error about an answer that does not fit its schema holds that answer, tokens and all: not for the log. */

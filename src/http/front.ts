@@ -117,16 +117,21 @@ function requestId(request: Request): string {
   return sent !== null && REQUEST_ID.test(sent) ? sent : crypto.randomUUID();
 }
 
+/** What supervisors and balancers ask every few seconds. */
+const HEALTH = new Set(["/health/alive", "/health/ready"]);
+
 /** One line a request, with the route's pattern: a path or a query could hold anything, a token too. */
 function log({ method }: Request, exchange: Exchange, status: number): void {
-  const { id, route, session, startedAt } = exchange;
+  const { id, ip, route, session, startedAt } = exchange;
+  const level = route !== null && HEALTH.has(route) ? "debug" : "info";
   const ms = Math.round((performance.now() - startedAt) * 10) / 10;
-  logger.info(`${method} ${route ?? "(no such path)"} ${status} in ${ms} ms`, {
+  logger[level](`${method} ${route ?? "(no such path)"} ${status} in ${ms} ms`, {
     request_id: id,
     method,
     route,
     status,
     ms,
     user_id: session?.user_id ?? null,
+    ip,
   });
 }

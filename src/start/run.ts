@@ -3,7 +3,8 @@ import { getLogger } from "@logtape/logtape";
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "../config.ts";
 import { migrate } from "../database/migrate.ts";
-import { configureLog } from "../log.ts";
+import type { LineBuffer, Write } from "../log/buffer.ts";
+import { configureLog } from "../log/configure.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
 
 /** What the service needs of the runtime that it is on. */
@@ -11,11 +12,17 @@ export interface Runtime {
   environment: Record<string, string | undefined>;
   /** Whether a person reads stdout. */
   isTerminal: boolean;
+  /** Whether colors are unwanted (https://no-color.org). */
+  noColor: boolean;
+  /** Writes to stdout. It must not block, however long nobody reads. */
+  write: Write;
   /** Throws what the runtime has for an address that can't be listened on. */
   listen(hostname: string, port: number, fetch: (request: Request) => Promise<Response>): Server;
   platform: Platform;
   /** Calls `stop` at each SIGTERM and SIGINT. */
   onSignal(stop: (signal: string) => void): void;
+  /** Calls `tell` with each error that nothing caught. The process goes on until `tell` ends it. */
+  onUncaught(tell: (error: unknown) => void): void;
   writeError(text: string): void;
   exit(code: number): void;
 }
@@ -29,25 +36,51 @@ export interface Server {
   abort(): Promise<void>;
 }
 
+/** Milliseconds that the last lines of the log have to be written. Without a bound, an unread pipe would keep it alive. */
+const LAST_LINES = 1000;
+
 /** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
 export async function run(runtime: Runtime): Promise<void> {
+  let log: LineBuffer | undefined;
+  const exit = async (code: number) => {
+    await Promise.race([log?.flush(), sleep(LAST_LINES)]);
+    runtime.exit(code);
+  };
   try {
-    await start(runtime);
+    const config = readConfig(runtime.environment);
+    log = configureLog({
+      format: logFormat(config, runtime),
+      colors: runtime.isTerminal && !runtime.noColor,
+      level: config.logLevel,
+      write: runtime.write,
+    });
+    runtime.onUncaught((error) => {
+      getLogger("todos").fatal("uncaught error", { error });
+      void exit(1);
+    });
+    await start(runtime, config, exit);
   } catch (error) {
     // Anything else is a bug, and wants its stack.
     if (!(error instanceof ConfigError)) throw error;
     runtime.writeError(`${error.faults.join("\n")}\n`);
-    runtime.exit(1);
+    await exit(1);
   }
 }
 
-async function start(runtime: Runtime): Promise<void> {
-  const config = readConfig(runtime.environment);
-  const { logFormat, logLevel } = config;
-  const format = runtime.isTerminal ? "pretty" : "json";
-  configureLog(logFormat === "auto" ? format : logFormat, logLevel);
-  const logger = getLogger("todos");
+function logFormat({ logFormat: format }: Config, { isTerminal }: Runtime) {
+  if (format !== "auto") return format;
+  return isTerminal ? "pretty" : "json";
+}
 
+const sleep = (milliseconds: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+async function start(
+  runtime: Runtime,
+  config: Config,
+  exit: (code: number) => Promise<void>,
+): Promise<void> {
+  const logger = getLogger("todos");
   const services = await createServices(config, runtime.platform);
   const { database, drain, outbox } = services;
   const server = await serve(runtime, config, services).catch((error) => {
@@ -64,12 +97,11 @@ async function start(runtime: Runtime): Promise<void> {
       .begin()
       .then(() => server.stop())
       .then(() => outbox.stop());
-    const timeUp = new Promise((resolve) => setTimeout(resolve, config.shutdownTimeout * 1000));
-    await Promise.race([finished, timeUp]);
+    await Promise.race([finished, sleep(config.shutdownTimeout * 1000)]);
     await server.abort();
     database.$client.close();
     logger.info("stopped");
-    runtime.exit(0);
+    await exit(0);
   });
   // Only now: a signal that comes right after this line finds who minds it.
   logger.info(`listening on ${server.url}`);

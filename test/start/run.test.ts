@@ -13,20 +13,25 @@ afterAll(() => folder[Symbol.dispose]());
 // `run` sets the log up for the whole process.
 afterEach(() => resetSync());
 
-/** Bun itself, but for the signals, which this test gives, and the exit, which it must outlive. */
+/** Bun itself, but for stdout, the signals and errors, which this test gives, and the exit, which it must outlive. */
 function runtime(environment: Record<string, string>) {
   const exited = Promise.withResolvers<number>();
   const errors: string[] = [];
+  const printed: string[] = [];
+  let uncaught: (error: unknown) => void = () => {};
   let signal: (name: string) => void = () => {};
   const here: Runtime = {
     environment: {
       DATABASE_URL: `file:${join(folder.path, "data/todos.db")}`,
       PORT: "0",
-      // Errors alone, so that nothing is printed among the results of the tests.
-      LOG_LEVEL: "error",
       ...environment,
     },
     isTerminal: false,
+    noColor: true,
+    async write(bytes) {
+      printed.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
     listen(hostname, port, fetch) {
       const server = Bun.serve({ hostname, port, fetch });
       url.resolve(server.url.href.replace(/\/$/, ""));
@@ -40,15 +45,27 @@ function runtime(environment: Record<string, string>) {
     onSignal(stop) {
       signal = stop;
     },
+    onUncaught(tell) {
+      uncaught = tell;
+    },
     writeError: (text) => errors.push(text),
     exit: exited.resolve,
   };
   const url = Promise.withResolvers<string>();
-  return { here, url: url.promise, exited: exited.promise, errors, send: () => signal("SIGTERM") };
+  return {
+    here,
+    url: url.promise,
+    exited: exited.promise,
+    errors,
+    /** What stands on stdout so far. */
+    printed: () => printed.join(""),
+    send: () => signal("SIGTERM"),
+    fail: (error: unknown) => uncaught(error),
+  };
 }
 
 test.each(["json", "pretty"])("it serves until a signal, with %s for a log", async (format) => {
-  const { here, url, exited, errors, send } = runtime({ LOG_FORMAT: format });
+  const { here, url, exited, errors, printed, send } = runtime({ LOG_FORMAT: format });
   await run(here);
   const { call } = callsTo(await url);
   expect((await call("GET", "/health/ready")).status).toBe(200);
@@ -58,7 +75,25 @@ test.each(["json", "pretty"])("it serves until a signal, with %s for a log", asy
   send();
   expect(await exited).toBe(0);
   expect(errors).toEqual([]);
+  expect(printed()).toMatch(/listening on .*\n.*SIGTERM: draining.*\n.*stopped.*\n$/);
   await expect(call("GET", "/health/alive")).rejects.toThrow();
+});
+
+test("an error that nothing caught is in the log before it ends", async () => {
+  const { here, exited, printed, fail, send } = runtime({});
+  await run(here);
+  fail(new Error("broken", { cause: Object.assign(new Error("deeper"), { code: "EDEEP" }) }));
+  expect(await exited).toBe(1);
+  expect(JSON.parse(printed().trim().split("\n").at(-1) ?? "")).toMatchObject({
+    level: "FATAL",
+    error: {
+      name: "Error",
+      message: "broken",
+      stack: expect.stringMatching(/^at .*run\.test\.ts/),
+      cause: { message: "deeper", code: "EDEEP" },
+    },
+  });
+  send();
 });
 
 test("faults of the configuration end it with a line for each", async () => {

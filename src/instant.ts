@@ -1,4 +1,4 @@
-/** Moments as text, many thousand times a second: a page of todos has hundreds of them. */
+/** Moments as text, many thousand times a second: pages of todos have hundreds of them, and each log line has one. */
 
 const DAY = 24 * 60 * 60 * 1000;
 

@@ -1,6 +1,6 @@
 /** Moments as text: the same as `toISOString` gives, for every moment that a row may hold. */
 import { expect, test } from "bun:test";
-import { toInstant } from "../../src/database/instant.ts";
+import { toInstant } from "../src/instant.ts";
 
 const DAY = 86_400_000;
 

@@ -1,0 +1,39 @@
+/** Sets up the log of this process: which lines go to stdout, how they look, and when they are written. */
+import { configureSync } from "@logtape/logtape";
+import type { LogLevel } from "../config.ts";
+import { createLineBuffer, type LineBuffer, type Write } from "./buffer.ts";
+import { jsonLine, prettyLine } from "./format.ts";
+
+export interface LogOptions {
+  format: "json" | "pretty";
+  /** Whether the pretty format uses colors. */
+  colors: boolean;
+  level: LogLevel;
+  /** Writes to stdout: whoever runs services collects one stream. */
+  write: Write;
+}
+
+const URGENT = new Set(["warning", "error", "fatal"]);
+
+export function configureLog({ format, colors, level, write }: LogOptions): LineBuffer {
+  const toLine = format === "json" ? jsonLine : prettyLine(colors);
+  const lines = createLineBuffer(write, (lost) =>
+    toLine({
+      timestamp: Date.now(),
+      level: "warning",
+      category: ["todos", "log"],
+      message: [`${lost} lines of this log were lost, because nobody read it`],
+      rawMessage: "",
+      properties: { lost },
+    }),
+  );
+  configureSync({
+    reset: true,
+    sinks: { stdout: (record) => lines.add(toLine(record), URGENT.has(record.level)) },
+    loggers: [
+      { category: "todos", lowestLevel: level, sinks: ["stdout"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stdout"] },
+    ],
+  });
+  return lines;
+}
