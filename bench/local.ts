@@ -1,44 +1,116 @@
-/** Compares openLocal with @libsql/client in file mode: point reads and single-row writes, interleaved. */
+/**
+ * Measures the embedded database. First reads and single writes, compared with `@libsql/client`. Then parallel writers,
+ * and what a read waits meanwhile, compared with commits that block the event loop. `bun bench/local.ts 5` takes 5
+ * seconds for each figure, in place of 1.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient } from "@libsql/client";
+import { createClient } from "@libsql/client";
+import Database from "libsql";
 import { openLocal } from "../src/database/local.ts";
 
-const rounds = 3000;
+const milliseconds = Number(process.argv[2] ?? 1) * 1000;
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
-const stock = createClient({ url: `file:${join(folder, "stock.db")}`, concurrency: 1 });
-// What openLocal sets by itself, so that both do the same work on the disk.
-await stock.executeMultiple("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
-const clients: Record<string, Client> = { local: openLocal(join(folder, "local.db")), stock };
 
-const operations: Record<string, (client: Client, id: number) => Promise<unknown>> = {
-  write: (client, id) =>
-    client.execute({ sql: "INSERT INTO todos VALUES (?, ?, ?)", args: [id, "buy milk", 0] }),
-  read: (client, id) =>
-    client.execute({ sql: "SELECT id, contents, is_done FROM todos WHERE id = ?", args: [id] }),
-};
+const TABLE =
+  "CREATE TABLE todos (id INTEGER PRIMARY KEY, contents TEXT NOT NULL, is_done INTEGER NOT NULL)";
+const INSERT = "INSERT INTO todos (contents, is_done) VALUES (?, ?)";
+const SELECT = "SELECT id, contents, is_done FROM todos WHERE id = ?";
 
-const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+type Work = () => Promise<unknown>;
 
-for (const client of Object.values(clients)) {
-  await client.execute(
-    "CREATE TABLE todos (id INTEGER PRIMARY KEY, contents TEXT, is_done INTEGER)",
-  );
-}
-for (const [operation, run] of Object.entries(operations)) {
-  const times = new Map(Object.keys(clients).map((name) => [name, [] as number[]]));
-  for (let id = 1; id <= rounds; id++) {
-    for (const [name, client] of Object.entries(clients)) {
-      const start = performance.now();
-      await run(client, id);
-      times.get(name)?.push(1000 * (performance.now() - start));
+/** Runs each by turns, so that a busy machine slows them alike. */
+async function compare(label: string, works: Record<string, Work>): Promise<void> {
+  const times = Object.values(works).map((): number[] => []);
+  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+    for (const [index, work] of Object.values(works).entries()) {
+      const startedAt = performance.now();
+      await work();
+      times[index]?.push(performance.now() - startedAt);
     }
   }
-  const local = median(times.get("local") ?? []);
-  const other = median(times.get("stock") ?? []);
-  const line = `${operation}: local ${local.toFixed(1)} µs, stock ${other.toFixed(1)} µs, ratio ${(other / local).toFixed(2)}`;
+  const figures = Object.keys(works).map((name, i) => `${name} ${micro(times[i] ?? [], 0.5)}`);
+  print(`${label.padEnd(12)} ${figures.join(", ")} µs at the median`);
+}
+
+/** `writers` write without pause while one reads without pause, a read each turn of the event loop. */
+async function load(name: string, writers: number, write: Work, read: Work): Promise<void> {
+  const writeTimes: number[] = [];
+  const readTimes: number[] = [];
+  const end = performance.now() + milliseconds;
+  const writer = async () => {
+    for (let at = performance.now(); at < end; at = performance.now()) {
+      await write();
+      writeTimes.push(performance.now() - at);
+    }
+  };
+  const reader = async () => {
+    for (let at = performance.now(); at < end; at = performance.now()) {
+      await turn();
+      await read();
+      // From the turn before: what holds up the event loop holds up the read.
+      readTimes.push(performance.now() - at);
+    }
+  };
+  await Promise.all([reader(), ...Array.from({ length: writers }, writer)]);
+  const perSecond = Math.round((1000 * writeTimes.length) / milliseconds);
+  print(
+    `${String(writers).padStart(2)} writers  ${name.padEnd(8)} ${String(perSecond).padStart(6)} writes/s, ` +
+      `p50 ${micro(writeTimes, 0.5)} p99 ${micro(writeTimes, 0.99)} µs; ` +
+      `reads p50 ${micro(readTimes, 0.5)} p99 ${micro(readTimes, 0.99)} µs`,
+  );
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function micro(times: number[], share: number): string {
+  times.sort((a, b) => a - b);
+  const time = times[Math.ceil(share * times.length) - 1] ?? Number.NaN;
+  return (1000 * time).toFixed(1);
+}
+
+function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
-for (const client of Object.values(clients)) client.close();
+
+const local = openLocal(join(folder, "local.db"));
+const stock = createClient({ url: `file:${join(folder, "stock.db")}`, concurrency: 1 });
+// As openLocal has it, so that both do the same work on the disk.
+await stock.executeMultiple("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+/** The base line: a transaction for each write, whose commit blocks the event loop. */
+const blocking = new Database(join(folder, "blocking.db"));
+blocking.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ${TABLE}`);
+const insertion = blocking.prepare(INSERT);
+const selection = blocking.prepare(SELECT);
+
+for (const client of [local, stock]) {
+  await client.execute(TABLE);
+  const many = Array.from({ length: 1000 }, () => ({ sql: INSERT, args: ["buy milk", 0] }));
+  await client.batch(many, "write");
+}
+const read = (client: typeof local) => () => client.execute({ sql: SELECT, args: [500] });
+const page = (client: typeof local) => () =>
+  client.execute({
+    sql: "SELECT id, contents, is_done FROM todos WHERE id > ? LIMIT 50",
+    args: [500],
+  });
+const write = (client: typeof local) => () =>
+  client.execute({ sql: INSERT, args: ["buy milk", 0] });
+
+await compare("one row", { openLocal: read(local), "@libsql/client": read(stock) });
+await compare("50 rows", { openLocal: page(local), "@libsql/client": page(stock) });
+await compare("one write", { openLocal: write(local), "@libsql/client": write(stock) });
+for (const writers of [1, 8, 32, 64]) {
+  const blockingWrite = async () => {
+    await turn();
+    insertion.run(["buy milk", 0n]);
+  };
+  await load("blocking", writers, blockingWrite, async () => selection.all([500n]));
+  await load("shared", writers, write(local), read(local));
+}
+
+local.close();
+stock.close();
+blocking.close();
 rmSync(folder, { recursive: true });
