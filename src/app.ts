@@ -5,10 +5,12 @@ import { health } from "./health/routes.ts";
 import { failures } from "./http/failures.ts";
 import { around, entrance, type Handle, unrouted } from "./http/front.ts";
 import { refuseUndeclared } from "./http/strict.ts";
+import { listRoutes } from "./lists/routes.ts";
 import { otpRoutes } from "./otp/routes.ts";
 import type { Services } from "./services.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
 import { todoRoutes } from "./todos/routes.ts";
+import { trashRoutes } from "./todos/trash.routes.ts";
 import { userRoutes } from "./users/routes.ts";
 
 /**
@@ -44,7 +46,9 @@ function routes(services: Services) {
     .use(userRoutes(services))
     .use(sessionRoutes(services))
     .use(otpRoutes(services))
-    .use(todoRoutes(services));
+    .use(todoRoutes(services))
+    .use(listRoutes(services))
+    .use(trashRoutes(services));
   return new Elysia(options).use(failures).use(refuseUndeclared(resources)).use(health(services));
 }
 

@@ -49,11 +49,21 @@ export interface Config {
   mailUrl: string;
   /** The sender of mails: an address, or a name and an address in angle brackets. */
   mailFrom: string;
+  /** Todos that a user may keep, the trash counted. */
+  todosPerUser: number;
+  listsPerUser: number;
+  /** Seconds for which a deleted todo is kept. */
+  trashTtl: number;
+  /** Seconds for which a deletion is told to clients that have not heard of it. */
+  changesTtl: number;
   /** Seconds that requests in flight have to finish after a signal. */
   shutdownTimeout: number;
   logFormat: "json" | "pretty" | "auto";
   logLevel: LogLevel;
 }
+
+/** Seconds. */
+const DAY = 24 * 3600;
 
 const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -190,6 +200,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       (from) => (SENDER.test(from) ? from : undefined),
       "an address, or a name and an address in angle brackets",
     ),
+    todosPerUser: integer("TODOS_PER_USER", 10_000, 1, 1_000_000),
+    listsPerUser: integer("LISTS_PER_USER", 200, 1, 1000),
+    trashTtl: integer("TRASH_TTL", 30 * DAY, 1, 366 * DAY),
+    changesTtl: integer("CHANGES_TTL", 90 * DAY, 1, 3660 * DAY),
     shutdownTimeout: integer("SHUTDOWN_TIMEOUT", 10, 1, 300),
     logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
     logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),

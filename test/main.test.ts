@@ -211,8 +211,8 @@ describe("log", () => {
       code: "internal_error",
       error: {
         name: expect.any(String),
-        message: expect.stringMatching(/insert into/i),
-        stack: expect.any(String),
+        message: expect.stringMatching(/^Failed statement: .*"sessions"/),
+        stack: expect.stringContaining("src/todos/queries.ts"),
         cause: { code: "SQLITE_ERROR", message: expect.stringContaining("no such table") },
       },
     });

@@ -2,6 +2,7 @@
 import { and, type Placeholder, sql } from "drizzle-orm";
 import type { Database } from "../database/drizzle.ts";
 import { sessions } from "../database/schema.ts";
+import { statement } from "../database/statement.ts";
 import { CHALLENGE, Failure } from "../http/problem.ts";
 
 /** Who a request acts for, by its access token alone: good only together with `isLive` in the same statement. */
@@ -30,6 +31,14 @@ export function isLive({ id, user_id, now } = placeholders) {
     sql`${sessions.expires_at} > ${now}`,
   );
 }
+
+/** The live session's user, in a statement that is executed with `{ ...session, now }`; null when the session has ended. */
+export const owner = sql`(SELECT ${sessions.user_id} FROM ${sessions} WHERE ${isLive()})`;
+
+/** One row while the session is live. */
+export const askLive = statement<{ user_id: number }>(
+  sql`SELECT ${sessions.user_id} FROM ${sessions} WHERE ${isLive()}`,
+);
 
 /** The live session's user, for a write to name its owner by: no row when the session has ended. */
 export function ownerOf(db: Database, session: SessionRef, now: number) {

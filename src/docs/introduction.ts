@@ -25,6 +25,8 @@ export const introduction = {
     { name: "Sessions", description: "Logging in, staying logged in, and logging out." },
     { name: "One-time passwords", description: "Verifying an address, and a forgotten password." },
     { name: "Todos", description: "Your todos, and nobody else's." },
+    { name: "Lists", description: "Your lists, into which todos can be put." },
+    { name: "Trash", description: "What you have deleted, for a while." },
     { name: "Health", description: "For people, supervisors and load balancers." },
   ],
 };

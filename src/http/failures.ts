@@ -1,13 +1,12 @@
 /** Turns every failure, the framework's, the database's and ours, into a problem, and logs the unexpected whole. */
 import { getLogger } from "@logtape/logtape";
-import type { TObject } from "@sinclair/typebox";
 import { Elysia, type ElysiaCustomStatusResponse, status, ValidationError } from "elysia";
 import { outageOf } from "../database/errors.ts";
 import { exchangeOf } from "./exchange.ts";
+import { fieldErrors } from "./field-errors.ts";
 import {
   type Code,
   Failure,
-  type FieldError,
   type Particulars,
   type Problem,
   problem,
@@ -79,26 +78,4 @@ function withoutAnswer(error: unknown): unknown {
   if (!(error instanceof ValidationError)) return error;
   const paths = error.all.map(({ path }) => path || "/");
   return new Error(`The answer does not fit its schema at ${paths.join(", ")}`);
-}
-
-/** What each value must be, in the schema's own words: no name or value that was sent is repeated. */
-function fieldErrors(error: ValidationError): FieldError[] {
-  // Elysia compiles every schema, all of ours are TypeBox objects, and every body and query is flat.
-  const { properties, description } = (error.validator as { schema: TObject }).schema;
-  const details = new Map<string, string>();
-  for (const { path } of error.all) {
-    const name = path.slice(1);
-    const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (known) details.set(name, known.description ?? "Not valid.");
-    else details.set("", description ?? expectation(Object.keys(properties)));
-  }
-  return Array.from(details, ([name, detail]) =>
-    error.type === "query"
-      ? { parameter: name, detail }
-      : { pointer: name === "" ? "" : `/${name}`, detail },
-  );
-}
-
-function expectation(names: string[]): string {
-  return names.length === 0 ? "Takes none." : `Takes ${names.join(", ")}, and nothing else.`;
 }

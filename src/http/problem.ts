@@ -30,9 +30,11 @@ export const catalogue = {
   invalid_refresh_token: [401, "The refresh token is invalid, expired or used up."],
   unauthorized: [401, "This needs a valid access token, sent as a bearer token."],
   wrong_password: [403, "The password is wrong."],
+  limit_reached: [403, "You have as many as you may have; delete some first, from the trash too."],
   not_found: [404, "There is nothing at this path."],
   session_not_found: [404, "You have no such session."],
   todo_not_found: [404, "You have no such todo."],
+  list_not_found: [404, "You have no such list."],
   method_not_allowed: [405, "This path does not take this method; see Allow."],
   username_taken: [409, "This user name is taken."],
   body_too_large: [413, "The body is larger than 64 KiB."],
@@ -93,6 +95,10 @@ export class Failure extends Error {
     this.particulars = particulars;
   }
 }
+
+/** A value in a body that is at fault for what is beside it, or for what there is. */
+export const unfit = (pointer: string, detail: string) =>
+  new Failure("validation_failed", { errors: [{ pointer, detail }] });
 
 /** Seconds after which a client told `unavailable` may try again. */
 export const RETRY_AFTER = "2";

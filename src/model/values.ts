@@ -14,6 +14,10 @@ export const Id = Integer({
   examples: [1],
 });
 
+/** An id in a request that may name nothing. */
+export const IdOrNull = (description: string) =>
+  t.Nullable(Id, { description: `A positive integer or null: ${description}`, examples: [null] });
+
 /** A moment in UTC (RFC 3339). */
 export const Instant = (description: string, example = "2026-11-20T10:00:00.000Z") =>
   t.String({ format: "date-time", description, examples: [example] });

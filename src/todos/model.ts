@@ -1,58 +1,122 @@
 /** What goes into and comes out of `/todos`. */
 import { t } from "elysia";
 import { Cursor, QueryInteger } from "../model/query.ts";
-import { MULTILINE, NonBlankText } from "../model/text.ts";
-import { header, Id, Instant } from "../model/values.ts";
-
-const contents = NonBlankText({
-  description:
-    "1 to 1000 characters, not only white space; no control characters but tab and newline.",
-  minLength: 1,
-  maxLength: 1000,
-  pattern: MULTILINE,
-  examples: ["Buy milk"],
-});
-const isDone = t.Boolean({
-  description: "true or false: whether it is ticked off.",
-  examples: [false],
-});
+import { Text } from "../model/text.ts";
+import { header, Id, IdOrNull, Instant, Integer } from "../model/values.ts";
+import { CivilDate, contents, Due, DueInput, isDone, notes, priority, Repeat } from "./values.ts";
 
 /** An example: they are opaque. */
 const cursor = "2.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
 
-export const Todo = t.Object(
-  {
-    id: Id,
-    contents: t.String({ description: "What there is to do.", examples: ["Buy milk"] }),
-    is_done: isDone,
-    created_at: Instant("When it was added, in UTC (RFC 3339)."),
-    updated_at: Instant("When it was last changed, in UTC (RFC 3339)."),
-  },
-  { title: "Todo", description: "A todo." },
-);
+const listId = t.Nullable(Id, {
+  description: "The list that it is in; null is the inbox.",
+  examples: [1],
+});
+
+/** A todo's fields, in the order in which answers have them. */
+export const todoFields = {
+  id: Id,
+  contents: t.String({ description: "What there is to do.", examples: ["Buy milk"] }),
+  notes: t.Nullable(
+    t.String({ description: "More about it.", examples: ["The one with the blue cap"] }),
+  ),
+  is_done: isDone,
+  done_at: t.Nullable(
+    Instant("When it was ticked off, in UTC (RFC 3339); null when that is not known."),
+  ),
+  priority,
+  due: t.Nullable(Due, { description: "When it is due, if ever.", examples: [null] }),
+  repeat: t.Nullable(Repeat, { description: "How it repeats, if it does.", examples: [null] }),
+  list_id: listId,
+  position: Integer({
+    format: "int64",
+    description: "The order within its list; ties by id. To sort by, not to work with.",
+    examples: [1_048_576],
+  }),
+  rev: Integer({
+    format: "int64",
+    minimum: 0,
+    description: "Your revision in which it was last changed.",
+    examples: [7],
+  }),
+  created_at: Instant("When it was added, in UTC (RFC 3339)."),
+  updated_at: Instant("When it was last changed, in UTC (RFC 3339)."),
+};
+
+export const Todo = t.Object(todoFields, { title: "Todo", description: "A todo." });
+
+const due = t.Nullable(DueInput, {
+  description: "When it is due: an object with a date, and perhaps a time and a zone; or null.",
+  examples: [{ date: "2026-11-30", time: "09:30", zone: "Asia/Seoul" }],
+});
+const repeat = t.Nullable(Repeat, {
+  description:
+    "How it repeats: an object with every, unit and from, and perhaps weekdays; or null. Needs a due date.",
+  examples: [{ every: 1, unit: "week", from: "due" }],
+});
 
 export const TodoCreate = t.Object(
   // No schema `default`: with one, Elysia copies the body and loses sight of a `__proto__` field.
-  { contents, is_done: t.Optional(isDone) },
-  { title: "TodoCreate", additionalProperties: false },
+  {
+    contents,
+    notes: t.Optional(notes),
+    is_done: t.Optional(isDone),
+    priority: t.Optional(priority),
+    due: t.Optional(due),
+    repeat: t.Optional(repeat),
+    list_id: t.Optional(IdOrNull("the list that it goes to, or the inbox.")),
+  },
+  {
+    title: "TodoCreate",
+    additionalProperties: false,
+    examples: [{ contents: "Buy milk", due: { date: "2026-11-30" } }],
+  },
 );
 
 export const TodoUpdate = t.Object(
-  { contents: t.Optional(contents), is_done: t.Optional(isDone) },
+  {
+    contents: t.Optional(contents),
+    notes: t.Optional(notes),
+    is_done: t.Optional(isDone),
+    priority: t.Optional(priority),
+    due: t.Optional(due),
+    repeat: t.Optional(repeat),
+  },
   {
     title: "TodoUpdate",
-    description: "contents or is_done, or both, and nothing else.",
+    description:
+      "contents, notes, is_done, priority, due or repeat, at least one, and nothing else.",
     additionalProperties: false,
     minProperties: 1,
     examples: [{ is_done: true }],
   },
 );
 
+export const TodoMove = t.Object(
+  {
+    list_id: t.Optional(IdOrNull("the list that it goes to, or the inbox; left out, its own.")),
+    after: t.Optional(IdOrNull("the todo that it goes behind, or first; left out, last.")),
+  },
+  {
+    title: "TodoMove",
+    description: "list_id and after, or either, or nothing, and nothing else.",
+    additionalProperties: false,
+    examples: [{ after: null }],
+  },
+);
+
 export const TodoQuery = t.Object(
   {
+    sort: t.Optional(
+      t.Union([t.Literal("id"), t.Literal("position"), t.Literal("due")], {
+        description: "id (unless told), position or due.",
+        examples: ["due"],
+      }),
+    ),
     order: t.Optional(
       t.Union([t.Literal("ASC"), t.Literal("DESC")], {
-        description: "ASC (oldest first, unless told) or DESC, by id.",
+        description:
+          "ASC (unless told) or DESC. Todos without a due date are last in either order, by due.",
         examples: ["DESC"],
       }),
     ),
@@ -60,6 +124,33 @@ export const TodoQuery = t.Object(
       t.Boolean({
         description: "true or false: only the done, or only the open.",
         examples: [false],
+      }),
+    ),
+    list_id: t.Optional(
+      Text({
+        description: "A list's id, or inbox: only the todos in there.",
+        minLength: 1,
+        maxLength: 16,
+        pattern: "^([1-9][0-9]{0,15}|inbox)$",
+        examples: ["inbox"],
+      }),
+    ),
+    priority: t.Optional(
+      QueryInteger({
+        minimum: 0,
+        maximum: 3,
+        description: "0 to 3: only those of this priority.",
+        examples: [3],
+      }),
+    ),
+    due_from: t.Optional(CivilDate(": only those that are due then or later.", "2026-11-01")),
+    due_to: t.Optional(CivilDate(": only those that are due then or earlier.")),
+    q: t.Optional(
+      Text({
+        description: "1 to 100 characters to be found in contents or notes, in any case or width.",
+        minLength: 1,
+        maxLength: 100,
+        examples: ["milk"],
       }),
     ),
     limit: t.Optional(
@@ -70,36 +161,56 @@ export const TodoQuery = t.Object(
         examples: [50],
       }),
     ),
-    cursor: t.Optional(Cursor("A page's `next_cursor`, sent with the same `order` and `is_done`.")),
+    cursor: t.Optional(
+      Cursor("A page's `next_cursor`, sent with the same parameters; only `limit` may differ."),
+    ),
   },
   { additionalProperties: false },
 );
 
-export const TodoPage = t.Object(
-  {
-    todos: t.Array(Todo, { description: "In the order asked for." }),
-    next_cursor: t.Nullable(
-      t.String({
-        description: "Where the next page begins; null on the last page.",
-        examples: [cursor],
-      }),
+export const nextCursor = t.Nullable(
+  t.String({
+    description: "Where the next page begins; null on the last page.",
+    examples: [cursor],
+  }),
+);
+
+/** @param next an example */
+export const nextLink = (next: string) => ({
+  Link: {
+    ...header(
+      "The next page, a relative reference (RFC 8288); on the last page there is none.",
+      `<${next}&cursor=${cursor}>; rel="next"`,
     ),
+    required: false,
   },
+});
+
+export const TodoPage = t.Object(
+  { todos: t.Array(Todo, { description: "In the order asked for." }), next_cursor: nextCursor },
   {
     title: "TodoPage",
     description: "A page of todos.",
-    headers: {
-      Link: {
-        ...header(
-          "The next page, a relative reference (RFC 8288); on the last page there is none.",
-          `</todos?order=DESC&limit=50&cursor=${cursor}>; rel="next"`,
-        ),
-        required: false,
-      },
-    },
+    headers: nextLink("/todos?order=DESC&limit=50"),
   },
 );
 
+/** The answer to a change, which may have brought forth the next todo of a series. */
+export const ChangedTodo = {
+  ...Todo,
+  headers: {
+    Link: {
+      ...header(
+        "The next todo of its series, when ticking it off has added one (RFC 8288).",
+        '</todos/8>; rel="next"',
+      ),
+      required: false,
+    },
+  },
+};
+
+export type Todo = typeof Todo.static;
 export type TodoCreate = typeof TodoCreate.static;
 export type TodoUpdate = typeof TodoUpdate.static;
-export type Order = NonNullable<(typeof TodoQuery.static)["order"]>;
+export type TodoMove = typeof TodoMove.static;
+export type TodoQuery = typeof TodoQuery.static;

@@ -1,62 +1,54 @@
-/** The statements behind `/todos`: one round trip each, and none that could touch another user's todo. */
-import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
-import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
-import { columnsOf, readNested } from "../database/columns.ts";
-import { sessions, todos } from "../database/schema.ts";
+/** The statements behind `/todos` that read or add: one round trip each, and none could touch another user's todo. */
+import { eq, sql } from "drizzle-orm";
+import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import { readNested } from "../database/columns.ts";
+import { lastPosition } from "../database/order.ts";
+import { lists, sessions, todos, users } from "../database/schema.ts";
+import { runBatch, statement } from "../database/statement.ts";
+import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import type { Order, TodoCreate, TodoUpdate } from "./model.ts";
+import { nextRevision, raiseRevision } from "../sync/revision.ts";
+import { columnValues } from "./fields.ts";
+import type { TodoCreate } from "./model.ts";
+import { toTodo, visible, visibleOf } from "./row.ts";
 
-export interface PageRequest {
-  order: Order;
-  is_done: boolean | undefined;
-  /** How many todos at most. */
-  limit: number;
-  /** The id after which the page begins, in its order; without one, at the first. */
-  after: number | undefined;
-}
+/** The list with the id `list_id` is the user's own, or it is the inbox. Said of a row of `users`. */
+export const isOwnList = sql`(
+  ${sql.placeholder("list_id")} IS NULL
+  OR EXISTS (
+    SELECT 1 FROM ${lists}
+    WHERE ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${users.id}
+  )
+)`;
 
-/** A todo as its owner sees it. */
-const columns = {
-  id: todos.id,
-  contents: todos.contents,
-  is_done: todos.is_done,
-  created_at: todos.created_at,
-  updated_at: todos.updated_at,
-};
-const todo = columnsOf(todos, ["id", "contents", "is_done", "created_at", "updated_at"]);
-/** What `readNested` gives for a user with todos. */
-type UserRow = [todos: unknown[][]];
+const create = statement<{ id: number }>(sql`
+  INSERT INTO ${todos} (
+    user_id, list_id, position, rev, contents, contents_folded, notes, notes_folded, is_done, done_at, priority,
+    due_date, due_time, due_zone, due_at, due_day, repeat, created_at, updated_at
+  )
+  SELECT ${users.id}, ${sql.placeholder("list_id")},
+    ${lastPosition(todos, sql`user_id = ${users.id} AND list_id IS ${sql.placeholder("list_id")}`)},
+    ${nextRevision},
+    ${sql.placeholder("contents")}, ${sql.placeholder("contents_folded")},
+    ${sql.placeholder("notes")}, ${sql.placeholder("notes_folded")},
+    ${sql.placeholder("is_done")}, iif(${sql.placeholder("is_done")}, ${sql.placeholder("now")}, NULL),
+    ${sql.placeholder("priority")},
+    ${sql.placeholder("due_date")}, ${sql.placeholder("due_time")}, ${sql.placeholder("due_zone")},
+    ${sql.placeholder("due_at")}, ${sql.placeholder("due_day")}, ${sql.placeholder("repeat")},
+    ${sql.placeholder("now")}, ${sql.placeholder("now")}
+  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
+  WHERE ${isLive()} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}
+  RETURNING ${visibleOf(todos)}`);
 
-export function todoQueries({ database: db, clock }: Services) {
-  const prepareList = (order: Order, filtered: boolean) =>
-    db.query.sessions
-      .findFirst({
-        where: isLive(),
-        columns: {},
-        with: {
-          user: {
-            columns: {},
-            with: {
-              todos: {
-                columns: todo.included,
-                where: and(
-                  (order === "ASC" ? gt : lt)(todos.id, sql.placeholder("after")),
-                  filtered ? eq(todos.is_done, sql.placeholder("is_done")) : undefined,
-                ),
-                orderBy: order === "ASC" ? asc(todos.id) : desc(todos.id),
-                limit: sql.placeholder("limit"),
-              },
-            },
-          },
-        },
-      })
-      .prepare();
+/** Why nothing was added. */
+const refusal = statement<{ has_list: number }>(sql`
+  SELECT ${isOwnList} AS has_list
+  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} WHERE ${isLive()}`);
 
-  const lists = {
-    ASC: { all: prepareList("ASC", false), filtered: prepareList("ASC", true) },
-    DESC: { all: prepareList("DESC", false), filtered: prepareList("DESC", true) },
-  };
+/** What a new todo is unless the request says otherwise. */
+const DEFAULTS = { notes: null, is_done: false, priority: 0, due: null, repeat: null };
 
+export function todoQueries({ database: db, clock, config }: Services) {
   const read = db.query.sessions
     .findFirst({
       where: isLive(),
@@ -64,9 +56,7 @@ export function todoQueries({ database: db, clock }: Services) {
       with: {
         user: {
           columns: {},
-          with: {
-            todos: { columns: todo.included, where: eq(todos.id, sql.placeholder("todo_id")) },
-          },
+          with: { todos: { columns: visible, where: eq(todos.id, sql.placeholder("todo_id")) } },
         },
       },
     })
@@ -74,63 +64,29 @@ export function todoQueries({ database: db, clock }: Services) {
 
   return {
     /** @throws Failure `unauthorized`, as all of these do when the session has ended */
-    async list(session: SessionRef, { order, is_done, limit, after }: PageRequest) {
-      const { all, filtered } = lists[order];
-      const found = await readNested<UserRow>(is_done === undefined ? all : filtered, {
+    async read(session: SessionRef, todo_id: number) {
+      const found = await readNested<[todos: unknown[][]]>(read, {
         ...session,
         now: clock(),
-        limit,
-        after: after ?? (order === "ASC" ? 0 : Number.MAX_SAFE_INTEGER),
-        is_done: Number(is_done),
+        todo_id,
       });
-      const [rows] = live(found);
-      return rows.map(todo.read);
-    },
-
-    async read(session: SessionRef, todo_id: number) {
-      const found = await readNested<UserRow>(read, { ...session, now: clock(), todo_id });
       const [[row]] = live(found);
-      return row && todo.read(row);
+      return row && toTodo(row);
     },
 
-    async create(session: SessionRef, { contents, is_done = false }: TodoCreate) {
-      const now = clock();
-      const added = await db.all<{ id: number }>(sql`
-        INSERT INTO ${todos} (user_id, contents, is_done, created_at, updated_at)
-        SELECT user_id, ${contents}, ${Number(is_done)}, ${now}, ${now}
-        FROM ${sessions} WHERE ${isLive({ ...session, now })}
-        RETURNING id`);
-      const moment = new Date(now).toISOString();
-      return { ...live(added[0]), contents, is_done, created_at: moment, updated_at: moment };
-    },
-
-    async change(session: SessionRef, todo_id: number, change: TodoUpdate) {
-      const now = clock();
-      const owner = ownerOf(db, session, now);
-      const [found, [todo]] = await db.batch([
-        owner,
-        db
-          .update(todos)
-          .set({ ...change, updated_at: new Date(now).toISOString() })
-          .where(and(eq(todos.id, todo_id), eq(todos.user_id, owner)))
-          .returning(columns),
+    /** @throws Failure `list_not_found`, `limit_reached` */
+    async create(session: SessionRef, { list_id = null, ...fields }: TodoCreate) {
+      const columns = columnValues({ ...DEFAULTS, ...fields });
+      const limit = config.todosPerUser;
+      const values = { ...session, ...columns, list_id, limit, now: clock() };
+      const [[why], [row]] = await runBatch(db, [
+        refusal(values),
+        create(values),
+        raiseRevision(values),
       ]);
-      live(found[0]);
-      return todo;
-    },
-
-    /** Whether there was such a todo. */
-    async remove(session: SessionRef, todo_id: number): Promise<boolean> {
-      const owner = ownerOf(db, session, clock());
-      const [found, removed] = await db.batch([
-        owner,
-        db
-          .delete(todos)
-          .where(and(eq(todos.id, todo_id), eq(todos.user_id, owner)))
-          .returning({ id: todos.id }),
-      ]);
-      live(found[0]);
-      return removed.length > 0;
+      const { has_list } = live(why);
+      if (row) return toTodo(row);
+      throw new Failure(has_list ? "limit_reached" : "list_not_found");
     },
   };
 }

@@ -6,25 +6,45 @@ import { bodyProblems, Failure, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { type Order, Todo, TodoCreate, TodoPage, TodoQuery, TodoUpdate } from "./model.ts";
+import { todoChanges } from "./change.ts";
+import { checkCreate } from "./fields.ts";
+import { type Mark, todoLists, type View } from "./list.ts";
+import {
+  ChangedTodo,
+  Todo,
+  TodoCreate,
+  TodoMove,
+  TodoPage,
+  TodoQuery,
+  TodoUpdate,
+} from "./model.ts";
+import { todoMoves } from "./move.ts";
 import { todoQueries } from "./queries.ts";
+import { trashQueries } from "./trash.queries.ts";
 
 const DEFAULT_LIMIT = 50;
 
 export function todoRoutes(services: Services) {
-  const queries = todoQueries(services);
+  const { list } = todoLists(services);
+  const { read, create } = todoQueries(services);
+  const { change } = todoChanges(services);
+  const { move } = todoMoves(services);
+  const { discard } = trashQueries(services);
 
-  /** A cursor is good for the user, the order and the filter that it was made for. */
-  const cursorContext = (session: SessionRef, order: Order, is_done: boolean | undefined) =>
-    `todos ${session.user_id} ${order} ${is_done}`;
+  /** A cursor is good for the user and the view that it was made for. */
+  const cursorContext = (session: SessionRef, view: URLSearchParams) =>
+    `todos ${session.user_id} ${view}`;
 
-  async function openCursor(context: string, cursor: string): Promise<number> {
-    const after = await services.seal.open(context, cursor);
-    if (after !== undefined) return Number(after);
+  function openCursor(context: string, cursor: string): Mark {
+    const [key, id] = services.seal.open(context, cursor)?.split("_") ?? [];
+    if (key !== undefined && id !== undefined) return { key, id: Number(id) };
     throw new Failure("validation_failed", {
       errors: [{ parameter: "cursor", detail: "Not a cursor of this list." }],
     });
   }
+
+  const closeCursor = (context: string, { key, id }: Mark) =>
+    services.seal.close(context, `${key}_${id}`);
 
   const todoId = idParameter(Todo.properties.id);
 
@@ -34,30 +54,32 @@ export function todoRoutes(services: Services) {
     .get(
       "",
       async ({ session, query, set }) => {
-        const { order = "ASC", is_done, cursor } = query;
-        const limit = Number(query.limit ?? DEFAULT_LIMIT);
-        const context = cursorContext(session, order, is_done);
-        const after = cursor === undefined ? undefined : await openCursor(context, cursor);
-        // One more than asked for tells whether there is a next page.
-        const found = await queries.list(session, { order, is_done, limit: limit + 1, after });
-        const todos = found.slice(0, limit);
-        const last = todos.at(-1);
-        if (found.length <= limit || !last) return { todos, next_cursor: null };
-        const next_cursor = await services.seal.close(context, String(last.id));
-        const next = new URLSearchParams({ order, limit: String(limit), cursor: next_cursor });
-        if (is_done !== undefined) next.set("is_done", String(is_done));
-        set.headers.link = `</todos?${next}>; rel="next"`;
+        const { limit: asked, cursor, ...filters } = query;
+        const limit = Number(asked ?? DEFAULT_LIMIT);
+        const view: View = { sort: "id", order: "ASC", ...filters };
+        const parameters = parametersOf(view);
+        const context = cursorContext(session, parameters);
+        const mark = cursor === undefined ? undefined : openCursor(context, cursor);
+        const { todos, next } = await list(session, view, limit, mark);
+        if (!next) return { todos, next_cursor: null };
+        const next_cursor = closeCursor(context, next);
+        parameters.set("limit", String(limit));
+        parameters.set("cursor", next_cursor);
+        set.headers.link = `</todos?${parameters}>; rel="next"`;
         return { todos, next_cursor };
       },
       {
         auth: true,
         query: TodoQuery,
-        response: { 200: TodoPage, ...problems("validation_failed") },
+        response: {
+          200: TodoPage,
+          ...problems("list_not_found", "validation_failed"),
+        },
         detail: {
           summary: "List your todos",
           description:
-            "A page of them, by id. While there are more, `next_cursor` and the `Link` header lead on; " +
-            "no page repeats or skips a todo that was there throughout.",
+            "A page of them: all, or those that fit every parameter. While there are more, `next_cursor` and the " +
+            "`Link` header lead on; no page repeats or skips a todo that was there throughout and kept its place.",
           operationId: "listTodos",
         },
       },
@@ -65,7 +87,8 @@ export function todoRoutes(services: Services) {
     .post(
       "",
       async ({ session, body, set, status }) => {
-        const todo = await queries.create(session, body);
+        checkCreate(body);
+        const todo = await create(session, body);
         set.headers.location = `/todos/${todo.id}`;
         return status(201, todo);
       },
@@ -75,11 +98,12 @@ export function todoRoutes(services: Services) {
         body: TodoCreate,
         response: {
           201: Created(Todo, "The todo was added.", "/todos/1"),
-          ...problems(...bodyProblems, "validation_failed"),
+          ...problems(...bodyProblems, "limit_reached", "list_not_found", "validation_failed"),
         },
         detail: {
           summary: "Add a todo",
-          description: "It is open, unless `is_done` says otherwise.",
+          description:
+            "It is open, unless `is_done` says otherwise, and last in its list: the inbox, unless `list_id` says otherwise.",
           operationId: "createTodo",
         },
       },
@@ -87,7 +111,7 @@ export function todoRoutes(services: Services) {
     .get(
       "/:id",
       async ({ session, params, fail }) =>
-        (await queries.read(session, toId(params.id))) ?? fail("todo_not_found"),
+        (await read(session, toId(params.id))) ?? fail("todo_not_found"),
       {
         auth: true,
         response: {
@@ -99,20 +123,46 @@ export function todoRoutes(services: Services) {
     )
     .patch(
       "/:id",
-      async ({ session, params, body, fail }) =>
-        (await queries.change(session, toId(params.id), body)) ?? fail("todo_not_found"),
+      async ({ session, params, body, set, fail }) => {
+        const changed = await change(session, toId(params.id), body);
+        if (!changed) return fail("todo_not_found");
+        if (changed.next) set.headers.link = `</todos/${changed.next}>; rel="next"`;
+        return changed.todo;
+      },
       {
         auth: true,
         parse: "strict",
         body: TodoUpdate,
         response: {
-          200: Todo,
-          ...problems(...bodyProblems, "todo_not_found", "validation_failed"),
+          200: ChangedTodo,
+          ...problems(...bodyProblems, "limit_reached", "todo_not_found", "validation_failed"),
         },
         detail: {
           summary: "Change a todo",
-          description: "Its contents, or whether it is done, or both; what is left out stays.",
+          description:
+            "What is sent changes, what is left out stays. Ticking off a todo that repeats leaves it done, without its " +
+            "`repeat`, and adds the next at the end of its list: the `Link` header names it.",
           operationId: "updateTodo",
+          parameters: [todoId],
+        },
+      },
+    )
+    .post(
+      "/:id/move",
+      async ({ session, params, body, fail }) =>
+        (await move(session, toId(params.id), body)) ?? fail("todo_not_found"),
+      {
+        auth: true,
+        parse: "strict",
+        body: TodoMove,
+        response: {
+          200: Todo,
+          ...problems(...bodyProblems, "todo_not_found", "list_not_found", "validation_failed"),
+        },
+        detail: {
+          summary: "Move a todo",
+          description: "Within its list, or into another.",
+          operationId: "moveTodo",
           parameters: [todoId],
         },
       },
@@ -120,16 +170,27 @@ export function todoRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, params, fail, status }) =>
-        (await queries.remove(session, toId(params.id)))
-          ? status(204, undefined)
-          : fail("todo_not_found"),
+        (await discard(session, toId(params.id))) ? status(204, undefined) : fail("todo_not_found"),
       {
         auth: true,
         response: {
           204: NoContent,
           ...problems("todo_not_found", "validation_failed"),
         },
-        detail: { summary: "Delete a todo", operationId: "deleteTodo", parameters: [todoId] },
+        detail: {
+          summary: "Delete a todo",
+          description: "It goes into the trash, from where it can be restored for a while.",
+          operationId: "deleteTodo",
+          parameters: [todoId],
+        },
       },
     );
+}
+
+/** The view as the parameters of a query, always in the same order. */
+function parametersOf(view: View): URLSearchParams {
+  const { sort, order, is_done, list_id, priority, due_from, due_to, q } = view;
+  const parameters = { sort, order, is_done, list_id, priority, due_from, due_to, q };
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
 }

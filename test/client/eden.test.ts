@@ -7,9 +7,24 @@ import { PASSWORD, type Service, startService } from "../service.ts";
 interface Todo {
   id: number;
   contents: string;
+  notes: string | null;
   is_done: boolean;
+  done_at: string | null;
+  priority: number;
+  due: { date: string; time: string | null; zone: string | null; at: string | null } | null;
+  repeat: Repeat | null;
+  list_id: number | null;
+  position: number;
+  rev: number;
   created_at: string;
   updated_at: string;
+}
+
+interface Repeat {
+  every: number;
+  unit: "day" | "week" | "month" | "year";
+  weekdays?: number[];
+  from: "due" | "done";
 }
 
 interface Tokens {
@@ -144,7 +159,8 @@ describe("todos", () => {
     expectTypeOf(todo).toEqualTypeOf<Todo>();
     const changed = succeeded(await client.todos({ id }).patch({ is_done: true }));
     expectTypeOf(changed).toEqualTypeOf<Todo>();
-    expect(changed).toEqual({ ...todo, is_done: true, updated_at: changed.updated_at });
+    const { updated_at } = changed;
+    expect(changed).toMatchObject({ id, is_done: true, done_at: updated_at, updated_at });
 
     const deleted = await client.todos({ id }).delete();
     expect(deleted.status).toBe(204);
@@ -176,7 +192,20 @@ describe("todos", () => {
 
   test("what a request takes is typed too", () => {
     type NewTodo = Parameters<typeof client.todos.post>[0];
-    expectTypeOf<NewTodo>().toEqualTypeOf<{ contents: string; is_done?: boolean }>();
+    expectTypeOf<NewTodo>().toEqualTypeOf<{
+      contents: string;
+      notes?: string | null;
+      is_done?: boolean;
+      priority?: number;
+      due?: {
+        date: string;
+        time?: string | null;
+        zone?: string | null;
+        at?: string | null;
+      } | null;
+      repeat?: Repeat | null;
+      list_id?: number | null;
+    }>();
     // @ts-expect-error contents are text
     const _number: NewTodo = { contents: 5 };
     // @ts-expect-error there is no such field

@@ -132,7 +132,20 @@ describe("types", () => {
     expectTypeOf<NonNullable<Added["data"]>>().toEqualTypeOf<Todo>();
     expectTypeOf<Added["headers"]>().toEqualTypeOf<Headers>();
     type NewTodo = Parameters<Client["todos"]["post"]>[0];
-    expectTypeOf<NewTodo>().toEqualTypeOf<{ contents: string; is_done?: boolean }>();
+    expectTypeOf<NewTodo>().toEqualTypeOf<{
+      contents: string;
+      notes?: string | null;
+      is_done?: boolean;
+      priority?: number;
+      due?: {
+        date: string;
+        time?: string | null;
+        zone?: string | null;
+        at?: string | null;
+      } | null;
+      repeat?: Todo["repeat"];
+      list_id?: number | null;
+    }>();
     type Query = NonNullable<NonNullable<Parameters<Client["todos"]["get"]>[0]>["query"]>;
     // @ts-expect-error the order is ASC or DESC
     const _order: Query = { order: "UP" };

@@ -38,6 +38,9 @@ const COMMON_PASSWORD = "password123";
 /** Headers that belong to some answers alone. */
 const TELLING = ["allow", "link", "location", "retry-after", "www-authenticate"];
 
+/** Of todos and lists: few enough to be reached. */
+const LIMIT = 12;
+
 let service: Service;
 /** Of the service as it should be. */
 const answers: Answer[] = [];
@@ -45,20 +48,23 @@ const answers: Answer[] = [];
 const answersInTrouble: Answer[] = [];
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ TODOS_PER_USER: String(LIMIT), LISTS_PER_USER: String(LIMIT) });
   const operations = operationsOf(await readDocument(service));
   // Side by side, since most of the time goes into hashing passwords.
   await Promise.all(operations.map((operation, seed) => drive(operation, createGenerator(seed))));
 
+  answers.push(...(await besides(operations)));
+
   const { database, drain } = service.services;
-  const owner = await ownerFor("/todos");
+  const owners = new Map<Operation, Owner>();
+  for (const operation of operations) owners.set(operation, await ownerFor(operation.path));
   async function inTrouble() {
-    for (const operation of operations) {
+    for (const [operation, owner] of owners) {
       const [request] = ownRequests(operation, owner, createGenerator(0));
       if (request) answersInTrouble.push(await send(operation, owner, request));
     }
   }
-  const tables = ["todos", "sessions", "users", "ttl"];
+  const tables = ["todos", "trash", "lists", "sessions", "users", "ttl"];
   for (const table of tables) {
     await database.$client.execute(`ALTER TABLE ${table} RENAME TO lost_${table}`);
   }
@@ -149,10 +155,17 @@ async function ownerFor(path: string): Promise<Owner> {
     grant_type: "password",
   };
   const post = (to: string, json: object) => service.call("POST", to, { token, json });
-  if (path.startsWith("/todos")) {
+  if (path.startsWith("/lists")) {
+    const { id } = await (await post("/lists", { name: "Garden" })).json();
+    return { token, id: String(id), values };
+  }
+  if (path.startsWith("/todos") || path.startsWith("/trash")) {
     const { id } = await (await post("/todos", { contents: "Sweep" })).json();
-    await post("/todos", { contents: "Dust" });
-    const page = await service.call("GET", "/todos?limit=1", { token });
+    const other = await (await post("/todos", { contents: "Dust" })).json();
+    if (path.startsWith("/trash")) {
+      for (const each of [id, other.id]) await service.call("DELETE", `/todos/${each}`, { token });
+    }
+    const page = await service.call("GET", `/${path.split("/")[1]}?limit=1`, { token });
     values.limit = 1;
     values.cursor = (await page.json()).next_cursor;
     return { token, id: String(id), values };
@@ -172,6 +185,27 @@ async function ownerFor(path: string): Promise<Owner> {
     values.otp = await service.nextOtp(email);
   }
   return { token, id: "1", values };
+}
+
+/** What no schema knows of: a list that is not there, and a todo that repeats, ticked off when there are enough todos. */
+async function besides(operations: Operation[]): Promise<Answer[]> {
+  const owner = await ownerFor("/todos");
+  const add = (json: object) => service.call("POST", "/todos", { token: owner.token, json });
+  const repeat = { every: 1, unit: "day", from: "due" };
+  const { id } = await (await add({ contents: "x", due: { date: "2026-11-30" }, repeat })).json();
+  while ((await add({ contents: "x" })).status === 201);
+  const bodies: Record<string, object> = {
+    createTodo: { contents: "x", list_id: 999_999 },
+    moveTodo: { list_id: 999_999 },
+    updateTodo: { is_done: true },
+  };
+  const meant = operations.filter(({ operationId }) => bodies[operationId]);
+  return Promise.all(
+    meant.map((operation) => {
+      const body = JSON.stringify(bodies[operation.operationId]);
+      return send(operation, owner, { kind: "other", label: "beside", id: String(id), body });
+    }),
+  );
 }
 
 /** Asserts that `faultOf` finds no fault with any answer; it says what the fault is. */

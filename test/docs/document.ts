@@ -18,6 +18,9 @@ export interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
+  minItems?: number;
+  maxItems?: number;
+  anyOf?: Schema[];
 }
 
 export interface Parameter {
@@ -110,7 +113,8 @@ export const operationsOf = ({ paths }: Document): Operation[] =>
 const ajv = new Ajv2020({
   allErrors: true,
   allowUnionTypes: true,
-  formats: { password: true },
+  // A zone's name is looked up by the service alone.
+  formats: { password: true, "time-zone": true },
 });
 formats.default(ajv);
 const compiled = new WeakMap<Schema, ValidateFunction>();
@@ -125,12 +129,13 @@ export function faultsOf(schema: Schema, value: unknown): string {
 
 /** The same schema, refusing every member that it does not name: JSON Schema lets those pass. */
 export function closed(schema: Schema): Schema {
-  const { properties, items } = schema;
+  const { properties, items, anyOf } = schema;
   const members = Object.entries(properties ?? {}).map(([name, member]) => [name, closed(member)]);
   return {
     ...schema,
     ...(properties && { properties: Object.fromEntries(members) }),
     ...(items && { items: closed(items) }),
+    ...(anyOf && { anyOf: anyOf.map(closed) }),
     ...(properties && { additionalProperties: false }),
   };
 }

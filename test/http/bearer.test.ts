@@ -303,6 +303,10 @@ describe("a bad token is invalid_token", () => {
       "POST /users/email/otp/verify": { otp: "123456" },
       "POST /todos": { contents: "x" },
       "PATCH /todos/:id": { is_done: true },
+      "POST /todos/:id/move": {},
+      "POST /lists": { name: "x" },
+      "PATCH /lists/:id": { name: "y" },
+      "POST /lists/:id/move": { after: null },
     };
     for (const { method, path } of service.app.routes) {
       const route = `${method} ${path}`;

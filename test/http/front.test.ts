@@ -27,6 +27,7 @@ beforeAll(async () => {
   const json = { contents: "Water plants" };
   const created = await service.call("POST", "/todos", { token, json });
   todoPath = created.headers.get("location") ?? "";
+  await service.call("POST", "/lists", { token, json: { name: "Garden" } });
 });
 afterAll(() => service.stop());
 

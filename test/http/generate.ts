@@ -36,7 +36,18 @@ export function createGenerator(seed: number) {
   }
 
   function candidate(schema: Schema): unknown {
-    const { type, properties, required = [], format } = schema;
+    const { properties, required = [], format, items, examples = [] } = schema;
+    const variants = schema.anyOf ?? [];
+    if (variants.length > 0) return candidate(pick(variants));
+    const type = Array.isArray(schema.type) ? pick(schema.type) : schema.type;
+    if (type === "null") return null;
+    if (type === "array") {
+      const { minItems = 0, maxItems = 5 } = schema;
+      const length = minItems + Math.floor(random() * (maxItems - minItems + 1));
+      return Array.from({ length }, () => valid(items ?? {}));
+    }
+    // Nobody guesses these.
+    if (format === "date" || format === "time-zone") return pick(examples);
     const { minimum = -10, maximum = 10, minLength = 0, maxLength = 40 } = schema;
     if (schema.enum) return pick(schema.enum);
     if (type === "boolean") return random() < 0.5;
@@ -67,6 +78,8 @@ export function createGenerator(seed: number) {
       const value = candidate(schema);
       if (faultsOf(schema, value) === "") return value;
     }
+    const [example] = schema.examples ?? [];
+    if (example !== undefined && faultsOf(schema, example) === "") return example;
     throw new Error(`Found nothing that fits ${JSON.stringify(schema)}`);
   }
 
@@ -76,8 +89,11 @@ export function createGenerator(seed: number) {
   }
 
   function tries(schema: Schema): unknown[] {
-    const { type, properties, minLength = 0, maxLength = 0, minimum = 0, maximum = 0 } = schema;
-    const fitting = valid(schema);
+    const { properties, minLength = 0, maxLength = 0, minimum = 0, maximum = 0 } = schema;
+    const [variant] = schema.anyOf ?? [];
+    if (variant) return [...ODD, ...tries(variant)];
+    const type = [schema.type].flat().find((each) => each !== "null");
+    const fitting = valid({ ...schema, ...(type !== undefined && { type }) });
     if (type === "string" && typeof fitting === "string") {
       const broken = ["\u0000", "\u001b", "\u007f", "\ud800", "\r\n"].map((bad) => fitting + bad);
       const long = text("aé🙂", maxLength + 1);

@@ -58,7 +58,24 @@ function encode(operation: Operation, value: unknown, { pick }: Generator): Body
 
 export function goodBody(operation: Operation, generator: Generator): BodyInit | undefined {
   const schema = bodySchema(operation);
-  return schema && encode(operation, generator.valid(schema), generator);
+  return schema && encode(operation, consistent(generator.valid(schema)), generator);
+}
+
+/** A body without what only the document's words rule out: a zone without a time, a repeat that has nothing to go by. */
+function consistent(body: unknown): Record<string, unknown> {
+  const { due, repeat, is_done, list_id, after, ...rest } = Object(body);
+  const { zone, ...anyTime } = due ?? {};
+  const { weekdays, ...plain } = repeat ?? {};
+  const hasWeekdays = weekdays && repeat.unit === "week" && repeat.from === "due";
+  return {
+    ...rest,
+    ...(is_done !== undefined && { is_done }),
+    ...(due !== undefined && { due: due && (due.time ? due : anyTime) }),
+    ...(due && repeat && !is_done && { repeat: hasWeekdays ? repeat : plain }),
+    // There is no such list and no such todo.
+    ...(list_id !== undefined && { list_id: null }),
+    ...(after !== undefined && { after: null }),
+  };
 }
 
 /** Good requests that name what is so: the owner's own password, a one-time password that was sent, and so on. */
@@ -71,7 +88,7 @@ export function ownRequests(
   const only = (names: string[]) =>
     Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
   const own = schema && {
-    ...Object(generator.valid(schema)),
+    ...consistent(generator.valid(schema)),
     ...only(Object.keys(schema.properties ?? {})),
   };
   const query = only(queryOf(operation).map(({ name }) => name));
@@ -96,7 +113,7 @@ export function goodRequests(operation: Operation, generator: Generator): Genera
   });
   const schema = bodySchema(operation);
   const same = {
-    ...Object(
+    ...consistent(
       schema && generator.valid({ ...schema, required: Object.keys(schema.properties ?? {}) }),
     ),
     ...(schema?.properties?.grant_type && { grant_type: "password" }),

@@ -44,11 +44,15 @@ const bodies: Record<string, Record<string, unknown>> = {
   },
   "POST /todos": { contents: "Sweep" },
   "PATCH /todos/:id": { is_done: true },
+  "POST /todos/:id/move": {},
+  "POST /lists": { name: "Garden" },
+  "PATCH /lists/:id": { name: "Yard" },
+  "POST /lists/:id/move": { after: null },
 };
 
 const todoId = () => todoPath.replace("/todos/", "");
 
-describe("query parameters on every route under /users and /todos", () => {
+describe("query parameters on every route under /users, /todos, /lists and /trash", () => {
   beforeAll(async () => {
     before = await stored(service);
   });
@@ -58,7 +62,7 @@ describe("query parameters on every route under /users and /todos", () => {
   async function onEveryRoute(query: string, check: (answer: Response) => Promise<void>) {
     let routes = 0;
     for (const { method, path } of service.app.routes) {
-      if (!/^\/(users|todos)(\/|$)/.test(path)) continue;
+      if (!/^\/(users|todos|lists|trash)(\/|$)/.test(path)) continue;
       routes++;
       const json = bodies[`${method} ${path}`];
       const target = path.replace(":id", todoId()) + query;

@@ -10,9 +10,24 @@ type User = Awaited<ReturnType<Service["user"]>>;
 interface Todo {
   id: number;
   contents: string;
+  notes: string | null;
   is_done: boolean;
+  done_at: string | null;
+  priority: number;
+  due: { date: string; time: string | null; zone: string | null; at: string | null } | null;
+  repeat: Repeat | null;
+  list_id: number | null;
+  position: number;
+  rev: number;
   created_at: string;
   updated_at: string;
+}
+
+interface Repeat {
+  every: number;
+  unit: "day" | "week" | "month" | "year";
+  weekdays?: number[];
+  from: "due" | "done";
 }
 
 interface Page {
@@ -71,7 +86,15 @@ describe("adding", () => {
     expect(todo).toEqual({
       id: expect.any(Number),
       contents: "Buy milk",
+      notes: null,
       is_done: false,
+      done_at: null,
+      priority: 0,
+      due: null,
+      repeat: null,
+      list_id: null,
+      position: expect.any(Number),
+      rev: expect.any(Number),
       created_at: expect.stringMatching(MOMENT),
       updated_at: todo.created_at,
     });
@@ -190,8 +213,11 @@ describe("changing", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("cache-control")).toBe("no-store");
     const changed = await response.json();
-    expect(changed).toEqual({ ...todo, ...change, updated_at: changed.updated_at });
-    expect(changed.updated_at).toMatch(MOMENT);
+    const { updated_at, rev } = changed;
+    const done_at = changed.is_done ? updated_at : null;
+    expect(changed).toEqual({ ...todo, ...change, done_at, updated_at, rev });
+    expect(rev).toBe(todo.rev + 1);
+    expect(updated_at).toMatch(MOMENT);
     const moved = Date.parse(changed.updated_at) - Date.parse(todo.updated_at);
     expect(moved).toBeGreaterThanOrEqual(5000);
     expect(await (await get(`/todos/${todo.id}`)).json()).toEqual(changed);

@@ -1,0 +1,61 @@
+/** Statements whose text is built once. (Drizzle's own `batch` builds the text of each anew at every call.) */
+import { type InValue, LibsqlBatchError } from "@libsql/core/api";
+import { fillPlaceholders, type SQL } from "drizzle-orm";
+import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import type { Database } from "./drizzle.ts";
+
+/** What fills the placeholders of a statement, by name. What it has no placeholder for is left out. */
+export type Values = Record<string, string | number | boolean | null>;
+
+/** A statement with its values. `Row` is what it returns, with the values as SQLite has them. */
+export interface Bound<Row> {
+  sql: string;
+  args: InValue[];
+  /** Never there: it keeps the type. */
+  row?: Row;
+}
+
+export type Statement<Row> = (values: Values) => Bound<Row>;
+
+const dialect = new SQLiteAsyncDialect();
+
+/** @param query with `sql.placeholder` for what changes from one run to the next */
+export function statement<Row = never>(query: SQL): Statement<Row> {
+  const { sql, params } = dialect.sqlToQuery(query);
+  return (values) => ({ sql, args: fillPlaceholders(params, values).map(toBindable) });
+}
+
+/** SQLite has no booleans. */
+function toBindable(value: unknown): InValue {
+  if (typeof value === "boolean") return Number(value);
+  // `as`: Values and what Drizzle has in its place are all that comes here.
+  return value as InValue;
+}
+
+/** The values of a row by name, and in the order of the columns. */
+type Rows<Statements extends Bound<unknown>[]> = {
+  [I in keyof Statements]: Statements[I] extends Bound<infer Row>
+    ? (Row & ArrayLike<unknown>)[]
+    : never;
+};
+
+/** Runs the statements in one transaction and one round trip: the rows of each. */
+export async function runBatch<const Statements extends Bound<unknown>[]>(
+  { $client: client }: Database,
+  statements: [...Statements],
+): Promise<Rows<Statements>> {
+  try {
+    const results = await client.batch(statements, "write");
+    // `as`: a statement's type says what it returns.
+    return results.map(({ rows }) => rows) as unknown as Rows<Statements>;
+  } catch (error) {
+    throw withText(error, statements);
+  }
+}
+
+/** The error, and for the log the text of the statement that failed: without its values, which are what someone sent. */
+function withText(error: unknown, statements: Bound<unknown>[]): unknown {
+  if (!(error instanceof LibsqlBatchError)) return error;
+  const text = statements[error.statementIndex]?.sql ?? "";
+  return new Error(`Failed statement: ${text.replace(/\s+/g, " ").trim()}`, { cause: error });
+}

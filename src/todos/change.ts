@@ -1,0 +1,230 @@
+/** Changing a todo, and ticking off one that repeats, which adds the next of its series. */
+import { type SQL, sql } from "drizzle-orm";
+import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
+import { lastPosition } from "../database/order.ts";
+import { sessions, todos, users } from "../database/schema.ts";
+import { runBatch, statement, type Values } from "../database/statement.ts";
+import { Failure } from "../http/problem.ts";
+import type { Services } from "../services.ts";
+import { nextRevision, raiseRevision } from "../sync/revision.ts";
+import type { Due } from "./due.ts";
+import {
+  type ColumnValues,
+  columnValues,
+  dueColumns,
+  endsBefore10000,
+  isDoneAlready,
+  needsDue,
+} from "./fields.ts";
+import type { Todo, TodoUpdate } from "./model.ts";
+import { anchorOf, nextDue } from "./repeat.ts";
+import { toRepeat, toTodo, visibleOf } from "./row.ts";
+
+type Field = keyof TodoUpdate;
+
+const value = (name: string) => sql.placeholder(name);
+
+/** What each field sets. On the right, a column still has what it had. */
+const assignments: Record<Field, SQL> = {
+  contents: sql`contents = ${value("contents")}, contents_folded = ${value("contents_folded")}`,
+  notes: sql`notes = ${value("notes")}, notes_folded = ${value("notes_folded")}`,
+  is_done: sql`is_done = ${value("is_done")}, done_at = CASE
+    WHEN is_done = ${value("is_done")} THEN done_at
+    WHEN ${value("is_done")} THEN ${value("now")}
+  END`,
+  priority: sql`priority = ${value("priority")}`,
+  due: sql`
+    due_date = ${value("due_date")}, due_time = ${value("due_time")}, due_zone = ${value("due_zone")},
+    due_at = ${value("due_at")},
+    due_day = CASE WHEN due_date = ${value("due_date")} THEN due_day ELSE ${value("due_day")} END`,
+  repeat: sql`repeat = ${value("repeat")}`,
+};
+
+/** Whether a field would change anything. */
+const differences: Record<Field, SQL> = {
+  contents: sql`contents <> ${value("contents")}`,
+  notes: sql`notes IS NOT ${value("notes")}`,
+  is_done: sql`is_done <> ${value("is_done")}`,
+  priority: sql`priority <> ${value("priority")}`,
+  due: sql`(due_date, due_time, due_zone, due_at) IS NOT
+    (${value("due_date")}, ${value("due_time")}, ${value("due_zone")}, ${value("due_at")})`,
+  repeat: sql`repeat IS NOT ${value("repeat")}`,
+};
+
+/** A todo before a change, and what stands against it. */
+interface State {
+  /** Null when there is none. */
+  id: number | null;
+  due_date: string | null;
+  due_time: string | null;
+  due_zone: string | null;
+  due_day: number | null;
+  repeat: string | null;
+  lacks_due: number;
+  is_done_already: number;
+  /** It would tick off a todo that repeats. */
+  completes: number;
+  is_full: number;
+}
+
+/** The statements of a change of these fields. */
+function prepare(fields: Field[]) {
+  const has = (field: Field) => fields.includes(field);
+  const dueDate = has("due") ? sql`${value("due_date")}` : sql`due_date`;
+  const repeat = has("repeat") ? sql`${value("repeat")}` : sql`${todos.repeat}`;
+  const isDone = has("is_done") ? sql`${value("is_done")}` : sql`is_done`;
+  const lacksDue = sql`(${repeat} IS NOT NULL AND ${dueDate} IS NULL)`;
+  const isDoneAlready = has("repeat")
+    ? sql`(${repeat} IS NOT NULL AND is_done AND ${isDone})`
+    : sql`false`;
+  const completes = sql`(NOT is_done AND ${isDone} AND ${repeat} IS NOT NULL)`;
+  const set = (chosen: Field[]) => sql`
+    UPDATE ${todos} SET
+      ${sql.join(
+        chosen.map((field) => assignments[field]),
+        sql`, `,
+      )},
+      rev = (SELECT ${nextRevision} FROM ${users} WHERE ${users.id} = ${todos.user_id}),
+      updated_at = ${value("now")}`;
+  const isOwn = sql`id = ${value("todo_id")} AND user_id = ${owner}`;
+  return {
+    /** No row when the session has ended. */
+    state: statement<State>(sql`
+      SELECT ${visibleOf(todos)}, due_day, ${lacksDue} AS lacks_due,
+        ${isDoneAlready} AS is_done_already, ${completes} AS completes,
+        todo_count >= ${value("limit")} AS is_full
+      FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
+      LEFT JOIN ${todos} ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}
+      WHERE ${isLive()}`),
+
+    update: statement<{ id: number }>(sql`
+      ${set(fields)}
+      WHERE ${isOwn}
+        AND (${sql.join(
+          fields.map((field) => differences[field]),
+          sql` OR `,
+        )})
+        AND NOT ${lacksDue} AND NOT ${isDoneAlready} AND NOT ${completes}
+      RETURNING ${visibleOf(todos)}`),
+
+    /** As long as the next one still follows from what was read. */
+    complete: statement<{ id: number }>(sql`
+      ${set(fields.filter((field) => field !== "repeat"))}, repeat = NULL
+      WHERE ${isOwn} AND ${completes} AND NOT ${lacksDue}
+        AND (due_date, due_time, due_zone, due_day, repeat) IS (
+          ${value("was_date")}, ${value("was_time")}, ${value("was_zone")}, ${value("was_day")},
+          ${value("was_repeat")}
+        )
+        AND ${value("limit")} > (SELECT todo_count FROM ${users} WHERE ${users.id} = ${todos.user_id})
+      RETURNING ${visibleOf(todos)}`),
+  };
+}
+
+/** The next of a series, made of the todo that the statement before has ticked off. */
+const addNext = statement<{ id: number }>(sql`
+  INSERT INTO ${todos} (
+    user_id, list_id, position, rev, contents, contents_folded, notes, notes_folded, is_done, priority,
+    due_date, due_time, due_zone, due_at, due_day, repeat, created_at, updated_at
+  )
+  SELECT done.user_id, done.list_id,
+    ${lastPosition(todos, sql`user_id = done.user_id AND list_id IS done.list_id`)},
+    done.rev, done.contents, done.contents_folded, done.notes, done.notes_folded, false, done.priority,
+    ${value("next_date")}, ${value("next_time")}, ${value("next_zone")}, ${value("next_at")},
+    ${value("next_day")}, ${value("next_repeat")}, ${value("now")}, ${value("now")}
+  FROM ${todos} AS done JOIN ${users} ON ${users.id} = done.user_id
+  WHERE done.id = ${value("todo_id")} AND done.user_id = ${value("user_id")}
+    AND done.rev = ${nextRevision}
+  RETURNING id`);
+
+export interface Changed {
+  todo: Todo;
+  /** The id of the next todo of its series, if one was added. */
+  next?: number;
+}
+
+export function todoChanges({ database: db, clock, config }: Services) {
+  const prepared = new Map<string, ReturnType<typeof prepare>>();
+
+  function statementsFor(fields: Field[]) {
+    const name = fields.sort().join();
+    const statements = prepared.get(name) ?? prepare(fields);
+    prepared.set(name, statements);
+    return statements;
+  }
+
+  return {
+    /**
+     * Undefined when there is no such todo. Two round trips for ticking off a todo that repeats: the first finds that
+     * it does. (More if somebody changes its due date between the two.)
+     * @throws Failure `unauthorized`, `limit_reached`, `validation_failed`
+     */
+    async change(
+      session: SessionRef,
+      todo_id: number,
+      change: TodoUpdate,
+    ): Promise<Changed | undefined> {
+      const columns = columnValues(change);
+      // `as`: Object.keys forgets the names.
+      const { state, update, complete } = statementsFor(Object.keys(change) as Field[]);
+      const now = clock();
+      const values = { ...session, ...columns, todo_id, now, limit: config.todosPerUser };
+      let [[before], [updated]] = await runBatch(db, [
+        state(values),
+        update(values),
+        raiseRevision(values),
+      ]);
+      for (;;) {
+        const found = live(before);
+        if (found.id === null) return undefined;
+        if (updated) return { todo: toTodo(updated) };
+        if (found.completes && found.is_full) throw new Failure("limit_reached");
+        if (found.lacks_due) throw needsDue();
+        if (found.is_done_already) throw isDoneAlready();
+        // Nothing to change.
+        if (!found.completes) return { todo: toTodo(found) };
+        const completing = { ...values, ...completionOf(found, columns, now) };
+        const [[again], [done], [next], [otherwise]] = await runBatch(db, [
+          state(completing),
+          complete(completing),
+          addNext(completing),
+          // Somebody else may have ticked it off, or ended its series.
+          update(completing),
+          raiseRevision(completing),
+        ]);
+        if (done && next) return { todo: toTodo(done), next: next.id };
+        before = again;
+        updated = otherwise;
+      }
+    },
+  };
+}
+
+/**
+ * What the todo must be for its next to be added, and that next one's columns.
+ * @throws Failure `validation_failed` when it is past the year 9999
+ */
+function completionOf(was: State, columns: ColumnValues, now: number): Values {
+  const { due_date, due_time, due_zone, repeat } = { ...was, ...columns };
+  // It would not complete without.
+  if (due_date === null) throw needsDue();
+  const due: Due = { date: due_date, time: due_time, zone: due_zone };
+  const keepsDay = due_date === was.due_date && was.due_day !== null;
+  const anchor = keepsDay ? Number(was.due_day) : anchorOf(due);
+  const rule = toRepeat(repeat);
+  const next = rule && nextDue({ due, anchor }, rule, now);
+  if (!next) throw endsBefore10000();
+  const nextColumns = dueColumns(next.due, next.anchor);
+  return {
+    was_date: was.due_date,
+    was_time: was.due_time,
+    was_zone: was.due_zone,
+    was_day: was.due_day,
+    was_repeat: was.repeat,
+    next_date: nextColumns.due_date,
+    next_time: nextColumns.due_time,
+    next_zone: nextColumns.due_zone,
+    next_at: nextColumns.due_at,
+    next_day: nextColumns.due_day,
+    next_repeat: repeat,
+  };
+}

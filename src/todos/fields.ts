@@ -1,0 +1,71 @@
+/** A todo's fields as a request has them: what no schema can check, and the columns that each of them sets. */
+import { unfit } from "../http/problem.ts";
+import { type Due, dueAt, toDue } from "./due.ts";
+import type { TodoCreate, TodoUpdate } from "./model.ts";
+import { anchorOf, type Repeat } from "./repeat.ts";
+import { fold } from "./search.ts";
+
+export const needsDue = () => unfit("/due", "A todo that repeats needs a due date.");
+export const isDoneAlready = () => unfit("/repeat", "A todo that is done does not repeat.");
+export const endsBefore10000 = () => unfit("/due", "The next one would be past the year 9999.");
+
+/** @throws Failure `validation_failed` */
+export function checkCreate({ due, repeat, is_done }: TodoCreate): void {
+  if (repeat && is_done) throw isDoneAlready();
+  if (repeat && !due) throw needsDue();
+}
+
+/**
+ * The due date of a request.
+ * @throws Failure `validation_failed`
+ */
+export function toChecked(input: NonNullable<TodoUpdate["due"]>): Due {
+  const due = toDue(input);
+  // Its schema has looked at each part by itself.
+  if (!due) throw unfit("/due/zone", "Only with a time.");
+  return due;
+}
+
+/** @param day the day of the month that the user set, when it is not the date's own */
+export function dueColumns(due: Due | null, day = due && anchorOf(due)) {
+  const at = due && dueAt(due);
+  return {
+    due_date: due?.date ?? null,
+    due_time: due?.time ?? null,
+    due_zone: due?.zone ?? null,
+    due_at: at && Date.parse(at),
+    due_day: day,
+  };
+}
+
+/**
+ * Always the same text for the same rule, so that a change of nothing is seen to be one.
+ * @throws Failure `validation_failed`
+ */
+export function repeatColumn(repeat: Repeat | null): string | null {
+  if (repeat === null) return null;
+  const { every, unit, weekdays, from } = repeat;
+  if (weekdays && (unit !== "week" || from !== "due")) {
+    throw unfit("/repeat/weekdays", "Only with weeks that are counted from the due date.");
+  }
+  const sorted = weekdays?.toSorted((a, b) => a - b);
+  return JSON.stringify({ every, unit, ...(sorted && { weekdays: sorted }), from });
+}
+
+/**
+ * The values of the columns that the fields set; none for a field that is not there.
+ * @throws Failure `validation_failed`
+ */
+export function columnValues(fields: TodoUpdate) {
+  const { contents, notes, is_done, priority, due, repeat } = fields;
+  return {
+    ...(contents !== undefined && { contents, contents_folded: fold(contents) }),
+    ...(notes !== undefined && { notes, notes_folded: notes && fold(notes) }),
+    ...(is_done !== undefined && { is_done }),
+    ...(priority !== undefined && { priority }),
+    ...(due !== undefined && dueColumns(due && toChecked(due))),
+    ...(repeat !== undefined && { repeat: repeatColumn(repeat) }),
+  };
+}
+
+export type ColumnValues = ReturnType<typeof columnValues>;

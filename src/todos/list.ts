@@ -1,0 +1,183 @@
+/** The pages of `GET /todos`: each is a range of an index, or a scan of no more than the user's own todos. */
+import { and, asc, desc, eq, isNull, or, type SQL, sql } from "drizzle-orm";
+import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import { readNested } from "../database/columns.ts";
+import { lists, todos } from "../database/schema.ts";
+import { Failure } from "../http/problem.ts";
+import type { Services } from "../services.ts";
+import type { Todo, TodoQuery } from "./model.ts";
+import { toTodo, VISIBLE, visible } from "./row.ts";
+import { fold } from "./search.ts";
+
+/** Which todos, in which order. */
+export type View = Omit<TodoQuery, "limit" | "cursor"> &
+  Required<Pick<TodoQuery, "sort" | "order">>;
+
+/** Where a page begins: behind the todo that had this place, whether it is still there or not. */
+export interface Mark {
+  /** What it is sorted by before its id, see `markOf`. */
+  key: string | number;
+  id: number;
+}
+
+/** What `due_order` is without a due date: behind all others. */
+const NO_DUE = "~";
+
+const hasNoDue = sql`${todos.due_order} = ${sql.raw(`'${NO_DUE}'`)}`;
+
+/** Whoever goes on from `todo` begins here. */
+export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
+  const key = {
+    id,
+    position,
+    due: due ? `${due.date}T${due.time ?? "~"}` : NO_DUE,
+  }[sort];
+  return { key, id };
+}
+
+/** What `readNested` gives: the list that was asked for, if there is one, and the todos. */
+type UserRow = [lists: unknown[][], todos: unknown[][]];
+
+/** The parts of a query that decide what its statement says; the rest are values. */
+interface Shape extends Pick<View, "sort" | "order"> {
+  is_done: boolean;
+  list: "inbox" | "own" | undefined;
+  priority: boolean;
+  due: boolean;
+  search: boolean;
+  from: "start" | "mark" | "mark without due";
+}
+
+export function todoLists({ database: db, clock }: Services) {
+  const prepare = (shape: Shape) =>
+    db.query.sessions
+      .findFirst({
+        where: isLive(),
+        columns: {},
+        with: {
+          user: {
+            columns: {},
+            with: {
+              lists: {
+                columns: { id: true },
+                where: shape.list === "own" ? eq(lists.id, sql.placeholder("list_id")) : sql`false`,
+              },
+              todos: {
+                columns: visible,
+                // What a former version has just written is not folded: see `list`.
+                ...(shape.search && {
+                  extras: { is_folded: sql`${todos.contents_folded} IS NOT NULL`.as("is_folded") },
+                }),
+                where: and(...filtersOf(shape), startOf(shape)),
+                orderBy: orderOf(shape),
+                limit: sql.placeholder("limit"),
+              },
+            },
+          },
+        },
+      })
+      .prepare();
+
+  const prepared = new Map<string, ReturnType<typeof prepare>>();
+
+  /** A statement for each shape, made when it is first asked for. There are some hundreds, of which few are in use. */
+  function statementFor(shape: Shape) {
+    const name = JSON.stringify(shape);
+    const statement = prepared.get(name) ?? prepare(shape);
+    prepared.set(name, statement);
+    return statement;
+  }
+
+  return {
+    /**
+     * At most `limit` todos behind `mark`, and where the next page begins, if there is one.
+     * @throws Failure `unauthorized`, `list_not_found`
+     */
+    async list(session: SessionRef, view: View, limit: number, mark: Mark | undefined) {
+      const shape = shapeOf(view, mark);
+      const q = view.q && fold(view.q);
+      const found = await readNested<UserRow>(statementFor(shape), {
+        ...session,
+        now: clock(),
+        is_done: Number(view.is_done),
+        list_id: Number(view.list_id),
+        priority: Number(view.priority),
+        due_from: view.due_from ?? "",
+        due_to: `${view.due_to ?? "9999-12-31"}T~`,
+        q,
+        key: mark?.key,
+        after: mark?.id,
+        // One more than asked for tells whether there is a next page.
+        limit: limit + 1,
+      });
+      const [lists, rows] = live(found);
+      if (shape.list === "own" && lists.length === 0) throw new Failure("list_not_found");
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      const next = rows.length > limit && last ? markOf(view.sort, toTodo(last)) : undefined;
+      if (q === undefined) return { todos: page.map(toTodo), next };
+      // The statement gives what is not folded whatever it holds, so a page may turn out shorter than its limit.
+      const matches = page.filter((row) => row[VISIBLE] || isInTodo(q, toTodo(row)));
+      return { todos: matches.map(toTodo), next };
+    },
+  };
+}
+
+const isInTodo = (q: string, { contents, notes }: Todo) =>
+  [contents, notes ?? ""].some((text) => fold(text).includes(q));
+
+function shapeOf(view: View, mark: Mark | undefined): Shape {
+  const { sort, order, is_done, list_id, priority, due_from, due_to, q } = view;
+  return {
+    sort,
+    order,
+    is_done: is_done !== undefined,
+    list: list_id === undefined ? undefined : list_id === "inbox" ? "inbox" : "own",
+    priority: priority !== undefined,
+    due: due_from !== undefined || due_to !== undefined,
+    search: q !== undefined,
+    from: !mark ? "start" : mark.key === NO_DUE ? "mark without due" : "mark",
+  };
+}
+
+function filtersOf({ is_done, list, priority, due, search }: Shape): (SQL | undefined)[] {
+  const q = sql.placeholder("q");
+  return [
+    is_done ? eq(todos.is_done, sql.placeholder("is_done")) : undefined,
+    list === "inbox" ? isNull(todos.list_id) : undefined,
+    list === "own" ? eq(todos.list_id, sql.placeholder("list_id")) : undefined,
+    priority ? eq(todos.priority, sql.placeholder("priority")) : undefined,
+    due
+      ? sql`${todos.due_order} BETWEEN ${sql.placeholder("due_from")} AND ${sql.placeholder("due_to")}`
+      : undefined,
+    search
+      ? sql`(
+          instr(${todos.contents_folded}, ${q}) > 0 OR instr(${todos.notes_folded}, ${q}) > 0
+          OR ${todos.contents_folded} IS NULL
+        )`
+      : undefined,
+  ];
+}
+
+/** By due date the todos without one are last in either order, though all the rest is turned round. */
+function orderOf({ sort, order }: Shape): SQL[] {
+  const direction = order === "ASC" ? asc : desc;
+  const id = direction(todos.id);
+  if (sort === "id") return [id];
+  if (sort === "position") return [direction(todos.position), id];
+  const undatedLast = sql`${todos.due_order} = ${sql.raw(`'${NO_DUE}'`)}`;
+  return order === "ASC" ? [asc(todos.due_order), id] : [undatedLast, desc(todos.due_order), id];
+}
+
+/** True of what comes behind the mark in this order. */
+function startOf({ sort, order, from }: Shape): SQL | undefined {
+  if (from === "start") return undefined;
+  const beyond = sql.raw(order === "ASC" ? ">" : "<");
+  const isBeyondId = sql`${todos.id} ${beyond} ${sql.placeholder("after")}`;
+  if (sort === "id") return isBeyondId;
+  // Nothing else is behind these, which may be many.
+  if (from === "mark without due") return and(hasNoDue, isBeyondId);
+  const key = sort === "position" ? todos.position : todos.due_order;
+  const isBeyond = sql`(${key}, ${todos.id}) ${beyond} (${sql.placeholder("key")}, ${sql.placeholder("after")})`;
+  return sort === "due" && order === "DESC" ? or(isBeyond, hasNoDue) : isBeyond;
+}
