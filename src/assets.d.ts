@@ -1,10 +1,14 @@
 /** Files that are imported as text, so that they are found wherever the code is, and bundled along with it. */
 
-declare module "swagger-ui-dist/swagger-ui.css" {
+declare module "swagger-ui-dist/swagger-ui-bundle.js" {
   const text: string;
   export default text;
 }
-declare module "swagger-ui-dist/swagger-ui-bundle.js" {
+declare module "*.css" {
+  const text: string;
+  export default text;
+}
+declare module "*/start.js" {
   const text: string;
   export default text;
 }

@@ -151,6 +151,7 @@ export function callsTo(url: string) {
     const { token, json, headers, body } = options;
     return fetch(`${url}${path}`, {
       method,
+      redirect: "manual",
       headers: {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(json !== undefined && { "content-type": "application/json" }),

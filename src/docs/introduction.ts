@@ -1,15 +1,22 @@
 /** What the OpenAPI document says before it comes to the operations: the walk, and the groups in their order. */
 import packageJson from "../../package.json" with { type: "json" };
+import { anywhere, catalogue } from "../http/problem.ts";
 
-const walk = `Sign up, log in, and keep todos. Here is a walk of five minutes; the examples are filled in already, so that **Execute** is enough.
+const commonErrors = anywhere
+  .map((code) => `- **${catalogue[code][0]}** \`${code}\`: ${catalogue[code][1]}`)
+  .join("\n");
 
-1. **Sign up**: \`POST /users/sign-up\`. The \`email\` may be left out, or be yours.
-2. **Log in**: on this page by **Authorize**, with the user name and the password that you signed up with; from then on it sends your access token. A program calls \`POST /users/log-in\` and sends \`Authorization: Bearer …\`.
-3. **Keep todos**: add some by \`POST /todos\`, list them by \`GET /todos\`, tick one off by \`PATCH /todos/{id}\`, and drop one by \`DELETE /todos/{id}\`.
-4. **Verify your e-mail address**: the mail that came for the \`email\` of your sign-up has six digits (a service without a mail server prints its mails where it runs); send them by \`POST /users/email/otp/verify\`. \`POST /users/email/otp\` asks for new ones. With a verified address you may log in too, and reset a forgotten password: \`POST /users/password/otp\`, then \`POST /users/password/reset\`.
-5. **Stay, or leave**: an access token is good for \`expires_in\` seconds, and \`POST /users/refresh\` gives the next. \`POST /users/log-out\` ends the session: its tokens are refused from the very next request.
+const walk = `Sign up, log in, and keep todos. This walk takes five minutes. Every example is filled in already, so press **Execute** and go on.
 
-Every error is a problem ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), but for those of \`POST /token\`: its \`code\` is for programs, its \`detail\` for people, and its \`instance\` is the id under which the log has it.`;
+1. **Sign up**: \`POST /users/sign-up\`. You may leave out the \`email\`, or put in your own.
+2. **Log in**: press **Authorize** on this page, and type the user name and the password that you signed up with. The page then sends your access token with every request. A program calls \`POST /users/log-in\` and sends \`Authorization: Bearer …\`.
+3. **Keep todos**: add some with \`POST /todos\`, list them with \`GET /todos\`, tick one off with \`PATCH /todos/{id}\`, and delete one with \`DELETE /todos/{id}\`.
+4. **Verify your e-mail address**: the mail that your sign-up sent to \`email\` has six digits. (A service without a mail server prints its mails where it runs.) Send the digits with \`POST /users/email/otp/verify\`, or ask for new ones with \`POST /users/email/otp\`. A verified address can log in as the user name can, and it can reset a forgotten password: \`POST /users/password/otp\`, then \`POST /users/password/reset\`.
+5. **Stay, or leave**: an access token is good for \`expires_in\` seconds, and \`POST /users/refresh\` gives the next one. \`POST /users/log-out\` ends the session: its tokens are refused from the very next request.
+
+Every error is a problem ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), except those of \`POST /token\`. Its \`code\` is for programs, its \`detail\` is for people, and its \`instance\` is the id under which the log has the request. Each operation names its own errors. Any operation may also answer:
+
+${commonErrors}`;
 
 export const introduction = {
   openapi: "3.1.0",

@@ -1,11 +1,10 @@
 /**
  * The OpenAPI document. `@elysiajs/swagger` gathers it from the routes, and this puts right what the plugin gets
- * wrong: every body has three media types, every schema is inline, and there are no headers, no examples of errors,
- * and no errors that a macro declares.
+ * wrong: every body has three media types, every schema is inline, and there are no headers and no examples of errors.
  */
 import swagger from "@elysiajs/swagger";
 import { type AnyElysia, Elysia } from "elysia";
-import { CHALLENGE, problemSchema } from "../http/problem.ts";
+import { anywhere, CHALLENGE, problemSchema } from "../http/problem.ts";
 import { header } from "../model/values.ts";
 import { nameSchemas, type Reference, refer, type Schema } from "./components.ts";
 import {
@@ -34,6 +33,7 @@ interface Response {
   description: string;
   headers: object;
   content?: Content;
+  "x-common"?: true;
 }
 interface Parameter {
   name: string;
@@ -114,10 +114,6 @@ function finish(operation: Operation, shared: Shared) {
   const responses = mapValues(operation.responses, (gathered, status) =>
     finishResponse(status, gathered, inputs, shared),
   );
-  // Of a macro the plugin sees only the `detail`, and `auth: true` declares this there too.
-  if (security.length > 0) {
-    responses["401"] ??= problemResponse("401", problemSchema(["unauthorized"]), inputs, shared);
-  }
   const isForm = requestBody?.content["application/x-www-form-urlencoded"];
   return {
     ...operation,
@@ -172,7 +168,9 @@ function problemResponse(
   const isUsual = description === problemSchema(codes).description;
   if (!isUsual || (status === "422" && takesValues(inputs))) return response;
   const name = codes.join("_or_");
-  shared.responses[name] = response;
+  // The docs page leaves these to the introduction.
+  const isCommon = codes.every((code) => anywhere.some((common) => common === code));
+  shared.responses[name] = { ...response, ...(isCommon && { "x-common": true }) };
   return refer("responses", name);
 }
 

@@ -5,7 +5,9 @@ import type { Database } from "../database/drizzle.ts";
 import { missingMigrations } from "../database/migrate.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
+import { prefersHtml } from "../http/negotiation.ts";
 import { problems } from "../http/problem.ts";
+import { header } from "../model/values.ts";
 
 const logger = getLogger(["todos", "http"]);
 
@@ -18,21 +20,33 @@ const Pong = t.Object(
   { title: "Pong", description: "The service is there." },
 );
 
+const ready = problems();
 // Whether it can serve is another question.
-const { 503: _, ...unlessDraining } = problems();
+const { 503: _, ...alive } = problems();
+/** Typed as nothing, because a program that uses the typed client never asks for HTML. */
+const forBrowsers: object = {
+  302: t.Void({
+    description: "A browser, which prefers HTML, is sent to the docs page.",
+    headers: { Location: header("The docs page.", "/swagger") },
+  }),
+};
 
 export const health = ({ database }: { database: Database }) =>
   new Elysia({ tags: ["Health"] })
     .use(failures)
-    .get("/", () => ({ ping: "pong" as const }), {
-      response: {
-        200: Pong,
-        ...problems(),
+    .get(
+      "/",
+      ({ request, set }) => {
+        if (!prefersHtml(request, set.headers)) return { ping: "pong" as const };
+        return new Response(null, { status: 302, headers: { location: "/swagger" } });
       },
-      detail: { summary: "Is the service there?", operationId: "ping" },
-    })
+      {
+        response: { 200: Pong, ...forBrowsers, ...problems() },
+        detail: { summary: "Is the service there?", operationId: "ping" },
+      },
+    )
     .get("/health/alive", () => ({ status: "ok" as const }), {
-      response: { 200: Ok, ...unlessDraining },
+      response: { 200: Ok, ...alive },
       detail: {
         summary: "Is the process alive?",
         description: "Touches nothing else. A supervisor restarts the process when this fails.",
@@ -49,7 +63,11 @@ export const health = ({ database }: { database: Database }) =>
         return fail("unavailable");
       },
       {
-        response: { 200: Ok, ...problems() },
+        response: {
+          200: Ok,
+          ...ready,
+          503: { ...ready[503], description: "It cannot serve, and the log says why." },
+        },
         detail: {
           summary: "Can it serve?",
           description:

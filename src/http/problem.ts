@@ -205,7 +205,7 @@ type ProblemWith<S extends number, C extends Code> = C extends Code
   : never;
 
 /** What any route may answer. */
-const anywhere = ["misdirected_request", "internal_error", "unavailable"] as const;
+export const anywhere = ["misdirected_request", "internal_error", "unavailable"] as const;
 
 /** What a route that takes a body may answer before it looks at the values. */
 export const bodyProblems = ["malformed_body", "body_too_large", "unsupported_media_type"] as const;

@@ -6,6 +6,7 @@ import { migrate } from "../database/migrate.ts";
 import type { LineBuffer, Write } from "../log/buffer.ts";
 import { configureLog } from "../log/configure.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
+import { banner } from "./banner.ts";
 
 /** What the service needs of the runtime that it is on. */
 export interface Runtime {
@@ -48,8 +49,9 @@ export async function run(runtime: Runtime): Promise<void> {
   };
   try {
     const config = readConfig(runtime.environment);
+    const format = logFormat(config, runtime);
     log = configureLog({
-      format: logFormat(config, runtime),
+      format,
       colors: runtime.isTerminal && !runtime.noColor,
       level: config.logLevel,
       write: runtime.write,
@@ -58,7 +60,9 @@ export async function run(runtime: Runtime): Promise<void> {
       getLogger("todos").fatal("uncaught error", { error });
       void exit(1);
     });
-    await start(runtime, config, exit);
+    const url = await start(runtime, config, exit);
+    // By way of the log, so that it follows the lines before it.
+    if (format === "pretty" && runtime.isTerminal) log.add(banner(url, config), true);
   } catch (error) {
     // Anything else is a bug, and wants its stack.
     if (!(error instanceof ConfigError)) throw error;
@@ -75,11 +79,12 @@ function logFormat({ logFormat: format }: Config, { isTerminal }: Runtime) {
 const sleep = (milliseconds: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
+/** Resolves to where it listens. */
 async function start(
   runtime: Runtime,
   config: Config,
   exit: (code: number) => Promise<void>,
-): Promise<void> {
+): Promise<string> {
   const logger = getLogger("todos");
   const services = await createServices(config, runtime.platform);
   const { database, drain, outbox } = services;
@@ -107,6 +112,7 @@ async function start(
   logger.info(`listening on ${server.url}`);
   // Mails that a former process put down and could not send.
   outbox.wake();
+  return server.url;
 }
 
 async function serve(runtime: Runtime, config: Config, services: Services): Promise<Server> {

@@ -144,8 +144,10 @@ describe("methods", () => {
       if (!methods.includes("GET")) continue;
       const get = await service.call("GET", path, { token });
       const head = await service.call("HEAD", path, { token });
-      expect(`${path} ${head.status}`).toBe(`${path} 200`);
-      expect(get.status).toBe(200);
+      // The docs page has no file of this name.
+      const status = path === "/swagger/assets/:file" ? 404 : 200;
+      expect(`${path} ${head.status}`).toBe(`${path} ${status}`);
+      expect(get.status).toBe(status);
       expect(await head.text()).toBe("");
       for (const name of ["content-type", "cache-control", "content-security-policy"]) {
         expect(head.headers.get(name)).toBe(get.headers.get(name));
@@ -379,7 +381,7 @@ describe("CORS with CORS_ORIGINS", () => {
   test.each([LISTED, LISTED_TOO])("%s may read every answer, errors too", async (origin) => {
     const { token } = await listing.user();
     for (const [path, status] of [
-      ["/", 200],
+      ["/health/alive", 200],
       ["/todos", 200],
       ["/todos/999999", 404],
       ["/todos?limit=0", 422],
@@ -426,7 +428,7 @@ describe("CORS with CORS_ORIGINS", () => {
     "",
   ])("%j is not listed and may read nothing", async (origin) => {
     for (const method of ["GET", "OPTIONS"]) {
-      const answer = await listing.call(method, "/", { headers: preflight(origin) });
+      const answer = await listing.call(method, "/health/alive", { headers: preflight(origin) });
       expect(corsOf(answer)).toEqual([]);
       expect(answer.headers.get("vary")).toBe("Origin");
       expectNoCanary(answer, await answer.text());
@@ -434,7 +436,7 @@ describe("CORS with CORS_ORIGINS", () => {
   });
 
   test("without an origin nothing is said but Vary", async () => {
-    const answer = await listing.call("GET", "/");
+    const answer = await listing.call("GET", "/health/alive");
     expect(corsOf(answer)).toEqual([]);
     expect(answer.headers.get("vary")).toBe("Origin");
   });

@@ -166,6 +166,7 @@ export function oddRequests(operation: Operation, generator: Generator): Generat
   const odd = [
     other("unknown parameter", { query: { nothing: 1 } }),
     other("odd cursor", { query: { cursor: "2.é" } }),
+    other("as a browser", { headers: { accept: "text/html" } }),
   ];
   if (operation.path.includes("{id}")) odd.push(...IDS.map((id) => other(`id ${id}`, { id })));
   if (body === undefined) return odd;

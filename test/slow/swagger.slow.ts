@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
@@ -42,12 +42,13 @@ afterAll(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
+/** In CSS pixels. */
+const DESKTOP = { width: 1200, height: 1050 };
+const PHONE = { width: 390, height: 844 };
+
 /** Opens the page; `complaints` has what the browser has against it, such as a breach of its policy. */
-async function openPage(colorScheme: "light" | "dark" = "light") {
-  const context = await browser.newContext({
-    colorScheme,
-    viewport: { width: 1200, height: 1050 },
-  });
+async function openPage(colorScheme: "light" | "dark" = "light", viewport = DESKTOP) {
+  const context = await browser.newContext({ colorScheme, viewport });
   const page = await context.newPage();
   const complaints: string[] = [];
   const requests: string[] = [];
@@ -155,6 +156,97 @@ test("takes the examples of the walk as they are filled in", async () => {
   expect((await execute(page, "createTodo")).status).toBe(201);
 });
 
+test("remembers the access token over a reload, but neither the password nor the refresh token", async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  const { username } = await service.user();
+  await authorize(page, username);
+  await page.reload();
+  expect((await execute(page, "listTodos")).status).toBe(200);
+  const kept = await page.evaluate("JSON.stringify({ ...localStorage })");
+  expect(kept).toContain("access_token");
+  expect(kept).not.toContain("refresh_token");
+  expect(kept).not.toContain(PASSWORD);
+  await logOut(page);
+  await page.reload();
+  expect((await execute(page, "listTodos")).status).toBe(401);
+});
+
+test("shows each error of an operation in a line, and its example when asked", async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  const operation = operationOf(page, "createTodo");
+  await operation.locator(".opblock-summary-control").click();
+  const statuses = operation.locator(".responses-table .response .response-col_status");
+  await expectTexts(statuses, ["201", "400", "401", "413", "415", "422"]);
+  // It was 5,000 pixels tall when every error was shown in full.
+  expect((await operation.boundingBox())?.height).toBeLessThan(2000);
+  const invalid = operation.locator(".error-toggle", { hasText: "Some values are not valid" });
+  await invalid.click();
+  await operation.getByText('"pointer": "/contents"').waitFor();
+  await invalid.click();
+  await operation.getByText('"pointer": "/contents"').waitFor({ state: "detached" });
+  // What every operation may answer is in the introduction, and what is special here is not left out.
+  expect(await page.locator(".info").textContent()).toContain("503 unavailable");
+  const ready = operationOf(page, "isReady");
+  await ready.locator(".opblock-summary-control").click();
+  await expectTexts(ready.locator(".responses-table .response-col_status"), ["Code", "200", "503"]);
+});
+
+test("gives each request as commands, filters the operations, and gives the document to keep", async () => {
+  await using opened = await openPage();
+  const { page, complaints } = opened;
+  expect((await execute(page, "ping")).status).toBe(200);
+  const snippets = await page.locator(".request-snippets").textContent();
+  expect(snippets).toContain("cURL (PowerShell)");
+  expect(snippets).toContain(`'${service.url}/'`);
+
+  const downloading = page.waitForEvent("download");
+  await page.getByText("Download the OpenAPI document").click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe("todos.openapi.json");
+  const file = join(folder, "downloaded.json");
+  await download.saveAs(file);
+  const document = await (await service.call("GET", "/swagger/json")).text();
+  expect(await Bun.file(file).text()).toBe(document);
+
+  await page.locator(".operation-filter-input").fill("Todos");
+  await operationOf(page, "signUp").waitFor({ state: "detached" });
+  expect(await page.locator(".opblock-tag > a").allInnerTexts()).toEqual(["Todos"]);
+  expect(complaints).toEqual([]);
+});
+
+test("loads its files once, and keeps them", async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  const sizes = () =>
+    page.evaluate<[string, number][]>(
+      "performance.getEntriesByType('resource').map((each) => [new URL(each.name).pathname, each.transferSize])",
+    );
+  const first = await sizes();
+  // Megabytes, if they were not compressed.
+  expect(first.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(700_000);
+  await page.goto("about:blank");
+  await page.goto(`${service.url}/swagger`);
+  await page.locator("#operations-Todos-createTodo").waitFor();
+  const assets = (await sizes()).filter(([path]) => path.startsWith("/swagger/assets/"));
+  expect(assets.map(([, size]) => size)).toEqual([0, 0, 0, 0]);
+});
+
+test.each(["light", "dark"] as const)("fits a phone, %s", async (colorScheme) => {
+  await using opened = await openPage(colorScheme, PHONE);
+  const { page } = opened;
+  await operationOf(page, "updateTodo").locator(".opblock-summary-control").click();
+  await operationOf(page, "updateTodo").locator(".execute").click();
+  await operationOf(page, "updateTodo").locator(".live-responses-table").waitFor();
+  // Nothing has to be scrolled to the side.
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(PHONE.width);
+  for (const about of await page.locator(".opblock-tag small").all()) {
+    // On a line or two of its own, and not a letter a line.
+    expect((await about.boundingBox())?.width).toBeGreaterThan(PHONE.width / 2);
+  }
+});
+
 test.each([
   ["light", 1],
   ["dark", -1],
@@ -169,6 +261,8 @@ test.each([
     ".opblock-tag",
     ".headers tbody .header-col",
     ".info__license",
+    ".info a",
+    ".error-toggle",
   ];
   for (const place of places) {
     const { text, ground } = await colours(page, place);
@@ -191,6 +285,12 @@ test("looks as the README shows it", async () => {
   expect(size).toBeGreaterThan(50_000);
   expect(size).toBeLessThan(200_000);
 });
+
+/** Asserts the texts of what a locator finds, once all of them are there. */
+async function expectTexts(locator: Locator, texts: string[]): Promise<void> {
+  await locator.nth(texts.length - 1).waitFor();
+  expect(await locator.allInnerTexts()).toEqual(texts);
+}
 
 type Colour = [red: number, green: number, blue: number];
 
