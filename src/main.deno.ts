@@ -43,11 +43,11 @@ await run({
     // `preventDefault`, or Deno would end the process before the log is written.
     addEventListener("error", (event) => {
       event.preventDefault();
-      tell(event.error);
+      tell(event instanceof ErrorEvent ? event.error : event);
     });
     addEventListener("unhandledrejection", (event) => {
       event.preventDefault();
-      tell(event.reason);
+      tell(event instanceof PromiseRejectionEvent ? event.reason : event);
     });
   },
   writeError: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
