@@ -1,4 +1,9 @@
 /** What the app is given, made of a Config and a Platform. It loads nothing native, so it runs on every runtime. */
+import { createPseudonym, type Pseudonym } from "./auth/accounts.ts";
+import { type Budgets, createBudgets } from "./auth/budgets.ts";
+import { type Confirmation, createConfirmation } from "./auth/confirmation.ts";
+import { createIssue, type Issue } from "./auth/issue.ts";
+import { createKnownNetworks, type KnownNetworks } from "./auth/known-networks.ts";
 import {
   ARGON2_PARAMETERS,
   type Argon2,
@@ -11,13 +16,17 @@ import { createTokenSigner, type TokenSigner } from "./auth/tokens.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./database/drizzle.ts";
+import { createRemoval, type Removal } from "./database/removal.ts";
+import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
 import { deriveKey } from "./keys.ts";
 import type { Clockwork } from "./mail/clockwork.ts";
+import { createEnqueue, type Enqueue, randomDelay } from "./mail/enqueue.ts";
 import { createOutbox, type Outbox } from "./mail/outbox.ts";
 import type { Transport } from "./mail/transport.ts";
-import { createOneTimePasswords, type OneTimePasswords } from "./otp/one-time-passwords.ts";
+import { createReset, type Reset } from "./otp/reset.ts";
+import { createVerification, type Verification } from "./otp/verification.ts";
 import { createMac, createSeal, type Hmac, type Seal } from "./seal.ts";
 
 /** What the service needs of the runtime and the machine that it is on. */
@@ -40,12 +49,21 @@ export interface Platform {
 export interface Services {
   config: Config;
   database: Database;
+  ttl: Ttl;
+  removal: Removal;
   hasher: Hasher;
+  pseudonym: Pseudonym;
+  budgets: Budgets;
+  knownNetworks: KnownNetworks;
   throttle: Throttle;
+  confirmation: Confirmation;
   tokens: TokenSigner;
+  issue: Issue;
   seal: Seal;
-  otp: OneTimePasswords;
+  enqueue: Enqueue;
   outbox: Clockwork;
+  verification: Verification;
+  reset: Reset;
   clock: Clock;
   drain: Drain;
   socketIp: SocketIp;
@@ -55,6 +73,8 @@ export interface ServiceOptions {
   clock?: Clock;
   /** Cheaper ones make tests quick. */
   argon2Parameters?: Argon2Parameters;
+  /** Milliseconds until a mail is due. None lets tests stop the clock. */
+  mailDelay?: () => number;
 }
 
 /** Passwords that may wait to be hashed, for each that is hashed at the same time. It is about one second's work. */
@@ -69,41 +89,66 @@ const HASHES_WAITING_PER_CLIENT = 8;
 export async function createServices(
   config: Config,
   platform: Platform,
-  { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS }: ServiceOptions = {},
+  options: ServiceOptions = {},
 ): Promise<Services> {
+  const { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS } = options;
+  const { mailDelay = randomDelay } = options;
   const database = await platform.openDatabase(config);
   const { hmac } = platform;
   const secret = config.jwtSecret ?? platform.keptSecret(config);
   const transport = platform.openTransport(config);
+  const macFor = async (use: "one-time passwords" | "throttling") =>
+    createMac(hmac, await deriveKey(secret, use));
+
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
+  const hasher = createHasher({
+    argon2: platform.argon2,
+    parameters: argon2Parameters,
+    queue: {
+      concurrency,
+      waiting: HASHES_WAITING * concurrency,
+      waitingPerClient: HASHES_WAITING_PER_CLIENT,
+    },
+  });
+
+  const { jwtIssuer: issuer, jwtAudience: audience } = config;
+  const key = await deriveKey(secret, "tokens");
+  const tokens = createTokenSigner({ key, issuer, audience }, clock);
+
+  const ttl = ttlTable(database);
+  const pseudonym = createPseudonym(await macFor("throttling"));
+  const knownNetworks = createKnownNetworks(ttl);
+  const budgets = createBudgets(
+    { database, ttl, clock },
+    {
+      failed_log_ins: config.failedLogInsPerHour,
+      sign_ups: config.signUpsPerHour,
+      mails: config.mailsPerHour,
+    },
+  );
+  const throttle = createThrottle({ database, ttl, budgets, knownNetworks });
+  const enqueue = createEnqueue(database, mailDelay);
+  const otpMac = await macFor("one-time passwords");
+  const ground = { database, ttl, clock, budgets, pseudonym, otpMac, enqueue };
+
   return {
     config,
     database,
-    hasher: createHasher({
-      argon2: platform.argon2,
-      parameters: argon2Parameters,
-      queue: {
-        concurrency,
-        waiting: HASHES_WAITING * concurrency,
-        waitingPerClient: HASHES_WAITING_PER_CLIENT,
-      },
-    }),
-    throttle: createThrottle(database),
-    tokens: createTokenSigner(
-      {
-        key: await deriveKey(secret, "tokens"),
-        issuer: config.jwtIssuer,
-        audience: config.jwtAudience,
-      },
-      clock,
-    ),
+    ttl,
+    removal: createRemoval(database),
+    hasher,
+    pseudonym,
+    budgets,
+    knownNetworks,
+    throttle,
+    confirmation: createConfirmation({ database, ttl, hasher, clock }),
+    tokens,
+    issue: createIssue({ config, clock, tokens }),
     seal: createSeal(createMac(hmac, await deriveKey(secret, "cursors"))),
-    otp: createOneTimePasswords(
-      database,
-      createMac(hmac, await deriveKey(secret, "one-time passwords")),
-      config,
-    ),
+    enqueue,
     outbox: platform.startClockwork(createOutbox({ database, clock, transport }), clock),
+    verification: createVerification(ground, config),
+    reset: createReset({ ...ground, knownNetworks, throttle }, config),
     clock,
     drain: createDrain(),
     socketIp: platform.socketIp,

@@ -184,6 +184,14 @@ describe("log", () => {
     );
     const log = [...service.stdout, ...service.stderr].join("\n");
     expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
+
+    const security = lines.filter((line) => line.logger === "todos.security");
+    expect(security).toMatchObject([
+      { level: "WARN", event: "password_changed", ip: HOST, user_id: 1 },
+    ]);
+    for (const { request_id } of security) {
+      expect(requests.map((request) => request.request_id)).toContain(request_id);
+    }
   });
 
   test("tells of a failed statement without its values", async () => {
@@ -488,7 +496,7 @@ async function walk(service: ServiceProcess) {
     token,
     json: { current_password: "path-secret", new_password },
   });
-  await send(["PUT", "/users/me/password"], 204, { token, json: change });
+  await send(["PUT", "/users/me/password"], 200, { token, json: change });
   await send(["DELETE", "/users/me/sessions/path-secret", "/users/me/sessions/:id"], 404, {
     token,
   });

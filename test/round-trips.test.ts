@@ -75,6 +75,12 @@ async function askToReset(user: User) {
   await service.call("POST", "/users/password/otp", { json: { email } });
   return { email, otp: await service.nextOtp(email) };
 }
+/** Fails to confirm by the password until the session has to wait, and then goes on with `options`. */
+const sessionThrottled = (options: (user: User) => CallOptions) => async (user: User) => {
+  const wrong = { token: user.token, json: { password: "wrong horse" } };
+  await Promise.all(Array.from({ length: 5 }, () => service.call("DELETE", "/users/me", wrong)));
+  return options(user);
+};
 /** Fails to log in until the user has to wait, and then goes on with `options`. */
 const throttled = (options: (user: User) => CallOptions) => async (user: User) => {
   const { username } = user;
@@ -288,7 +294,7 @@ describe("what uses the session up, or its password", () => {
       [
         "password change",
         2,
-        204,
+        200,
         "PUT",
         "/users/me/password",
         bearerAndJson({ current_password: PASSWORD, new_password: "zk4#qwpj" }),
@@ -317,7 +323,7 @@ describe("what uses the session up, or its password", () => {
         429,
         "PUT",
         "/users/me/password",
-        throttled(bearerAndJson({ current_password: PASSWORD, new_password: "zk4#qwpj" })),
+        sessionThrottled(bearerAndJson({ current_password: PASSWORD, new_password: "zk4#qwpj" })),
       ],
       [
         "deletion: throttled",
@@ -325,7 +331,7 @@ describe("what uses the session up, or its password", () => {
         429,
         "DELETE",
         "/users/me",
-        throttled(bearerAndJson({ password: PASSWORD })),
+        sessionThrottled(bearerAndJson({ password: PASSWORD })),
       ],
       [
         "deletion with one-time passwords",
@@ -355,6 +361,31 @@ describe("what uses the session up, or its password", () => {
         async (user) => {
           const { email } = await askToVerify(user);
           return { token: user.token, json: { email } };
+        },
+      ],
+      [
+        "OTP to verify another address",
+        2,
+        202,
+        "POST",
+        "/users/email/otp",
+        async (user) => {
+          const email = await verified(user);
+          await service.services.database.$client.execute(
+            "DELETE FROM ttl WHERE kind = 'verification_wait'",
+          );
+          return { token: user.token, json: { email: `new-${email}`, password: PASSWORD } };
+        },
+      ],
+      [
+        "OTP to verify another address: without the password",
+        1,
+        403,
+        "POST",
+        "/users/email/otp",
+        async (user) => {
+          const email = await verified(user);
+          return { token: user.token, json: { email: `new-${email}` } };
         },
       ],
       [

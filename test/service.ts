@@ -41,10 +41,12 @@ const TARGET = process.env.TODOS_TARGET;
 /**
  * Its mails go to a real SMTP server, unless `MAIL_URL` says otherwise.
  * @param environment settings beside or in place of the tests' own
+ * @param mailDelay milliseconds until a mail is due; a clock that stands still must not keep it
  */
 export async function startService(
   environment: Record<string, string> = {},
   argon2Parameters = CHEAP,
+  mailDelay = () => 0,
 ) {
   const folder = mkdtempSync(join(tmpdir(), "todos-"));
   const mailbox = await startSmtp();
@@ -62,7 +64,7 @@ export async function startService(
   const services: Services = await createServices(
     config,
     nativePlatform((request) => server.requestIP(request)?.address ?? null),
-    { clock: () => (stoppedAt ?? Date.now()) + ahead, argon2Parameters },
+    { clock: () => (stoppedAt ?? Date.now()) + ahead, argon2Parameters, mailDelay },
   );
   await migrate(services.database);
   const trips = countTrips(services);
@@ -102,6 +104,7 @@ export async function startService(
       await server.stop(true);
       await elsewhere?.stop();
       await services.outbox.stop();
+      await services.removal.stop();
       await mailbox[Symbol.asyncDispose]();
       services.database.$client.close();
       rmSync(folder, { recursive: true, force: true });
@@ -132,11 +135,11 @@ function mailsIn(received: Received[], { database }: Services) {
       }
     },
 
-    /** The six digits in the next mail to `address`. */
+    /** The six digits, or the reset code, in the next mail to `address`. */
     async nextOtp(address: string): Promise<string> {
       const { text } = await mailbox.nextMail(address);
-      const [otp] = /\b\d{6}\b/.exec(text ?? "") ?? [];
-      if (otp === undefined) throw new Error(`No six digits in: ${text}`);
+      const [, otp] = /^ +(\d{6}|\w{5}-\w{5}-\w{3})$/m.exec(text ?? "") ?? [];
+      if (otp === undefined) throw new Error(`No code in: ${text}`);
       return otp;
     },
   };

@@ -1,122 +1,150 @@
 /**
- * Slows down the guessing of passwords (ASVS 6.3.1, NIST SP 800-63B §3.2.2). Whether an attempt has to wait is asked
- * before the password is hashed, and once more in the statements that count a failure or grant a success: so of a
- * hundred guesses at once no more are judged than of a hundred in a row, and right passwords never count.
+ * Slows down the guessing of passwords (ASVS 5.0, 6.3.1): by a wait for each account and network, by a limit over all
+ * networks that the account is not known from, and by each network's budget over all accounts. `SECURITY.md` tells the
+ * design as a whole.
+ *
+ * Whether an attempt is judged is asked before the password is hashed, and once more in the statements that count a
+ * failure or grant a success. So a hundred guesses at once get no further than a hundred in a row.
  */
 import { type SQL, sql } from "drizzle-orm";
+import { batch } from "../database/batch.ts";
 import type { Database } from "../database/drizzle.ts";
-import { ttlTable } from "../database/ttl.ts";
+import type { Ttl } from "../database/ttl.ts";
 import { networkOf } from "../http/client-ip.ts";
-import { Failure } from "../http/problem.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Budgets } from "./budgets.ts";
+import type { KnownNetworks } from "./known-networks.ts";
+import { logSecurityEvent } from "./security-log.ts";
+import { createWaits, FREE, tooManyAttempts } from "./waits.ts";
 
-/** Failures in a row from one client address, after which each further attempt has to wait. */
-const FREE = 5;
-/** Milliseconds from the last failure that it has to wait; doubled with each failure more. */
-const FIRST_WAIT = 30_000;
-const LONGEST_WAIT = 15 * 60_000;
-/** Failures in a row, from wherever, after which only a password reset opens the account. */
-const LOCKED = 100;
-/** Milliseconds for which failures from wherever count as in a row: a year. */
-const ACCOUNT_LIFETIME = 365 * 24 * 3600_000;
+/** Failures since the last success, from anywhere, after which unknown networks are refused. */
+const MOST_FAILURES = 100;
+/** Milliseconds from the last failure for which they are: a day. */
+const ACCOUNT_LIFETIME = 24 * 3600_000;
 
-/** Whose password is tried, and from where. */
+/** Whose password is tried, and by which request. */
 export interface Attempt {
-  /** As the request names it, in lower case, known or not; SQL where only the statement knows it. */
+  /** See `accounts.ts`; SQL where only the statement knows it. */
   account: string | SQL;
-  /** The client's address; null where the runtime does not tell. */
-  ip: string | null;
+  /** Null when no user has the name. */
+  user_id: number | null;
+  exchange: Exchange;
+}
+
+/** Why an attempt is not judged: ends, in milliseconds since the epoch, of what stands against it. */
+export interface Refusals {
+  wait_until: number | null;
+  refused_until: number | null;
+  spent_until: number | null;
 }
 
 export type Throttle = ReturnType<typeof createThrottle>;
 
-/** @param now milliseconds since the epoch, everywhere */
-export function createThrottle(db: Database) {
-  const ttl = ttlTable(db);
-  const keyOf = ({ account, ip }: Attempt) =>
-    sql`${account} || ${`\n${ip === null ? "" : networkOf(ip)}`}`;
-  const failures = sql`CAST(value AS INTEGER)`;
+/** In all of them, `now` is in milliseconds since the epoch. */
+export function createThrottle(services: {
+  database: Database;
+  ttl: Ttl;
+  budgets: Budgets;
+  knownNetworks: KnownNetworks;
+}) {
+  const { database: db, ttl, budgets, knownNetworks } = services;
+  const waits = createWaits(ttl, "password_failures");
+  const keyOf = (account: string | SQL, network: string) => sql`(${account} || ${`/${network}`})`;
 
-  const throttle = {
-    /** When the attempt may be judged, in milliseconds since the epoch; it must wait if that is after `now`. */
-    retryAt(attempt: Attempt, now: number): SQL<number> {
-      const wait = sql`min(${LONGEST_WAIT}, ${FIRST_WAIT} << (min(${failures}, 16) - ${FREE}))`;
-      // Each failure moves the row's end to LONGEST_WAIT after itself.
-      const here = sql`(
-        SELECT expires_at - ${LONGEST_WAIT} + ${wait} FROM ttl
-        WHERE ${ttl.row("log_in_failures", keyOf(attempt), now)} AND ${failures} >= ${FREE}
-      )`;
-      const anywhere = sql`(
-        SELECT ${now + LONGEST_WAIT} FROM ttl
-        WHERE ${ttl.row("account_failures", attempt.account, now)} AND ${failures} >= ${LOCKED}
-      )`;
-      return sql<number>`max(coalesce(${here}, 0), coalesce(${anywhere}, 0))`;
-    },
+  /** What stands against an attempt, for a SELECT: each is NULL unless it does. */
+  function refusals({ account, exchange }: Pick<Attempt, "account" | "exchange">, now: number) {
+    const network = networkOf(exchange.ip);
+    const isUnknown = sql`NOT ${knownNetworks.isKnown(account, network, now)}`;
+    const isFull = sql`CAST(value AS INTEGER) >= ${MOST_FAILURES} AND ${isUnknown}`;
+    const spentUntil = budgets.spentUntil("failed_log_ins", network, now);
+    return {
+      wait_until: waits.until(keyOf(account, network), now),
+      refused_until: ttl.end("account_failures", account, now, isFull),
+      // A network that the account is known from is refused by its own count alone.
+      spent_until: sql<number | null>`iif(${isUnknown}, ${spentUntil}, NULL)`,
+    };
+  }
 
-    /** True when the attempt need not wait: for the statements that grant what a right password is for. */
-    isAdmitted: (attempt: Attempt, now: number) => sql`${throttle.retryAt(attempt, now)} <= ${now}`,
+  /** The statement that asks for `refusals`, for `refuse` to read. */
+  function ask(attempt: Attempt, now: number) {
+    const { wait_until, refused_until, spent_until } = refusals(attempt, now);
+    return db.all<Refusals>(sql`
+      SELECT ${wait_until} AS wait_until, ${refused_until} AS refused_until, ${spent_until} AS spent_until`);
+  }
 
-    /** The statement that asks for `retryAt`, for `refuse` to read. */
-    ask: (attempt: Attempt, now: number) =>
-      db.all<{ retry_at: number }>(sql`SELECT ${throttle.retryAt(attempt, now)} AS retry_at`),
+  /** @throws Failure `too_many_attempts`, `rate_limited` when something stands against the attempt */
+  function refuse(found: Refusals | undefined, attempt: Attempt, now: number): void {
+    if (!found) return;
+    const { exchange, user_id } = attempt;
+    const { wait_until, refused_until, spent_until } = found;
+    const until = Math.max(wait_until ?? 0, refused_until ?? 0);
+    if (until > 0) {
+      const event = refused_until === null ? "too_many_failures" : "account_refused";
+      logSecurityEvent(event, exchange, user_id);
+      throw tooManyAttempts(until, now);
+    }
+    budgets.refuseSpent("failed_log_ins", spent_until, exchange);
+  }
 
-    /** @throws Failure `too_many_attempts` when what was asked for is after `now` */
-    refuse([asked]: { retry_at: number }[], now: number): void {
-      const retryAt = asked?.retry_at ?? 0;
-      if (retryAt <= now) return;
-      const seconds = String(Math.ceil((retryAt - now) / 1000));
-      throw new Failure("too_many_attempts", { headers: { "retry-after": seconds } });
-    },
+  function isAdmitted(attempt: Attempt, now: number): SQL {
+    const { wait_until, refused_until, spent_until } = refusals(attempt, now);
+    return sql`coalesce(${wait_until}, ${refused_until}, ${spent_until}) IS NULL`;
+  }
+
+  return {
+    refusals,
+    ask,
+    refuse,
+
+    /** True when the attempt may be judged: for the statements that grant what a right password is for. */
+    isAdmitted,
 
     /**
      * Counts a failed attempt.
-     * @throws Failure `too_many_attempts` when others have failed meanwhile: then this one was not judged
+     * @throws Failure as `refuse` does, when others have failed meanwhile: then this one was not judged
      */
     async fail(attempt: Attempt, now: number): Promise<void> {
-      const [asked] = await db.batch([
-        throttle.ask(attempt, now),
-        ttl.increment(
-          {
-            kind: "log_in_failures",
-            key: keyOf(attempt),
-            lifetime: LONGEST_WAIT,
-            when: throttle.isAdmitted(attempt, now),
-          },
-          now,
-          true,
-        ),
-        ttl.increment(
+      const { account, exchange } = attempt;
+      const network = networkOf(exchange.ip);
+      // Counted here, an attempt is counted everywhere: each statement looks whether the one before has counted.
+      const isCounted = sql`changes() > 0`;
+      const { asked, failed } = await batch(db, {
+        asked: ask(attempt, now),
+        failed: waits.fail(keyOf(account, network), now, isAdmitted(attempt, now)),
+        ofAccount: ttl.increment(
           {
             kind: "account_failures",
-            key: attempt.account,
+            key: account,
             lifetime: ACCOUNT_LIFETIME,
-            // The statement before has counted.
-            when: sql`changes() > 0`,
+            when: isCounted,
           },
           now,
           true,
         ),
-        ttl.sweep(now),
-      ]);
-      throttle.refuse(asked, now);
+        ofNetwork: budgets.spend("failed_log_ins", network, now, isCounted),
+        swept: ttl.sweep(now),
+      });
+      refuse(asked[0], attempt, now);
+      if ((failed[0]?.value ?? 0) > FREE) {
+        logSecurityEvent("too_many_failures", exchange, attempt.user_id);
+      }
     },
 
-    /** The statements that forget the failures here and of the account, after a success. */
-    clear(attempt: Attempt, when: SQL) {
+    /** The statements after a log-in: they forget the failures from this network, and those from everywhere. */
+    succeed(account: string, network: string, now: number, when: SQL) {
       return [
-        ttl.delete("log_in_failures", keyOf(attempt), when),
-        ttl.delete("account_failures", attempt.account, when),
-      ] as const;
-    },
-
-    /** The statements that forget every failure of an account, from wherever: with a reset, or with the user. */
-    clearAll(account: string, when: SQL) {
-      return [
-        db.run(sql`
-          DELETE FROM ttl WHERE kind = 'log_in_failures'
-          AND key >= ${`${account}\n`} AND key < ${`${account}\v`} AND ${when}`),
+        waits.clear(`${account}/${network}`, when),
         ttl.delete("account_failures", account, when),
-      ] as const;
+        ...knownNetworks.add(account, network, now, when),
+      ];
+    },
+
+    /** The statement that forgets the failures from everywhere, but not those that a network has to wait for. */
+    clearAccount: (account: string, when: SQL) => ttl.delete("account_failures", account, when),
+
+    /** The statements that forget every failure of an account. */
+    clearAll(account: string, when: SQL) {
+      return [waits.clearUnder(account, when), ttl.delete("account_failures", account, when)];
     },
   };
-  return throttle;
 }

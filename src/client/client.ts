@@ -1,7 +1,8 @@
 /** The typed client of the service: the package's entry "./client". */
 import type { Code, Problem } from "../http/problem.ts";
+import type { Tokens } from "../model/tokens.ts";
 import type { User as UserSchema } from "../model/user.ts";
-import type { Session as SessionSchema, Tokens } from "../sessions/model.ts";
+import type { Session as SessionSchema } from "../sessions/model.ts";
 import type { Todo as TodoSchema } from "../todos/model.ts";
 import { authenticatedFetch, type ClientOptions } from "./authenticated-fetch.ts";
 import { type Client, createTreaty } from "./treaty.ts";

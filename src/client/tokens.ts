@@ -1,5 +1,5 @@
 /** Where a client keeps its tokens, and what it reads from them. */
-import type { Tokens } from "../sessions/model.ts";
+import type { Tokens } from "../model/tokens.ts";
 
 /**
  * Tokens as a client keeps them. `renew_at` (milliseconds since 1970, by this device's clock) is when to ask for new

@@ -39,10 +39,16 @@ export const users = sqliteTable(
     todo_count: integer().notNull().default(0),
     /** Rows in `lists`, kept in the same way. */
     list_count: integer().notNull().default(0),
+    /**
+     * When the user deleted themself. Nothing of them can be reached any more, neither by a name nor by a session, and
+     * `removal.ts` is about to remove the rest.
+     */
+    deleted_at: instant(),
   },
   (table) => [
     uniqueIndex("users_username_key").on(table.username_key),
     uniqueIndex("users_email").on(table.email),
+    index("users_deleted_at").on(table.deleted_at).where(sql`deleted_at IS NOT NULL`),
   ],
 );
 
@@ -193,8 +199,28 @@ export const deletions = sqliteTable(
   ],
 );
 
+/** The addresses that users have asked to verify: at most one each, with the one-time password that was sent there. */
+export const verifications = sqliteTable(
+  "verifications",
+  {
+    user_id: integer()
+      .primaryKey()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** 128 random bits, base64url: tells this one from the user's one before, whatever its digits. */
+    id: text().notNull(),
+    /** In lower case. */
+    email: text().notNull(),
+    /** The one-time password's MAC. */
+    otp_mac: text().notNull(),
+    /** Guesses so far. */
+    tries: integer().notNull(),
+    expires_at: instant().notNull(),
+  },
+  (table) => [index("verifications_expires_at").on(table.expires_at)],
+);
+
 /**
- * What must expire: one-time passwords, throttles and the like. A row past `expires_at` does not exist for any
+ * What must expire: reset codes, counts of failures and the like. A row past `expires_at` does not exist for any
  * reader. See `ttl.ts`. (Its migration makes it WITHOUT ROWID by hand, which Drizzle has no word for.)
  */
 export const ttl = sqliteTable(
@@ -220,7 +246,15 @@ export const outbox = sqliteTable(
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
     to: text().notNull(),
-    template: text({ enum: ["verify_email", "reset_password"] }).notNull(),
+    template: text({
+      enum: [
+        "verify_email",
+        "reset_password",
+        "address_replaced",
+        "password_changed",
+        "password_reset",
+      ],
+    }).notNull(),
     /** What the template is filled with. */
     data: text({ mode: "json" }).$type<MailData>().notNull(),
     /** How often it was claimed for sending. */
@@ -230,17 +264,32 @@ export const outbox = sqliteTable(
     /** When there is no more use in sending it. */
     expires_at: instant().notNull(),
     created_at: instant().notNull(),
+    /** Of the mails that are due, those with the lowest number are sent first. */
+    priority: integer().notNull().default(1),
   },
-  (table) => [index("outbox_next_attempt_at").on(table.next_attempt_at)],
+  (table) => [
+    index("outbox_priority").on(table.priority, table.next_attempt_at),
+    index("outbox_next_attempt_at").on(table.next_attempt_at),
+    index("outbox_user_id").on(table.user_id),
+  ],
 );
 
-/** The one-time password, and in which language to tell it. */
-export interface MailData {
-  otp: string;
+/** A mail with a code. */
+export interface CodeData {
   language: "en" | "ko";
-  /** Seconds for which the one-time password is good. */
+  otp: string;
+  /** Seconds for which the code is good. */
   expires_in: number;
 }
+
+/** A mail that says what has happened to an account. */
+export interface NoticeData {
+  language: "en" | "ko";
+  /** When it happened (RFC 3339, UTC). */
+  at: string;
+}
+
+export type MailData = CodeData | NoticeData;
 
 export const usersRelations = relations(users, ({ many }) => ({
   sessions: many(sessions),

@@ -1,19 +1,33 @@
 /**
- * The TTL table: what one would keep in a Redis beside the service. Each verb is one atomic statement, to be run alone
- * or in a batch with others. A row past its end does not exist for any of them, swept or not.
+ * The TTL table: rows that expire, as one would keep them in a Redis beside the service. Each verb is one atomic
+ * statement, to be run alone or in a batch with others. None of them sees a row past its end, swept or not.
+ *
+ * A key may have parts, with a slash between them. The rows under a key are those whose keys begin with it.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "./drizzle.ts";
 import { ttl } from "./schema.ts";
 
-/** What rows are for. The same key under two kinds is two rows. */
+/** What rows are for. The same key under two kinds is two rows. `SECURITY.md` says what each of them counts. */
 export type Kind =
-  | "otp"
-  | "otp_tries"
-  | "otp_cooldown"
-  | "otp_sends"
-  | "log_in_failures"
-  | "account_failures";
+  // Failed passwords, and failed reset codes: `auth/waits.ts`.
+  | "password_failures"
+  | "reset_failures"
+  // `auth/throttle.ts`.
+  | "account_failures"
+  // `auth/known-networks.ts`.
+  | "known_network"
+  // `auth/budgets.ts`.
+  | "failed_log_ins"
+  | "sign_ups"
+  | "mails"
+  // `otp/verification.ts`.
+  | "verification_wait"
+  | "verification_sends"
+  // `otp/reset.ts`.
+  | "reset_code"
+  | "reset_wait"
+  | "reset_sends";
 
 export interface Write {
   kind: Kind;
@@ -24,7 +38,7 @@ export interface Write {
   when?: SQL;
 }
 
-/** Expired rows that one `sweep` deletes at most: more than one batch writes, so what has expired can't pile up. */
+/** Rows deleted per sweep. More than one batch inserts, so expired rows cannot accumulate. */
 const SWEEP = 16;
 
 export type Ttl = ReturnType<typeof ttlTable>;
@@ -34,6 +48,10 @@ export function ttlTable(db: Database) {
   /** True of the one row; for statements of others that read the table. */
   const row = (kind: Kind, key: string | SQL, now: number) =>
     sql`${ttl.kind} = ${kind} AND ${ttl.key} = ${key} AND ${ttl.expires_at} > ${now}`;
+
+  // A slash comes right before "0".
+  const under = (kind: Kind, key: string) =>
+    sql`${ttl.kind} = ${kind} AND ${ttl.key} > ${`${key}/`} AND ${ttl.key} < ${`${key}0`}`;
 
   return {
     row,
@@ -62,8 +80,8 @@ export function ttlTable(db: Database) {
     },
 
     /**
-     * Counts one more, and gives the count; the first begins at 1. The end stays where the first put it, unless it is
-     * to be renewed.
+     * Counts one more, and gives the count. The first count is 1. The row's end stays where the first put it, unless
+     * it is to be renewed.
      */
     increment({ kind, key, lifetime, when = sql`true` }: Write, now: number, renew = false) {
       return db.all<{ value: number }>(sql`
@@ -79,12 +97,40 @@ export function ttlTable(db: Database) {
       return db.run(sql`DELETE FROM ${ttl} WHERE kind = ${kind} AND key = ${key} AND ${when}`);
     },
 
+    /** Deletes all rows under a key. */
+    deleteUnder(kind: Kind, key: string, when = sql`true`) {
+      return db.run(sql`DELETE FROM ${ttl} WHERE ${under(kind, key)} AND ${when}`);
+    },
+
+    /** How many rows there are under a key, up to `limit`. */
+    countUnder(kind: Kind, key: string, now: number, limit: number) {
+      return sql<number>`(SELECT count(*) FROM (
+        SELECT 1 FROM ${ttl} WHERE ${under(kind, key)} AND ${ttl.expires_at} > ${now} LIMIT ${limit}
+      ))`;
+    },
+
+    /** Deletes the rows under a key that end first, but for `count` of them. */
+    keepLast(kind: Kind, key: string, count: number, when = sql`true`) {
+      return db.run(sql`
+        DELETE FROM ${ttl} WHERE kind = ${kind} AND ${when} AND key IN (
+          SELECT key FROM ${ttl} WHERE ${under(kind, key)}
+          ORDER BY expires_at DESC, key LIMIT -1 OFFSET ${count}
+        )`);
+    },
+
+    /** The row's end (milliseconds since the epoch), where its value fits; NULL when there is no such row. */
+    end(kind: Kind, key: string | SQL, now: number, fits: SQL = sql`true`) {
+      return sql<
+        number | null
+      >`(SELECT expires_at FROM ${ttl} WHERE ${row(kind, key, now)} AND ${fits})`;
+    },
+
     /** True when there is a row, and its value fits. For `when`, and for other tables' statements. */
     exists(kind: Kind, key: string | SQL, now: number, fits: SQL = sql`true`) {
       return sql`EXISTS (SELECT 1 FROM ${ttl} WHERE ${row(kind, key, now)} AND ${fits})`;
     },
 
-    /** Deletes a few rows that have expired. It rides on every batch that writes here, so no timer is needed. */
+    /** Deletes a few expired rows. Every batch that writes here has it, so no timer is needed. */
     sweep(now: number) {
       return db.run(sql`
         DELETE FROM ${ttl} WHERE (kind, key) IN (

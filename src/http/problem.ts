@@ -29,6 +29,7 @@ export const catalogue = {
   invalid_credentials: [401, "The user name or the password is wrong."],
   invalid_refresh_token: [401, "The refresh token is invalid, expired or used up."],
   unauthorized: [401, "This needs a valid access token, sent as a bearer token."],
+  password_required: [403, "Changing a verified address takes the password."],
   wrong_password: [403, "The password is wrong."],
   limit_reached: [403, "You have as many as you may have; delete some first, from the trash too."],
   not_found: [404, "There is nothing at this path."],
@@ -37,7 +38,7 @@ export const catalogue = {
   list_not_found: [404, "You have no such list."],
   method_not_allowed: [405, "This path does not take this method; see Allow."],
   username_taken: [409, "This user name is taken."],
-  body_too_large: [413, "The body is larger than 64 KiB."],
+  body_too_large: [413, "The body is larger than 64 KiB, or comes in more than 1,024 pieces."],
   unsupported_media_type: [
     415,
     "The body must be application/json in UTF-8, without a content encoding.",
@@ -46,6 +47,7 @@ export const catalogue = {
   validation_failed: [422, "Some values are not valid; see errors."],
   weak_password: [422, "The password is too easy to guess; see errors."],
   too_many_attempts: [429, "Too many failed attempts; try again later, or reset the password."],
+  rate_limited: [429, "Too many requests of this kind from your network; try again later."],
   otp_cooldown: [
     429,
     "A one-time password was sent a moment ago, or too many were sent today; try again later.",

@@ -5,8 +5,12 @@ import type { Claimed, Outbox } from "./outbox.ts";
 import { CONCURRENCY } from "./transport.ts";
 
 export interface Clockwork {
-  /** To be called at start, and after each answer to a request that put a mail into the table. Returns at once. */
-  wake(): void;
+  /**
+   * Looks for mails that are due. To be called at start, and by each request that may have put a mail into the table.
+   * Returns at once.
+   * @param after milliseconds until then (0)
+   */
+  wake(after?: number): void;
   /** Takes up no more mails, and resolves when those in hand are sent or have failed. The rest stays in the table. */
   stop(): Promise<void>;
 }
@@ -23,12 +27,16 @@ const logger = getLogger(["todos", "mail"]);
 export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockwork {
   const inHand = new Set<Promise<void>>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** When it rings, on the clock of performance.now(). */
+  let ringsAt = Number.POSITIVE_INFINITY;
   let looking = Promise.resolve();
   let isLooking = false;
   let isWoken = false;
   let isStopped = false;
 
-  function wake(): void {
+  function wakeNow(): void {
+    clearTimeout(timer);
+    ringsAt = Number.POSITIVE_INFINITY;
     isWoken = true;
     if (!isLooking) looking = look();
   }
@@ -54,9 +62,13 @@ export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockw
   }
 
   function wakeIn(milliseconds: number): void {
+    const sleep = Math.max(0, Math.min(milliseconds, LONGEST_SLEEP));
+    const at = performance.now() + sleep;
+    // When it rings sooner, it will then see what else there is to wait for.
+    if (isStopped || ringsAt <= at) return;
     clearTimeout(timer);
-    if (isStopped) return;
-    timer = setTimeout(wake, Math.min(milliseconds, LONGEST_SLEEP));
+    ringsAt = at;
+    timer = setTimeout(wakeNow, sleep);
     // A process that has nothing else to do may end: the mails stay in the table.
     timer.unref?.();
   }
@@ -64,13 +76,13 @@ export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockw
   function takeInHand(mail: Claimed): void {
     const work = deliver(mail).finally(() => {
       inHand.delete(work);
-      wake();
+      wakeNow();
     });
     inHand.add(work);
   }
 
   return {
-    wake,
+    wake: (after = 0) => (after > 0 ? wakeIn(after) : wakeNow()),
     async stop() {
       isStopped = true;
       clearTimeout(timer);

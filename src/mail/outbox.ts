@@ -52,7 +52,7 @@ export function createOutbox(services: {
       .select({ id: outbox.id })
       .from(outbox)
       .where(lte(outbox.next_attempt_at, toInstant(now)))
-      .orderBy(asc(outbox.next_attempt_at))
+      .orderBy(asc(outbox.priority), asc(outbox.next_attempt_at))
       .limit(limit);
     const [mails, [next]] = await db.batch([
       db

@@ -2,19 +2,32 @@
 import { t } from "elysia";
 import { Email } from "../model/email.ts";
 import { Text } from "../model/text.ts";
-import { NEXT_PASSWORD, NewPassword } from "../model/user.ts";
+import { NEXT_PASSWORD, NewPassword, Password } from "../model/user.ts";
 import { Integer } from "../model/values.ts";
 
-const Otp = Text({
+const Digits = Text({
   description: "The six digits from the mail.",
   minLength: 1,
   maxLength: 32,
   examples: ["123456"],
 });
 
-export const OtpRequest = t.Object(
+const ResetCode = Text({
+  description:
+    "The code from the mail, in any case and with or without its hyphens; O is read as 0, and I and L as 1.",
+  minLength: 1,
+  maxLength: 32,
+  examples: ["7ZK4Q-W9PJM-3XT"],
+});
+
+export const EmailOtpRequest = t.Object(
+  { email: Email, password: t.Optional(Password) },
+  { title: "EmailOtpRequest", additionalProperties: false },
+);
+
+export const PasswordOtpRequest = t.Object(
   { email: Email },
-  { title: "OtpRequest", additionalProperties: false },
+  { title: "PasswordOtpRequest", additionalProperties: false },
 );
 
 export const OtpSent = t.Object(
@@ -28,17 +41,20 @@ export const OtpSent = t.Object(
       examples: [60],
     }),
   },
-  { title: "OtpSent", description: "A mail is on its way." },
+  {
+    title: "OtpSent",
+    description: "A mail is on its way, or would be if anybody had the address.",
+  },
 );
 
 export const OtpVerify = t.Object(
-  { otp: Otp },
+  { otp: Digits },
   { title: "OtpVerify", additionalProperties: false },
 );
 
 /** @param minLength of the new password, in code points */
 export const PasswordReset = (minLength: number) =>
   t.Object(
-    { email: Email, otp: Otp, new_password: NewPassword(minLength, NEXT_PASSWORD) },
+    { email: Email, otp: ResetCode, new_password: NewPassword(minLength, NEXT_PASSWORD) },
     { title: "PasswordReset", additionalProperties: false },
   );

@@ -2,6 +2,7 @@
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
+import { logSecurityEvent } from "../auth/security-log.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
@@ -10,12 +11,10 @@ import { languageOf } from "../mail/language.ts";
 import { User } from "../model/user.ts";
 import { NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { OtpRequest, OtpSent, OtpVerify, PasswordReset } from "./model.ts";
-import { otpQueries } from "./queries.ts";
+import { EmailOtpRequest, OtpSent, OtpVerify, PasswordOtpRequest, PasswordReset } from "./model.ts";
 
 export function otpRoutes(services: Services) {
-  const { config, hasher, outbox } = services;
-  const queries = otpQueries(services);
+  const { config, hasher, outbox, enqueue, confirmation, verification, reset } = services;
   const languageFor = (request: Request) => languageOf(request.headers.get("accept-language"));
 
   return new Elysia({ prefix: "/users", tags: ["One-time passwords"] })
@@ -23,31 +22,53 @@ export function otpRoutes(services: Services) {
     .use(guard(services))
     .post(
       "/email/otp",
-      async ({ session, body, request, status }) => {
-        const email = body.email.toLowerCase();
-        const sent = await queries.sendVerification(session, email, languageFor(request));
-        outbox.wake();
+      async ({ session, body: { email, password }, request, status, fail }) => {
+        const exchange = exchangeOf(request);
+        const record =
+          password === undefined ? undefined : await confirmation.record(session, exchange);
+        if (record && !(await confirmation.isRight(password ?? "", record, session, exchange))) {
+          return fail("wrong_password");
+        }
+        const wanted = { email: email.toLowerCase(), language: languageFor(request), exchange };
+        const sent = await verification.send(session, wanted, record?.password_hash);
+        outbox.wake(enqueue.delay());
         return status(202, sent);
       },
       {
         auth: true,
         parse: "strict",
-        body: OtpRequest,
+        body: EmailOtpRequest,
         response: {
           202: OtpSent,
-          ...problems(...bodyProblems, "validation_failed", "otp_cooldown"),
+          ...problems(
+            ...bodyProblems,
+            "password_required",
+            "wrong_password",
+            "validation_failed",
+            "too_many_attempts",
+            "rate_limited",
+            "otp_cooldown",
+          ),
         },
         detail: {
           summary: "Ask for a one-time password to verify an address",
-          description: "The mail is in Korean if `Accept-Language` prefers it, else in English.",
+          description:
+            "Once an address is verified, another one takes the `password`. The mail is in Korean if " +
+            "`Accept-Language` prefers it, else in English.",
           operationId: "sendEmailOtp",
         },
       },
     )
     .post(
       "/email/otp/verify",
-      async ({ session, body, fail }) =>
-        (await queries.verify(session, body.otp)) ?? fail("invalid_otp"),
+      async ({ session, body, request, fail }) => {
+        const user = await verification.verify(session, body.otp, languageFor(request));
+        if (!user) return fail("invalid_otp");
+        logSecurityEvent("email_changed", exchangeOf(request), user.id);
+        // The address that it has replaced is told.
+        outbox.wake(enqueue.delay());
+        return user;
+      },
       {
         auth: true,
         parse: "strict",
@@ -66,20 +87,22 @@ export function otpRoutes(services: Services) {
     .post(
       "/password/otp",
       async ({ body, request, status }) => {
-        const sent = await queries.sendReset(body.email.toLowerCase(), languageFor(request));
-        outbox.wake();
+        const email = body.email.toLowerCase();
+        const sent = await reset.send(email, languageFor(request), exchangeOf(request));
+        outbox.wake(enqueue.delay());
         return status(202, sent);
       },
       {
         parse: "strict",
-        body: OtpRequest,
+        body: PasswordOtpRequest,
         response: {
           202: OtpSent,
-          ...problems(...bodyProblems, "validation_failed", "otp_cooldown"),
+          ...problems(...bodyProblems, "validation_failed", "rate_limited", "otp_cooldown"),
         },
         detail: {
-          summary: "Ask for a one-time password to reset a forgotten password",
-          description: "The answer is the same whether anybody has the address or not.",
+          summary: "Ask for a code to reset a forgotten password",
+          description:
+            "The answer is the same whether anybody has the address or not. While three codes are good, no other is sent.",
           operationId: "sendPasswordOtp",
         },
       },
@@ -88,26 +111,39 @@ export function otpRoutes(services: Services) {
       "/password/reset",
       async ({ body: { otp, new_password, ...body }, request, status, fail }) => {
         refuseCommonPassword(new_password, "/new_password");
+        const exchange = exchangeOf(request);
         const email = body.email.toLowerCase();
-        const user = await queries.judgeReset(email, otp);
+        const user = await reset.judge(email, otp, exchange);
         if (!user) return fail("invalid_otp");
-        // Whose name that is, only who has the one-time password may learn.
+        // Only who has the code may learn whose name that is.
         refuseNameInPassword(new_password, user.username, "/new_password");
-        const newHash = await hasher.hash(new_password, networkOf(exchangeOf(request).ip));
-        return (await queries.reset(user, email, otp, newHash))
-          ? status(204, undefined)
-          : fail("invalid_otp");
+        const newHash = await hasher.hash(new_password, networkOf(exchange.ip));
+        if (!(await reset.apply(user, email, otp, newHash, languageFor(request)))) {
+          return fail("invalid_otp");
+        }
+        logSecurityEvent("password_reset", exchange, user.id);
+        outbox.wake(enqueue.delay());
+        return status(204, undefined);
       },
       {
         parse: "strict",
         body: PasswordReset(config.passwordMinLength),
         response: {
           204: NoContent,
-          ...problems(...bodyProblems, "invalid_otp", "validation_failed", "weak_password"),
+          ...problems(
+            ...bodyProblems,
+            "invalid_otp",
+            "validation_failed",
+            "weak_password",
+            "too_many_attempts",
+            "rate_limited",
+          ),
         },
         detail: {
           summary: "Reset the password",
-          description: "Every session ends, and a locked account is open again.",
+          description:
+            "Every session and every other code ends, failed log-ins are forgotten, and the address is told. A wrong code " +
+            "spends nothing but the guesses of who sent it.",
           operationId: "resetPassword",
         },
       },

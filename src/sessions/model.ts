@@ -1,21 +1,9 @@
 /** What goes into and comes out of log-in, refresh, `/token` and the list of sessions. */
 import { t } from "elysia";
 import { Text } from "../model/text.ts";
+import { noStore, REFRESH_TOKEN } from "../model/tokens.ts";
 import { Password } from "../model/user.ts";
-import { header, Instant, Integer } from "../model/values.ts";
-
-/** Examples, of a session that has ended. */
-const ACCESS_TOKEN =
-  "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9." +
-  "eyJpc3MiOiJ0b2RvcyIsImF1ZCI6InRvZG9zIiwic3ViIjoiMSIsInNpZCI6InBDa1Eydll0cTBXOGhReXF2MW1VWEEi" +
-  "LCJpYXQiOjE3OTUxNjg4MDAsImV4cCI6MTc5NTE3MDYwMCwianRpIjoiMjdiZTRkYjktNWJmYS00NTViLTg5YTItNzgy" +
-  "NDM0YjMzMzgyIn0." +
-  "t-er460w_vuN2B6QsW7nfY0DmgJxwssB26RmDLYIMcQ";
-const REFRESH_TOKEN =
-  "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9." +
-  "eyJpc3MiOiJ0b2RvcyIsImF1ZCI6InRvZG9zIiwic2lkIjoicENrUTJ2WXRxMFc4aFF5cXYxbVVYQSIsImdlbiI6MSwi" +
-  "ZXhwIjoxNzk3NzYwODAwfQ." +
-  "MZ-XxhlHnAqjyjJ0PybwSFeFawZMdzyNU864P2Np07Y";
+import { Instant } from "../model/values.ts";
 
 export const SessionCreate = t.Object(
   {
@@ -42,36 +30,6 @@ export const SessionRefresh = t.Object(
   },
   { title: "SessionRefresh", additionalProperties: false },
 );
-
-const noStore = header("The answer is not to be kept (RFC 6749 §5.1).", "no-store");
-
-/** RFC 6749 §5.1. */
-export const Tokens = t.Object(
-  {
-    access_token: t.String({
-      description: "Sent as `Authorization: Bearer …`.",
-      examples: [ACCESS_TOKEN],
-    }),
-    token_type: t.Literal("bearer", { description: "Always bearer.", examples: ["bearer"] }),
-    expires_in: Integer({
-      description: "Seconds for which the access token is good.",
-      examples: [1800],
-    }),
-    refresh_token: t.String({
-      description: "Good for one refresh.",
-      examples: [REFRESH_TOKEN],
-    }),
-  },
-  {
-    title: "Tokens",
-    description: "An access token and the refresh token to follow it.",
-    headers: {
-      "Cache-Control": noStore,
-      Pragma: header("The same for HTTP/1.0.", "no-cache"),
-    },
-  },
-);
-export type Tokens = typeof Tokens.static;
 
 export const Session = t.Object(
   {

@@ -8,9 +8,10 @@ import { readForm } from "../http/body.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures, toFailure } from "../http/failures.ts";
 import { catalogue, problem, problems } from "../http/problem.ts";
+import { Tokens, tokenHeaders } from "../model/tokens.ts";
 import { formBody } from "../model/values.ts";
-import { type Grants, tokenHeaders } from "./grants.ts";
-import { OAuthError, SessionCreate, TokenRequest, Tokens } from "./model.ts";
+import type { Grants } from "./grants.ts";
+import { OAuthError, SessionCreate, TokenRequest } from "./model.ts";
 
 const FORM_EXPECTED =
   "The body must be application/x-www-form-urlencoded or multipart/form-data, each field given once.";
@@ -49,7 +50,7 @@ export function oauthRoutes(grants: Grants) {
     if (type === "refresh_token") {
       const refresh_token = form.get("refresh_token");
       if (!refresh_token) throw new Refusal("invalid_request", "refresh_token is required.");
-      const granted = await grants.byRefreshToken(refresh_token);
+      const granted = await grants.byRefreshToken(request, refresh_token);
       if (!granted) throw new Refusal("invalid_grant", catalogue.invalid_refresh_token[1]);
       return granted;
     }
@@ -78,7 +79,10 @@ export function oauthRoutes(grants: Grants) {
         }),
         413: OAuthError({ invalid_request: catalogue.body_too_large[1] }),
         415: OAuthError({ invalid_request: FORM_EXPECTED }),
-        429: OAuthError({ too_many_attempts: catalogue.too_many_attempts[1] }),
+        429: OAuthError({
+          too_many_attempts: catalogue.too_many_attempts[1],
+          rate_limited: catalogue.rate_limited[1],
+        }),
         500: OAuthError({ server_error: catalogue.internal_error[1] }),
         503: OAuthError({ temporarily_unavailable: catalogue.unavailable[1] }),
       },
@@ -109,7 +113,7 @@ function oauthResponse(error: unknown, request: Request): Response {
     case 413:
       return oauthError(body.status, "invalid_request", body.detail);
     case 429:
-      return oauthError(body.status, "too_many_attempts", body.detail, headers);
+      return oauthError(body.status, failure.code, body.detail, headers);
     case 503:
       return oauthError(body.status, "temporarily_unavailable", body.detail, headers);
     default:

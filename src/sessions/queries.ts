@@ -1,39 +1,40 @@
 /** The statements behind log-in, refresh, log-out and the list of sessions. */
 import { and, desc, eq, gt, inArray, lt, lte, ne, or, sql } from "drizzle-orm";
+import { accountOf, accountOfUser } from "../auth/accounts.ts";
+import { granted, type SessionGrant } from "../auth/issue.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
-import type { Attempt } from "../auth/throttle.ts";
 import type { RefreshToken } from "../auth/tokens.ts";
+import { batch } from "../database/batch.ts";
+import { findRemovable } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
+import { networkOf } from "../http/client-ip.ts";
+import type { Exchange } from "../http/exchange.ts";
 import { toBase64url } from "../seal.ts";
 import type { Services } from "../services.ts";
 
-/** Expired rows that a log-in sweeps away: more than the one it adds, so they can't pile up. */
+/** Expired rows deleted per log-in. A log-in inserts one, so expired rows cannot accumulate. */
 const SWEEP = 10;
 
-/** What a token is made of. */
-const grant = {
-  id: sessions.id,
-  user_id: sessions.user_id,
-  generation: sessions.generation,
-  expires_at: sessions.expires_at,
-};
-
-export type SessionGrant = Pick<typeof sessions.$inferSelect, keyof typeof grant>;
+/** Live sessions that a user may have. The next log-in ends the one used least recently. */
+const MOST_SESSIONS = 100;
 
 /** What a password is verified against. */
 type Named = Pick<typeof users.$inferSelect, "id" | "password_hash">;
 
-/** An attempt to log in: the user name or the e-mail address as it is named, in lower case. */
-export type LogIn = Attempt & { account: string };
-
-export interface Device {
-  user_agent: string | null;
-  ip: string | null;
+/** An attempt to log in. */
+export interface LogIn {
+  /** The user name or the e-mail address as it is named, in lower case. */
+  name: string;
+  exchange: Exchange;
 }
+
+const toInstant = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 export type SessionQueries = ReturnType<typeof sessionQueries>;
 
-export function sessionQueries({ database: db, clock, config, throttle }: Services) {
+export function sessionQueries(services: Services) {
+  const { database: db, clock, config, throttle, pseudonym } = services;
+
   const list = db.query.sessions
     .findFirst({
       where: isLive(),
@@ -56,95 +57,134 @@ export function sessionQueries({ database: db, clock, config, throttle }: Servic
   return {
     /**
      * The user whom an attempt names, by user name or verified e-mail address; undefined if there is none.
-     * @throws Failure `too_many_attempts`
+     * @throws Failure `too_many_attempts`, `rate_limited`
      */
-    async named(attempt: LogIn): Promise<Named | undefined> {
+    async named({ name, exchange }: LogIn): Promise<Named | undefined> {
       const now = clock();
-      const { account } = attempt;
-      const [found] = await db.all<{ retry_at: number } & (Named | { id: null })>(sql`
-        SELECT ${throttle.retryAt(attempt, now)} AS retry_at, ${users.id}, ${users.password_hash}
-        FROM (SELECT 1)
-        LEFT JOIN ${users} ON ${users.username_key} = ${account} OR ${users.email} = ${account}`);
-      if (!found) return undefined;
-      throttle.refuse([found], now);
-      return found.id === null ? undefined : found;
+      const account = sql`coalesce(${accountOfUser(sql`${users.id}`)}, ${pseudonym(name)})`;
+      const [found] = await db
+        .select({
+          id: users.id,
+          password_hash: users.password_hash,
+          ...throttle.refusals({ account, exchange }, now),
+        })
+        .from(sql`(SELECT 1)`)
+        .leftJoin(users, or(eq(users.username_key, name), eq(users.email, name)));
+      const { id = null, password_hash = null } = found ?? {};
+      throttle.refuse(found, { account, user_id: id, exchange }, now);
+      return id === null || password_hash === null ? undefined : { id, password_hash };
     },
 
-    /** @throws Failure `too_many_attempts` */
-    fail: (attempt: LogIn) => throttle.fail(attempt, clock()),
+    /**
+     * Counts an attempt that failed.
+     * @param user whom it named, if anybody
+     * @throws Failure `too_many_attempts`, `rate_limited` when others have failed meanwhile
+     */
+    async fail({ name, exchange }: LogIn, user: Named | undefined): Promise<void> {
+      const attempt = user
+        ? { account: accountOf(user.id), user_id: user.id }
+        : { account: pseudonym(name), user_id: null };
+      await throttle.fail({ ...attempt, exchange }, clock());
+    },
 
     /**
      * Begins a session, if the hash that the password was verified against still stands; undefined if not.
+     * @param user_agent what logs in, by its own word
      * @param renewedHash takes the old one's place
-     * @throws Failure `too_many_attempts`, like `fail`
+     * @returns the session, and whether there is a deleted user whose rows are still to be removed
+     * @throws Failure `too_many_attempts`, `rate_limited`, like `fail`
      */
-    async begin(user: Named, attempt: LogIn, device: Device, renewedHash?: string) {
+    async begin(
+      user: Named,
+      exchange: Exchange,
+      user_agent: string | null,
+      renewedHash?: string,
+    ): Promise<{ session: SessionGrant | undefined; isRemovable: boolean }> {
       const now = clock();
       const id = toBase64url(crypto.getRandomValues(new Uint8Array(16)));
+      const account = accountOf(user.id);
+      const attempt = { account, user_id: user.id, exchange };
       const stillThatHash = and(eq(users.id, user.id), eq(users.password_hash, user.password_hash));
-      const [asked, [session]] = await db.batch([
-        throttle.ask(attempt, now),
-        db
+      const isBegun = sql`EXISTS (SELECT 1 FROM ${sessions} WHERE id = ${id})`;
+      const leastRecent = db
+        .select({ id: sessions.id })
+        .from(sessions)
+        .where(
+          and(
+            eq(sessions.user_id, user.id),
+            ne(sessions.id, id),
+            gt(sessions.expires_at, toInstant(now)),
+          ),
+        )
+        .orderBy(desc(sessions.last_used_at), desc(sessions.id))
+        // SQLite knows no offset without a limit.
+        .limit(Number.MAX_SAFE_INTEGER)
+        .offset(MOST_SESSIONS - 1);
+      const expired = db
+        .select({ id: sessions.id })
+        .from(sessions)
+        .where(lte(sessions.expires_at, toInstant(now)))
+        .limit(SWEEP);
+      const { asked, begun, removable } = await batch(db, {
+        asked: throttle.ask(attempt, now),
+        begun: db
           .insert(sessions)
           .select(
             db
               .select({
-                id: sql<string>`${id}`.as("id"),
+                id: sql`${id}`.mapWith(sessions.id).as("id"),
                 user_id: users.id,
-                generation: sql<number>`0`.as("generation"),
-                created_at: sql<string>`${now}`.as("created_at"),
-                last_used_at: sql<string>`${now}`.as("last_used_at"),
-                expires_at: sql<string>`${now + config.refreshTokenTtl * 1000}`.as("expires_at"),
-                user_agent: sql<string | null>`${device.user_agent}`.as("user_agent"),
-                ip: sql<string | null>`${device.ip}`.as("ip"),
+                generation: sql`0`.mapWith(sessions.generation).as("generation"),
+                created_at: sql`${now}`.mapWith(sessions.created_at).as("created_at"),
+                last_used_at: sql`${now}`.mapWith(sessions.last_used_at).as("last_used_at"),
+                expires_at: sql`${now + config.refreshTokenTtl * 1000}`
+                  .mapWith(sessions.expires_at)
+                  .as("expires_at"),
+                user_agent: sql<string | null>`${user_agent}`.as("user_agent"),
+                ip: sql<string | null>`${exchange.ip}`.as("ip"),
               })
               .from(users)
               .where(and(stillThatHash, throttle.isAdmitted(attempt, now))),
           )
-          .returning(grant),
-        db.delete(sessions).where(
-          inArray(
-            sessions.id,
-            db
-              .select({ id: sessions.id })
-              .from(sessions)
-              .where(lte(sessions.expires_at, new Date(now).toISOString()))
-              .limit(SWEEP),
-          ),
-        ),
-        ...throttle.clear(attempt, sql`EXISTS (SELECT 1 FROM ${sessions} WHERE id = ${id})`),
-        ...(renewedHash
+          .returning(granted),
+        surplus: db.delete(sessions).where(and(inArray(sessions.id, leastRecent), isBegun)),
+        expired: db.delete(sessions).where(inArray(sessions.id, expired)),
+        succeeded: throttle.succeed(account, networkOf(exchange.ip), now, isBegun),
+        renewed: renewedHash
           ? [db.update(users).set({ password_hash: renewedHash }).where(stillThatHash)]
-          : []),
-      ]);
-      throttle.refuse(asked, now);
-      return session;
+          : [],
+        removable: findRemovable(db),
+      });
+      throttle.refuse(asked[0], attempt, now);
+      return { session: begun[0], isRemovable: removable.length > 0 };
     },
 
     /**
      * Moves the session on by a generation. The token before the current one gets, within the leeway, what it
-     * got the first time; anything older ends the session (RFC 9700 §4.14.2). Undefined unless it was good.
+     * got the first time; anything older ends the session (RFC 9700 §4.14.2).
+     * @returns the session, unless the token was not good; and whose session it has ended, if it has
      */
     async refresh({ session_id, generation }: RefreshToken) {
       const now = clock();
-      const moment = new Date(now).toISOString();
+      const moment = toInstant(now);
       const next = generation + 1;
-      const leewayBegan = new Date(now - config.refreshLeeway * 1000).toISOString();
+      const leewayBegan = toInstant(now - config.refreshLeeway * 1000);
       const itself = eq(sessions.id, session_id);
       const unexpired = gt(sessions.expires_at, moment);
-      const [, , [session]] = await db.batch([
-        db
+      const { ended, session } = await batch(db, {
+        moved: db
           .update(sessions)
           .set({ generation: next, last_used_at: moment })
           .where(and(itself, unexpired, eq(sessions.generation, generation))),
-        db
+        ended: db
           .delete(sessions)
           .where(
             and(itself, or(ne(sessions.generation, next), lt(sessions.last_used_at, leewayBegan))),
-          ),
-        db.select(grant).from(sessions).where(and(itself, unexpired)),
-      ]);
-      return session;
+          )
+          .returning({ user_id: sessions.user_id }),
+        session: db.select(granted).from(sessions).where(and(itself, unexpired)),
+      });
+      return { session: session[0], endedOf: ended[0]?.user_id };
     },
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
@@ -168,19 +208,19 @@ export function sessionQueries({ database: db, clock, config, throttle }: Servic
     async end(session: SessionRef, id: string): Promise<boolean> {
       const now = clock();
       const owner = ownerOf(db, session, now);
-      const [found, ended] = await db.batch([
-        owner,
-        db
+      const { found, ended } = await batch(db, {
+        found: owner,
+        ended: db
           .delete(sessions)
           .where(
             and(
               eq(sessions.id, id),
               eq(sessions.user_id, owner),
-              gt(sessions.expires_at, new Date(now).toISOString()),
+              gt(sessions.expires_at, toInstant(now)),
             ),
           )
           .returning({ id: sessions.id }),
-      ]);
+      });
       live(found[0]);
       return ended.length > 0;
     },

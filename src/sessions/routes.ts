@@ -3,10 +3,11 @@ import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
+import { Tokens, tokenHeaders } from "../model/tokens.ts";
 import { idParameter, NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { createGrants, tokenHeaders } from "./grants.ts";
-import { Session, SessionCreate, SessionRefresh, Sessions, Tokens, toSessionId } from "./model.ts";
+import { createGrants } from "./grants.ts";
+import { Session, SessionCreate, SessionRefresh, Sessions, toSessionId } from "./model.ts";
 import { oauthRoutes } from "./oauth.ts";
 import { sessionQueries } from "./queries.ts";
 
@@ -37,6 +38,7 @@ export function sessionRoutes(services: Services) {
             ...bodyProblems,
             "invalid_credentials",
             "too_many_attempts",
+            "rate_limited",
             "validation_failed",
           ),
         },
@@ -50,9 +52,12 @@ export function sessionRoutes(services: Services) {
     )
     .post(
       "/refresh",
-      async ({ body, set, fail }) => {
+      async ({ request, body, set, fail }) => {
         Object.assign(set.headers, tokenHeaders);
-        return (await grants.byRefreshToken(body.refresh_token)) ?? fail("invalid_refresh_token");
+        return (
+          (await grants.byRefreshToken(request, body.refresh_token)) ??
+          fail("invalid_refresh_token")
+        );
       },
       {
         parse: "strict",

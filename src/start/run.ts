@@ -87,7 +87,7 @@ async function start(
 ): Promise<string> {
   const logger = getLogger("todos");
   const services = await createServices(config, runtime.platform);
-  const { database, drain, outbox } = services;
+  const { database, drain, outbox, removal } = services;
   const server = await serve(runtime, config, services).catch((error) => {
     database.$client.close();
     throw error;
@@ -101,7 +101,7 @@ async function start(
     const finished = drain
       .begin()
       .then(() => server.stop())
-      .then(() => outbox.stop());
+      .then(() => Promise.all([outbox.stop(), removal.stop()]));
     await Promise.race([finished, sleep(config.shutdownTimeout * 1000)]);
     await server.abort();
     database.$client.close();
@@ -112,6 +112,8 @@ async function start(
   logger.info(`listening on ${server.url}`);
   // Mails that a former process put down and could not send.
   outbox.wake();
+  // Rows of users who were deleted while a former process ran.
+  removal.wake();
   return server.url;
 }
 

@@ -1,29 +1,29 @@
 /** The statements behind `/users`. */
 import { and, eq, ne, sql } from "drizzle-orm";
+import { accountOf } from "../auth/accounts.ts";
+import type { PasswordRecord } from "../auth/confirmation.ts";
+import { granted, type SessionGrant } from "../auth/issue.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
-import type { Attempt } from "../auth/throttle.ts";
+import { batch } from "../database/batch.ts";
+import { findRemovable, removalOf } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
+import { networkOf } from "../http/client-ip.ts";
+import type { Exchange } from "../http/exchange.ts";
 import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 
-/** What a password is verified against, and under which names it is counted. */
-export type PasswordRecord = Pick<
-  typeof users.$inferSelect,
-  "username" | "username_key" | "email" | "password_hash"
->;
+/** Someone who signs up. */
+export interface Newcomer {
+  username: string;
+  password_hash: string;
+  /** In lower case. A one-time password to verify it goes there, unless too many went there today. */
+  email: string | undefined;
+  language: Language;
+}
 
-export function userQueries({ database: db, clock, otp, throttle }: Services) {
-  const create = db
-    .insert(users)
-    .values({
-      username: sql.placeholder("username"),
-      username_key: sql.placeholder("username_key"),
-      password_hash: sql.placeholder("password_hash"),
-      created_at: sql`${sql.placeholder("now")}`,
-    })
-    .onConflictDoNothing({ target: users.username_key })
-    .returning({ id: users.id, username: users.username })
-    .prepare();
+export function userQueries(services: Services) {
+  const { database: db, clock, ttl, budgets, throttle, knownNetworks } = services;
+  const { confirmation, enqueue, pseudonym, reset, verification } = services;
 
   const me = db.query.sessions
     .findFirst({
@@ -34,39 +34,37 @@ export function userQueries({ database: db, clock, otp, throttle }: Services) {
     .prepare();
 
   return {
-    /** The new user; undefined when the name is taken, whatever its case. */
-    create: (username: string, password_hash: string) =>
-      create.get({ username, username_key: username.toLowerCase(), password_hash, now: clock() }),
-
-    /** The same, and a one-time password to verify the address, unless too many went there today. */
-    async createWithEmail(
-      username: string,
-      password_hash: string,
-      email: string,
-      language: Language,
-    ) {
+    /**
+     * The new user; undefined when the name is taken, whatever its case.
+     * @throws Failure `rate_limited`
+     */
+    async create({ username, password_hash, email, language }: Newcomer, exchange: Exchange) {
       const now = clock();
+      const network = networkOf(exchange.ip);
       const username_key = username.toLowerCase();
       // A hash has a random salt: with it, the row is the one inserted here.
       const id = sql`(
         SELECT id FROM ${users}
         WHERE username_key = ${username_key} AND password_hash = ${password_hash}
       )`;
-      const sending = { owner: id, recipient: id, email, language, when: sql`${id} IS NOT NULL` };
-      const [[user]] = await db.batch([
-        db
-          .insert(users)
-          .values({
-            username,
-            username_key,
-            password_hash,
-            created_at: new Date(now).toISOString(),
-          })
-          .onConflictDoNothing({ target: users.username_key })
-          .returning({ id: users.id, username: users.username }),
-        ...(await otp.send({ purpose: "verify_email", ...sending }, now)),
-      ]);
-      return user;
+      const isCreated = sql`${id} IS NOT NULL`;
+      const { asked, created } = await batch(db, {
+        asked: budgets.ask("sign_ups", network, now),
+        created: db.all<{ id: number; username: string }>(sql`
+          INSERT INTO ${users} (username, username_key, password_hash, created_at)
+          SELECT ${username}, ${username_key}, ${password_hash}, ${now}
+          WHERE ${budgets.isLeft("sign_ups", network, now)}
+          ON CONFLICT (username_key) DO NOTHING
+          RETURNING id, username`),
+        spent: budgets.spend("sign_ups", network, now, isCreated),
+        // What was tried while nobody had the name is not the new user's fault.
+        forgotten: throttle.clearAll(pseudonym(username_key), isCreated),
+        sending: email
+          ? verification.sendingToNew(id, { email, language, exchange }, now)
+          : [ttl.sweep(now)],
+      });
+      budgets.refuseSpent("sign_ups", asked[0]?.spent_until, exchange);
+      return created[0];
     },
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
@@ -75,102 +73,110 @@ export function userQueries({ database: db, clock, otp, throttle }: Services) {
     },
 
     /**
-     * What a password that confirms something is verified against.
-     * @throws Failure `too_many_attempts`, as `fail` does and the two that follow it
+     * Sets the new hash, ends every other session, and tells the verified address, if the old hash still stands;
+     * undefined if it does not. The session skips a generation, so that its refresh token is too old for the leeway.
+     * @throws Failure `too_many_attempts`
      */
-    async passwordRecord(session: SessionRef, ip: string | null) {
-      const now = clock();
-      const account = sql`${users.username_key}`;
-      const [found] = await db
-        .select({
-          username: users.username,
-          username_key: users.username_key,
-          email: users.email,
-          password_hash: users.password_hash,
-          retry_at: throttle.retryAt({ account, ip }, now),
-        })
-        .from(sessions)
-        .innerJoin(users, eq(users.id, sessions.user_id))
-        .where(isLive({ ...session, now }));
-      const credentials = live(found);
-      throttle.refuse([credentials], now);
-      return credentials;
-    },
-
-    /** Counts a password that was wrong. */
-    fail: (attempt: Attempt) => throttle.fail(attempt, clock()),
-
-    /** Sets the new hash and ends every other session, if the old hash still stands: whether it did. */
     async changePassword(
       session: SessionRef,
-      { password_hash, username_key }: PasswordRecord,
+      { password_hash }: PasswordRecord,
       newHash: string,
-      ip: string | null,
-    ): Promise<boolean> {
+      language: Language,
+      exchange: Exchange,
+    ): Promise<SessionGrant | undefined> {
       const now = clock();
+      const { user_id } = session;
       const owner = ownerOf(db, session, now);
-      const attempt = { account: username_key, ip };
       // A hash has a random salt: that it stands says that the update has happened.
       const isChanged = sql`EXISTS (
-        SELECT 1 FROM ${users} WHERE id = ${session.user_id} AND password_hash = ${newHash}
+        SELECT 1 FROM ${users} WHERE id = ${user_id} AND password_hash = ${newHash}
       )`;
-      const [found, asked, changed] = await db.batch([
-        owner,
-        throttle.ask(attempt, now),
-        db
+      const itself = and(eq(sessions.id, session.id), isChanged);
+      const others = and(eq(sessions.user_id, user_id), ne(sessions.id, session.id), isChanged);
+      const notice = { user_id, to: sql`${users.email}`, when: isChanged };
+      const { found, asked, grant } = await batch(db, {
+        found: owner,
+        asked: confirmation.ask(session, now),
+        changed: db
           .update(users)
           .set({ password_hash: newHash })
           .where(
             and(
               eq(users.id, owner),
               eq(users.password_hash, password_hash),
-              throttle.isAdmitted(attempt, now),
+              confirmation.isAdmitted(session, now),
             ),
-          )
-          .returning({ id: users.id }),
-        db
-          .delete(sessions)
-          .where(
-            and(eq(sessions.user_id, session.user_id), ne(sessions.id, session.id), isChanged),
           ),
-        ...throttle.clear(attempt, isChanged),
-      ]);
+        grant: db
+          .update(sessions)
+          .set({
+            generation: sql`${sessions.generation} + 2`,
+            last_used_at: new Date(now).toISOString(),
+          })
+          .where(itself)
+          .returning(granted),
+        ended: db.delete(sessions).where(others),
+        failures: confirmation.clear(session, isChanged),
+        ofAccount: throttle.clearAccount(accountOf(user_id), isChanged),
+        notice: enqueue.notice("password_changed", notice, language, now),
+      });
       live(found[0]);
-      throttle.refuse(asked, now);
-      return changed.length > 0;
+      confirmation.refuse(asked[0], session, exchange, now);
+      return grant[0];
     },
 
-    /** Deletes the user and all that is theirs, if the hash still stands: whether it did. */
+    /**
+     * Deletes the user, if the hash still stands: whether it did, and whether more than a slice of what is theirs is
+     * left to remove. Nothing of it can be reached any more: the name and the address are free, and no session lives.
+     * @throws Failure `too_many_attempts`
+     */
     async remove(
       session: SessionRef,
-      { password_hash, username_key, email }: PasswordRecord,
-      ip: string | null,
-    ): Promise<boolean> {
+      { password_hash, email }: PasswordRecord,
+      exchange: Exchange,
+    ): Promise<{ isRemoved: boolean; isLeft: boolean }> {
       const now = clock();
+      const { user_id } = session;
+      const account = accountOf(user_id);
       const owner = ownerOf(db, session, now);
-      const attempt = { account: username_key, ip };
-      const isGone = sql`NOT EXISTS (SELECT 1 FROM ${users} WHERE id = ${session.user_id})`;
-      const [found, asked, removed] = await db.batch([
-        owner,
-        throttle.ask(attempt, now),
-        // Sessions, todos and unsent mails go with their user, by cascade.
-        db
-          .delete(users)
+      const isDeleted = sql`EXISTS (
+        SELECT 1 FROM ${users} WHERE id = ${user_id} AND deleted_at IS NOT NULL
+      )`;
+      const { found, asked, removed, left } = await batch(db, {
+        found: owner,
+        asked: confirmation.ask(session, now),
+        removed: db
+          .update(users)
+          .set({
+            username: "",
+            // No name that a client can send has a line break in it.
+            username_key: sql`char(10) || ${users.id}`,
+            password_hash: "",
+            email: null,
+            deleted_at: new Date(now).toISOString(),
+          })
           .where(
             and(
               eq(users.id, owner),
               eq(users.password_hash, password_hash),
-              throttle.isAdmitted(attempt, now),
+              confirmation.isAdmitted(session, now),
             ),
           )
           .returning({ id: users.id }),
-        ...otp.forget(session.user_id, email, now, isGone),
-        ...throttle.clearAll(username_key, isGone),
-        ...throttle.clearAll(email ?? "", isGone),
-      ]);
+        sessions: db.delete(sessions).where(and(eq(sessions.user_id, user_id), isDeleted)),
+        failures: [
+          confirmation.clear(session, isDeleted),
+          ...throttle.clearAll(account, isDeleted),
+        ],
+        networks: knownNetworks.clear(account, isDeleted),
+        codes: email === null ? [] : reset.forget(email, isDeleted),
+        // The user goes with it, unless there is more.
+        slice: removalOf(db, sql`${user_id}`),
+        left: findRemovable(db),
+      });
       live(found[0]);
-      throttle.refuse(asked, now);
-      return removed.length > 0;
+      confirmation.refuse(asked[0], session, exchange, now);
+      return { isRemoved: removed.length > 0, isLeft: left.length > 0 };
     },
   };
 }

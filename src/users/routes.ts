@@ -1,28 +1,25 @@
 /** `/users`: signing up, and what a user may do about themselves. */
 import { Elysia } from "elysia";
+import { accountOf } from "../auth/accounts.ts";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
+import { logSecurityEvent } from "../auth/security-log.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { languageOf } from "../mail/language.ts";
+import { Tokens, tokenHeaders } from "../model/tokens.ts";
 import { User } from "../model/user.ts";
 import { Created, NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
 import { CreatedUser, PasswordUpdate, UserCreate, UserDelete } from "./model.ts";
-import { type PasswordRecord, userQueries } from "./queries.ts";
+import { userQueries } from "./queries.ts";
 
 export function userRoutes(services: Services) {
-  const { config, hasher, outbox } = services;
+  const { config, hasher, outbox, enqueue, confirmation, issue, removal, budgets } = services;
   const queries = userQueries(services);
-
-  /** Whether it is the user's password; one that is not is counted. */
-  async function isRight(password: string, user: PasswordRecord, ip: string | null) {
-    if (await hasher.verify(user.password_hash, password, networkOf(ip))) return true;
-    await queries.fail({ account: user.username_key, ip });
-    return false;
-  }
+  const languageFor = (request: Request) => languageOf(request.headers.get("accept-language"));
 
   return new Elysia({ prefix: "/users", tags: ["Users"] })
     .use(strict)
@@ -32,13 +29,16 @@ export function userRoutes(services: Services) {
       async ({ body: { username, password, email }, request, set, status, fail }) => {
         refuseCommonPassword(password, "/password");
         refuseNameInPassword(password, username, "/password");
-        const hash = await hasher.hash(password, networkOf(exchangeOf(request).ip));
-        const language = languageOf(request.headers.get("accept-language"));
-        const user = email
-          ? await queries.createWithEmail(username, hash, email.toLowerCase(), language)
-          : await queries.create(username, hash);
+        const exchange = exchangeOf(request);
+        budgets.refuseKnownSpent("sign_ups", exchange);
+        const password_hash = await hasher.hash(password, networkOf(exchange.ip));
+        const language = languageFor(request);
+        const user = await queries.create(
+          { username, password_hash, email: email?.toLowerCase(), language },
+          exchange,
+        );
         if (!user) return fail("username_taken");
-        if (email) outbox.wake();
+        if (email) outbox.wake(enqueue.delay());
         set.headers.location = "/users/me";
         return status(201, user);
       },
@@ -47,7 +47,13 @@ export function userRoutes(services: Services) {
         body: UserCreate(config.passwordMinLength),
         response: {
           201: Created(CreatedUser, "The user was created.", "/users/me"),
-          ...problems(...bodyProblems, "username_taken", "validation_failed", "weak_password"),
+          ...problems(
+            ...bodyProblems,
+            "username_taken",
+            "validation_failed",
+            "weak_password",
+            "rate_limited",
+          ),
         },
         detail: {
           summary: "Sign up",
@@ -67,23 +73,29 @@ export function userRoutes(services: Services) {
     })
     .put(
       "/me/password",
-      async ({ session, body: { current_password, new_password }, request, status, fail }) => {
+      async ({ session, body: { current_password, new_password }, request, set, fail }) => {
         refuseCommonPassword(new_password, "/new_password");
-        const { ip } = exchangeOf(request);
-        const record = await queries.passwordRecord(session, ip);
+        const exchange = exchangeOf(request);
+        const record = await confirmation.record(session, exchange);
         refuseNameInPassword(new_password, record.username, "/new_password");
-        if (!(await isRight(current_password, record, ip))) return fail("wrong_password");
-        const newHash = await hasher.hash(new_password, networkOf(ip));
-        return (await queries.changePassword(session, record, newHash, ip))
-          ? status(204, undefined)
-          : fail("wrong_password");
+        if (!(await confirmation.isRight(current_password, record, session, exchange))) {
+          return fail("wrong_password");
+        }
+        const newHash = await hasher.hash(new_password, accountOf(session.user_id));
+        const language = languageFor(request);
+        const grant = await queries.changePassword(session, record, newHash, language, exchange);
+        if (!grant) return fail("wrong_password");
+        logSecurityEvent("password_changed", exchange, session.user_id);
+        outbox.wake(enqueue.delay());
+        Object.assign(set.headers, tokenHeaders);
+        return issue(grant);
       },
       {
         auth: true,
         parse: "strict",
         body: PasswordUpdate(config.passwordMinLength),
         response: {
-          204: NoContent,
+          200: Tokens,
           ...problems(
             ...bodyProblems,
             "wrong_password",
@@ -94,7 +106,9 @@ export function userRoutes(services: Services) {
         },
         detail: {
           summary: "Change your password",
-          description: "Every other session ends.",
+          description:
+            "Every other session ends. This one goes on with the tokens in the answer: its refresh token from before is " +
+            "no longer good. The verified address is told.",
           operationId: "changePassword",
         },
       },
@@ -102,12 +116,14 @@ export function userRoutes(services: Services) {
     .delete(
       "/me",
       async ({ session, body: { password }, request, status, fail }) => {
-        const { ip } = exchangeOf(request);
-        const record = await queries.passwordRecord(session, ip);
-        if (!(await isRight(password, record, ip))) return fail("wrong_password");
-        return (await queries.remove(session, record, ip))
-          ? status(204, undefined)
-          : fail("wrong_password");
+        const exchange = exchangeOf(request);
+        const record = await confirmation.record(session, exchange);
+        if (!(await confirmation.isRight(password, record, session, exchange))) {
+          return fail("wrong_password");
+        }
+        const { isRemoved, isLeft } = await queries.remove(session, record, exchange);
+        if (isLeft) removal.wake();
+        return isRemoved ? status(204, undefined) : fail("wrong_password");
       },
       {
         auth: true,

@@ -157,7 +157,7 @@ describe("types", () => {
     type SignUp = Awaited<ReturnType<Client["users"]["sign-up"]["post"]>>;
     type SignUpError = NonNullable<SignUp["error"]>;
     expectTypeOf<SignUpError["status"]>().toEqualTypeOf<
-      400 | 409 | 413 | 415 | 421 | 422 | 500 | 503
+      400 | 409 | 413 | 415 | 421 | 422 | 429 | 500 | 503
     >();
     expectTypeOf<SignUpError["message"]>().toEqualTypeOf<string>();
     type Taken = Extract<SignUpError, { status: 409 }>["value"];

@@ -29,7 +29,7 @@ afterAll(async () => {
 
 let keys = 0;
 /** A key that no other test uses, with a lifetime of a second. */
-const entry = () => ({ kind: "otp" as const, key: `key-${++keys}`, lifetime: 1000 });
+const entry = () => ({ kind: "reset_code" as const, key: `key-${++keys}`, lifetime: 1000 });
 const now = 1_800_000_000_000;
 
 describe.each<Kind>(["file", "server"])("on a %s", (kind) => {
@@ -64,11 +64,11 @@ describe.each<Kind>(["file", "server"])("on a %s", (kind) => {
 
     test("is another under another kind", async () => {
       const { key, lifetime } = entry();
-      await ttl.set({ kind: "otp", key, lifetime }, "one", now);
-      await ttl.set({ kind: "otp_tries", key, lifetime }, "two", now);
-      await ttl.delete("otp_tries", key);
-      expect(await ttl.get("otp", key, now)).toHaveLength(1);
-      expect(await ttl.get("otp_tries", key, now)).toEqual([]);
+      await ttl.set({ kind: "reset_code", key, lifetime }, "one", now);
+      await ttl.set({ kind: "reset_wait", key, lifetime }, "two", now);
+      await ttl.delete("reset_wait", key);
+      expect(await ttl.get("reset_code", key, now)).toHaveLength(1);
+      expect(await ttl.get("reset_wait", key, now)).toEqual([]);
     });
 
     test("is not written unless the condition holds", async () => {

@@ -52,6 +52,8 @@ beforeAll(async () => {
   const operations = operationsOf(await readDocument(service));
   // Side by side, since most of the time goes into hashing passwords.
   await Promise.all(operations.map((operation, seed) => drive(operation, createGenerator(seed))));
+  await changeAddress(operations);
+  await spendBudgets(operations);
 
   answers.push(...(await besides(operations)));
 
@@ -113,6 +115,34 @@ async function drive(operation: Operation, generator: Generator): Promise<void> 
   const head = `${operation.method} ${path.replace("{id}", "1")} HTTP/1.1`;
   const raw = await sendRaw(service, `${head}\r\nHost: a b\r\nConnection: close\r\n\r\n`);
   answers.push(await toAnswer(operation, { kind: "other", label: "no host" }, raw));
+}
+
+/** Asks for another address than the verified one, without the password. */
+async function changeAddress(operations: Operation[]): Promise<void> {
+  const operation = operations.find(({ path }) => path === "/users/email/otp");
+  if (!operation) throw new Error("No such operation");
+  const owner = await ownerFor("/users/password/reset");
+  const body = JSON.stringify({ email: "another@example.com" });
+  answers.push(await send(operation, owner, { kind: "good", label: "another address", body }));
+}
+
+/** Sends good requests to a service with next to no budget for a network. */
+async function spendBudgets(operations: Operation[]): Promise<void> {
+  const whole = service;
+  const limits = ["FAILED_LOG_INS_PER_HOUR", "SIGN_UPS_PER_HOUR", "MAILS_PER_HOUR"];
+  service = await startService(Object.fromEntries(limits.map((name) => [name, "1"])));
+  try {
+    const owner = await ownerFor("/users");
+    for (const [seed, operation] of operations.entries()) {
+      if (!operation.requestBody || operation.method !== "POST") continue;
+      for (const request of goodRequests(operation, createGenerator(seed))) {
+        answers.push(await send(operation, owner, request));
+      }
+    }
+  } finally {
+    await service.stop();
+    service = whole;
+  }
 }
 
 async function send(operation: Operation, owner: Owner | undefined, request: GeneratedRequest) {

@@ -142,6 +142,33 @@ describe("sending", () => {
     expect(smtp.asked.toSorted()).toEqual(expected.toSorted());
   });
 
+  test("reset mails go before all others that are due, however many wait", async () => {
+    await using smtp = await startSmtp();
+    await put(20);
+    const first = { to: "late@example.org", template: "reset_password" as const, priority: 0 };
+    await put(1, { ...first, next_attempt_at: instant(0) });
+    const transport = openSmtp(smtp.url);
+    await sendDue(transport);
+    expect(smtp.asked).toHaveLength(4);
+    expect(smtp.asked).toContain("late@example.org");
+  });
+
+  test("a later waking does not put off an earlier one", async () => {
+    await using smtp = await startSmtp();
+    const outbox = start(openSmtp(smtp.url));
+    await outbox.stop();
+    const woken = startClockwork(
+      createOutbox({ database, clock: () => now, transport: openSmtp(smtp.url) }),
+      () => now,
+    );
+    cleanUp.push(() => woken.stop());
+    await put();
+    woken.wake(50);
+    woken.wake(600_000);
+    await until(isEmpty);
+    expect(smtp.received).toHaveLength(1);
+  });
+
   test("what becomes due later is sent without being woken", async () => {
     await using smtp = await startSmtp();
     await put(1, { next_attempt_at: new Date(Date.now() + 200).toISOString() });

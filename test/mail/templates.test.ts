@@ -22,6 +22,29 @@ describe("mails", () => {
     expect(/[가-힣]/.test(text)).toBe(language === "ko");
   });
 
+  const notices = (["address_replaced", "password_changed", "password_reset"] as const).flatMap(
+    (template) => (["en", "ko"] as const).map((language) => ({ template, language })),
+  );
+
+  test.each(notices)("$template in $language: both parts say the same, and when", (notice) => {
+    const { template, language } = notice;
+    const at = "2026-11-20T10:00:59.000Z";
+    const { subject, text, html } = render(template, { language, at });
+    expect(html).toStartWith(`<!doctype html>\n<html lang="${language}">`);
+    const body = html.replace(/^[\s\S]*<body[^>]*>/, "").replace(/<[^>]+>/g, "\n");
+    const lines = (part: string) => part.split("\n").map((line) => line.trim());
+    expect(lines(body).filter(Boolean)).toEqual(lines(text).filter(Boolean));
+    expect(text).toContain("2026-11-20 10:00 UTC");
+    expect(/[가-힣]/.test(subject)).toBe(language === "ko");
+    expect(/[가-힣]/.test(text)).toBe(language === "ko");
+  });
+
+  test("are not made of another template's data", () => {
+    const at = "2026-11-20T10:00:59.000Z";
+    expect(() => render("verify_email", { language: "en", at })).toThrow();
+    expect(() => render("password_reset", { language: "en", otp, expires_in: 60 })).toThrow();
+  });
+
   test("all differ, and no subject holds the one-time password", () => {
     const mails = kinds.map(({ template, language }) =>
       render(template, { otp, language, expires_in: 180 }),

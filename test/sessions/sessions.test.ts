@@ -4,6 +4,7 @@ import type { InArgs } from "@libsql/core/api";
 import { hash } from "@node-rs/argon2";
 import { createTokenSigner } from "../../src/auth/tokens.ts";
 import { expectProblem, whole } from "../http/answers.ts";
+import { times } from "../parallel.ts";
 import { type CallOptions, PASSWORD, type Service, startService } from "../service.ts";
 
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -386,6 +387,61 @@ test("the lifetimes are settings", async () => {
   } finally {
     await short.stop();
   }
+});
+
+describe("a user's live sessions", () => {
+  test("are 100 at most: the next log-in ends the one used least recently", async () => {
+    const many = await startService();
+    many.stopClock();
+    try {
+      const user = await many.user();
+      const sessions = [{ token: user.token, refresh_token: user.refresh_token }];
+      while (sessions.length < 100) {
+        many.passSeconds(1);
+        sessions.push(await many.logIn(user.username));
+      }
+      // The first is used again, so the second is now the one to go.
+      many.passSeconds(1);
+      const { refresh_token = "" } = sessions[0] ?? {};
+      const refreshed = await many.call("POST", "/users/refresh", { json: { refresh_token } });
+      expect(refreshed.status).toBe(200);
+      const bystander = await many.user();
+      const isLive = async ({ token }: { token: string }) =>
+        (await many.call("GET", "/users/me", { token })).status === 200;
+      for (let i = 1; i <= 2; i++) {
+        many.passSeconds(1);
+        const latest = await many.logIn(user.username);
+        expect(await isLive(latest)).toBe(true);
+        const list = await many.call("GET", "/users/me/sessions", { token: latest.token });
+        expect((await list.json()).sessions).toHaveLength(100);
+      }
+      const live = await Promise.all(sessions.map(isLive));
+      expect(live).toEqual(live.map((_, i) => i !== 1 && i !== 2));
+      expect(await isLive(bystander)).toBe(true);
+    } finally {
+      await many.stop();
+    }
+  });
+
+  test("of one second stay 100 when 120 log-ins come at once", async () => {
+    const many = await startService();
+    many.stopClock();
+    try {
+      const { username, id } = await many.user();
+      const json = { username, password: PASSWORD };
+      const logIn = () => many.call("POST", "/users/log-in", { json });
+      const answers = [...(await times(60, logIn)), ...(await times(60, logIn))];
+      expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+      const { rows } = await many.services.database.$client.execute(
+        `SELECT count(*) FROM sessions WHERE user_id = ${id}`,
+      );
+      expect(rows[0]?.[0]).toBe(100);
+      const { access_token: token } = await (await logIn()).json();
+      expect((await many.call("GET", "/users/me", { token })).status).toBe(200);
+    } finally {
+      await many.stop();
+    }
+  });
 });
 
 describe("refresh", () => {

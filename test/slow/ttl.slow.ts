@@ -22,7 +22,7 @@ test("a million entries leave a table of thousands, swept by nothing but the wri
       // Ten entries every ten milliseconds, each for a second: a thousand are alive.
       now += 10;
       const set = (i: number) =>
-        ttl.set({ kind: "otp", key: `key-${written + i}`, lifetime }, "value", now);
+        ttl.set({ kind: "reset_code", key: `key-${written + i}`, lifetime }, "value", now);
       const [first, ...rest] = Array.from({ length: perBatch }, (_, i) => set(i));
       if (first) await db.batch([first, ...rest, ttl.sweep(now)]);
       if (written % 50_000 === 0) {

@@ -26,6 +26,9 @@ const me = (token: string) => service.call("GET", "/users/me", { token });
 const changePassword = (token: string, current_password: string, new_password: string) =>
   service.call("PUT", "/users/me/password", { token, json: { current_password, new_password } });
 
+const refresh = (refresh_token: string) =>
+  service.call("POST", "/users/refresh", { json: { refresh_token } });
+
 const deleteMe = (token: string, password: string) =>
   service.call("DELETE", "/users/me", { token, json: { password } });
 
@@ -60,6 +63,10 @@ const wrongPassword = {
   code: "wrong_password",
   detail: "The password is wrong.",
 };
+
+async function expectWrong(response: Response): Promise<void> {
+  expect(await problemOf(response)).toEqual(wrongPassword);
+}
 
 const weakPassword = (pointer: string) => ({
   title: "Unprocessable Content",
@@ -241,31 +248,70 @@ describe("a password change", () => {
     const { username, token, refresh_token } = await service.user();
     const other = await service.logIn(username);
     const response = await changePassword(token, PASSWORD, OTHER_PASSWORD);
-    expect(response.status).toBe(204);
-    expect(await response.text()).toBe("");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(response.headers.get("pragma")).toBe("no-cache");
+    const tokens = await response.json();
+    expect(tokens).toEqual({
+      access_token: expect.any(String),
+      token_type: "bearer",
+      expires_in: 1800,
+      refresh_token: expect.any(String),
+    });
 
     expect((await me(other.token)).status).toBe(401);
-    const refresh = (refresh_token: string) =>
-      service.call("POST", "/users/refresh", { json: { refresh_token } });
     expect((await refresh(other.refresh_token)).status).toBe(401);
 
-    expect((await me(token)).status).toBe(200);
-    expect((await refresh(refresh_token)).status).toBe(200);
+    for (const each of [token, tokens.access_token]) expect((await me(each)).status).toBe(200);
+    const { sessions } = await (await service.call("GET", "/users/me/sessions", { token })).json();
+    expect(sessions).toMatchObject([{ current: true }]);
+    expect((await refresh(tokens.refresh_token)).status).toBe(200);
 
     expect((await logIn(username, PASSWORD)).status).toBe(401);
     expect((await logIn(username, OTHER_PASSWORD)).status).toBe(200);
+    expect(refresh_token).not.toBe(tokens.refresh_token);
   });
+
+  // Whoever has stolen it must not come along into the new session by the leeway for lost answers.
+  test.each([0, 1])(
+    "leaves no leeway to the refresh token before it (%i refreshes ago)",
+    async (ago) => {
+      const { token, refresh_token: first } = await service.user();
+      const { refresh_token: second } = await (await refresh(first)).json();
+      expect((await changePassword(token, PASSWORD, OTHER_PASSWORD)).status).toBe(200);
+      const stolen = ago === 0 ? second : first;
+      expect((await refresh(stolen)).status).toBe(401);
+      // It was used again, which ends the session.
+      expect((await me(token)).status).toBe(401);
+    },
+  );
 
   test("leaves other users' sessions alone", async () => {
     const bystander = await service.user();
     const { token } = await service.user();
-    expect((await changePassword(token, PASSWORD, OTHER_PASSWORD)).status).toBe(204);
+    expect((await changePassword(token, PASSWORD, OTHER_PASSWORD)).status).toBe(200);
     expect((await me(bystander.token)).status).toBe(200);
+  });
+
+  test("tells the verified address, if there is one", async () => {
+    const { token, username } = await service.user();
+    expect((await changePassword(token, PASSWORD, OTHER_PASSWORD)).status).toBe(200);
+    const email = `${username}@example.com`;
+    await service.call("POST", "/users/email/otp", { token, json: { email } });
+    const otp = await service.nextOtp(email);
+    await service.call("POST", "/users/email/otp/verify", { token, json: { otp } });
+    expect(await service.mails()).toEqual([]);
+    await expectWrong(await changePassword(token, PASSWORD, PASSWORD));
+    expect(await service.mails()).toEqual([]);
+    expect((await changePassword(token, OTHER_PASSWORD, PASSWORD)).status).toBe(200);
+    const { subject, text } = await service.nextMail(email);
+    expect(subject).toBe("Your password was changed");
+    expect(`${subject} ${text}`).not.toContain(username);
   });
 
   test("may set the same password again", async () => {
     const { username, token } = await service.user();
-    expect((await changePassword(token, PASSWORD, PASSWORD)).status).toBe(204);
+    expect((await changePassword(token, PASSWORD, PASSWORD)).status).toBe(200);
     expect((await logIn(username, PASSWORD)).status).toBe(200);
   });
 

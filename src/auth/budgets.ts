@@ -1,0 +1,102 @@
+/** What one network may do in an hour, over all accounts: failed log-ins, sign-ups and mails. */
+import { type SQL, sql } from "drizzle-orm";
+import type { Clock } from "../clock.ts";
+import type { Database } from "../database/drizzle.ts";
+import type { Ttl } from "../database/ttl.ts";
+import { networkOf } from "../http/client-ip.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { Failure } from "../http/problem.ts";
+import { logSecurityEvent } from "./security-log.ts";
+
+/** Milliseconds from the first that is counted to when counting begins anew. */
+const HOUR = 3600_000;
+/** Spent budgets that this process remembers. */
+const REMEMBERED = 10_000;
+
+export type Budget = "failed_log_ins" | "sign_ups" | "mails";
+
+/** How many there are an hour; 0 for no limit. */
+export type BudgetLimits = Record<Budget, number>;
+
+export type Budgets = ReturnType<typeof createBudgets>;
+
+export function createBudgets(
+  { database: db, ttl, clock }: { database: Database; ttl: Ttl; clock: Clock },
+  limits: BudgetLimits,
+) {
+  /**
+   * When spent budgets that were met here are whole again, the oldest first. A budget is never given back sooner, so a
+   * request that finds it here can be refused without a trip to the database.
+   */
+  const spent = new Map<string, number>();
+  const nameOf = (budget: Budget, network: string) => `${budget} ${network}`;
+
+  function rememberSpent(budget: Budget, network: string, until: number): void {
+    spent.set(nameOf(budget, network), until);
+    const [oldest] = spent.keys();
+    if (spent.size > REMEMBERED && oldest !== undefined) spent.delete(oldest);
+  }
+
+  function refusal(until: number, now: number): Failure {
+    const seconds = String(Math.max(1, Math.ceil((until - now) / 1000)));
+    return new Failure("rate_limited", { headers: { "retry-after": seconds } });
+  }
+
+  /** When the network's budget is whole again (milliseconds since the epoch); NULL while some of it is left. */
+  function spentUntil(budget: Budget, network: string, now: number): SQL<number | null> {
+    const limit = limits[budget];
+    if (limit === 0) return sql<number | null>`NULL`;
+    return ttl.end(budget, network, now, sql`CAST(value AS INTEGER) >= ${limit}`);
+  }
+
+  return {
+    spentUntil,
+
+    /** The statement that asks for `spentUntil`, for `refuseSpent` to read. */
+    ask: (budget: Budget, network: string, now: number) =>
+      db.all<{ spent_until: number | null }>(
+        sql`SELECT ${spentUntil(budget, network, now)} AS spent_until`,
+      ),
+
+    /** True while some of it is left. */
+    isLeft: (budget: Budget, network: string, now: number) =>
+      sql`${spentUntil(budget, network, now)} IS NULL`,
+
+    /** The statement that counts one more. */
+    spend: (budget: Budget, network: string, now: number, when: SQL) =>
+      ttl.increment(
+        {
+          kind: budget,
+          key: network,
+          lifetime: HOUR,
+          when: limits[budget] === 0 ? sql`false` : when,
+        },
+        now,
+      ),
+
+    /** @throws Failure `rate_limited` when `until`, as `spentUntil` has it, says that nothing is left */
+    refuseSpent(budget: Budget, until: number | null | undefined, exchange: Exchange): void {
+      if (until === null || until === undefined) return;
+      const network = networkOf(exchange.ip);
+      // One line for each hour, and not one for each request.
+      if (spent.get(nameOf(budget, network)) !== until) {
+        logSecurityEvent("budget_spent", exchange, null, { budget });
+      }
+      rememberSpent(budget, network, until);
+      throw refusal(until, clock());
+    },
+
+    /**
+     * Refuses without asking the database, where this process knows already that nothing is left.
+     * @throws Failure `rate_limited`
+     */
+    refuseKnownSpent(budget: Budget, exchange: Exchange): void {
+      const name = nameOf(budget, networkOf(exchange.ip));
+      const until = spent.get(name);
+      const now = clock();
+      if (until === undefined) return;
+      if (until > now) throw refusal(until, now);
+      spent.delete(name);
+    },
+  };
+}

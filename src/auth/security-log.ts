@@ -1,0 +1,33 @@
+/**
+ * The log of security events (ASVS 5.0, 16.3): a line at `warning` for each, with the client's address and the user's id.
+ * A user name, an e-mail address or a code is never part of it.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Exchange } from "../http/exchange.ts";
+
+const logger = getLogger(["todos", "security"]);
+
+const EVENTS = {
+  too_many_failures: "a password or reset code failed, or was not judged, after five failures",
+  account_refused: "a log-in was not judged: too many failures of this account from everywhere",
+  budget_spent: "the limit an hour of this network is reached",
+  refresh_token_reused: "a refresh token was used again, and its session has ended",
+  password_reset: "the password was reset",
+  password_changed: "the password was changed",
+  email_changed: "the e-mail address was verified",
+} as const;
+
+export type SecurityEvent = keyof typeof EVENTS;
+
+/**
+ * @param user_id whose account it is about; null when that is not known
+ * @param details what else there is to say of it, in words of our own
+ */
+export function logSecurityEvent(
+  event: SecurityEvent,
+  { id, ip }: Exchange,
+  user_id: number | null,
+  details: Record<string, string> = {},
+): void {
+  logger.warn(`security: ${EVENTS[event]}`, { event, request_id: id, ip, user_id, ...details });
+}

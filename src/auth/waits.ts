@@ -1,0 +1,54 @@
+/**
+ * Makes whoever fails wait before they may try again: five failures are free, then 30 seconds, doubled with each failure
+ * more, up to 15 minutes. 15 minutes after the last failure they are forgotten.
+ */
+import { type SQL, sql } from "drizzle-orm";
+import type { Ttl } from "../database/ttl.ts";
+import { Failure } from "../http/problem.ts";
+
+/** Failures that cost no wait. */
+export const FREE = 5;
+/** Milliseconds from the last of them; doubled with each failure more. */
+const FIRST_WAIT = 30_000;
+const LONGEST_WAIT = 15 * 60_000;
+
+/**
+ * An attempt was not judged.
+ * @param until when the next one may be; with `now`, in milliseconds since the epoch
+ */
+export function tooManyAttempts(until: number, now: number): Failure {
+  const seconds = String(Math.max(1, Math.ceil((until - now) / 1000)));
+  return new Failure("too_many_attempts", { headers: { "retry-after": seconds } });
+}
+
+/** What failed: each has its own count. */
+type Kind = "password_failures" | "reset_failures";
+
+export type Waits = ReturnType<typeof createWaits>;
+
+/** In all of them, `now` is in milliseconds since the epoch, and `key` says whose failures they are and from where. */
+export function createWaits(ttl: Ttl, kind: Kind) {
+  const failures = sql`CAST(value AS INTEGER)`;
+  return {
+    /** When the next attempt may be judged, in milliseconds since the epoch; NULL for at once. */
+    until(key: string | SQL, now: number) {
+      const wait = sql`min(${LONGEST_WAIT}, ${FIRST_WAIT} << (min(${failures}, 16) - ${FREE}))`;
+      // Each failure moves the row's end to LONGEST_WAIT after itself.
+      const until = sql`expires_at - ${LONGEST_WAIT} + ${wait}`;
+      return sql<number | null>`(
+        SELECT ${until} FROM ttl
+        WHERE ${ttl.row(kind, key, now)} AND ${failures} >= ${FREE} AND ${until} > ${now}
+      )`;
+    },
+
+    /** The statement that counts a failure; it gives the count. */
+    fail: (key: string | SQL, now: number, when?: SQL) =>
+      ttl.increment({ kind, key, lifetime: LONGEST_WAIT, ...(when && { when }) }, now, true),
+
+    /** The statement that forgets the failures under one key. */
+    clear: (key: string, when: SQL) => ttl.delete(kind, key, when),
+
+    /** The statement that forgets the failures of an account from wherever: those under its keys' first part. */
+    clearUnder: (account: string, when: SQL) => ttl.deleteUnder(kind, account, when),
+  };
+}

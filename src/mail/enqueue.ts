@@ -1,0 +1,80 @@
+/** Puts mails into the outbox, in the transaction of what they are about: see `outbox.ts` for how they leave it. */
+import { type SQL, sql } from "drizzle-orm";
+import type { Database } from "../database/drizzle.ts";
+import { type CodeData, type MailData, outbox, users } from "../database/schema.ts";
+import type { Language } from "./language.ts";
+
+export type CodeTemplate = "verify_email" | "reset_password";
+export type NoticeTemplate = "address_replaced" | "password_changed" | "password_reset";
+
+/** Whom a mail is for. */
+interface Recipient {
+  /** The user's id. There is no mail where it is NULL, or no such user. */
+  user_id: SQL | number;
+  /** The address. There is no mail where it is NULL. */
+  to: SQL | string;
+  /** What else must hold. */
+  when: SQL;
+}
+
+/** Whoever has forgotten their password is waiting. Mails that anybody can ask for by the thousand go after theirs. */
+const FIRST = 0;
+const LATER = 1;
+
+/** Milliseconds for which there is use in a notice. */
+const NOTICE_LIFETIME = 24 * 3600_000;
+
+/** Milliseconds. */
+const SHORTEST_DELAY = 50;
+const LONGEST_DELAY = 250;
+
+/**
+ * Milliseconds until a mail is due, at random. It is sent when the answer is long gone, so that the time which an answer
+ * takes cannot tell whether there was a mail.
+ */
+export const randomDelay = () =>
+  Math.round(SHORTEST_DELAY + Math.random() * (LONGEST_DELAY - SHORTEST_DELAY));
+
+export type Enqueue = ReturnType<typeof createEnqueue>;
+
+/** @param delay milliseconds until a mail is due */
+export function createEnqueue(db: Database, delay: () => number) {
+  function insert(row: Row, now: number) {
+    const { user_id, to, template, data, expires_at, priority, when } = row;
+    return db.run(sql`
+      INSERT INTO ${outbox}
+        (user_id, "to", template, data, attempts, next_attempt_at, expires_at, created_at, priority)
+      SELECT ${users.id}, ${to}, ${template}, ${JSON.stringify(data)}, 0, ${now + delay()},
+        ${expires_at}, ${now}, ${priority}
+      FROM ${users} WHERE ${users.id} = ${user_id} AND ${to} IS NOT NULL AND ${when}`);
+  }
+
+  return {
+    /** Milliseconds until a mail that is put down now is due: for the outbox to be woken. */
+    delay,
+
+    /**
+     * The statement that puts down a mail with a code.
+     * @param now milliseconds since the epoch, here and below
+     */
+    code(template: CodeTemplate, recipient: Recipient, data: CodeData, now: number) {
+      const expires_at = now + data.expires_in * 1000;
+      const priority = template === "reset_password" ? FIRST : LATER;
+      return insert({ template, data, expires_at, priority, ...recipient }, now);
+    },
+
+    /** The statement that puts down a mail about what has happened to an account now. */
+    notice(template: NoticeTemplate, recipient: Recipient, language: Language, now: number) {
+      const data = { language, at: new Date(now).toISOString() };
+      const expires_at = now + NOTICE_LIFETIME;
+      return insert({ template, data, expires_at, priority: LATER, ...recipient }, now);
+    },
+  };
+}
+
+interface Row extends Recipient {
+  template: CodeTemplate | NoticeTemplate;
+  data: MailData;
+  expires_at: number;
+  priority: number;
+}

@@ -1,0 +1,239 @@
+/**
+ * Resetting a forgotten password by a code (ASVS 5.0, 6.4.3). A wrong guess never spends a code, so nobody can spend
+ * another's; the code is too long to guess. An address that nobody has is treated alike, but for the mail.
+ */
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { accountOf, accountOfUser, type Pseudonym } from "../auth/accounts.ts";
+import type { Budgets } from "../auth/budgets.ts";
+import type { KnownNetworks } from "../auth/known-networks.ts";
+import { logSecurityEvent } from "../auth/security-log.ts";
+import type { Throttle } from "../auth/throttle.ts";
+import { createWaits, FREE, tooManyAttempts } from "../auth/waits.ts";
+import type { Clock } from "../clock.ts";
+import { batch } from "../database/batch.ts";
+import type { Database } from "../database/drizzle.ts";
+import { sessions, users } from "../database/schema.ts";
+import type { Ttl } from "../database/ttl.ts";
+import { networkOf } from "../http/client-ip.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Enqueue } from "../mail/enqueue.ts";
+import type { Language } from "../mail/language.ts";
+import type { Mac } from "../seal.ts";
+import { cooldown, DAY, isFull, type SendLimits } from "./limits.ts";
+import { newResetCode, readResetCode } from "./reset-codes.ts";
+
+/** Codes that are good at once. While there are as many, no other is sent. */
+const MOST_CODES = 3;
+/** Sends a day that a network which the account is known from has, whatever others have used up. */
+const KNOWN_NETWORK_LIMIT = 5;
+
+/** What the statements that reset a password have to know of the user. */
+type Resetting = Pick<typeof users.$inferSelect, "id" | "username">;
+
+/** What stands against a request for a code: ends, in milliseconds since the epoch, and whether the second counts. */
+interface Asked {
+  spent_until: number | null;
+  own_wait_until: number | null;
+  address_until: number | null;
+  has_own: number;
+}
+
+export type Reset = ReturnType<typeof createReset>;
+
+export function createReset(
+  services: {
+    database: Database;
+    ttl: Ttl;
+    clock: Clock;
+    budgets: Budgets;
+    knownNetworks: KnownNetworks;
+    throttle: Throttle;
+    pseudonym: Pseudonym;
+    otpMac: Mac;
+    enqueue: Enqueue;
+  },
+  settings: SendLimits & {
+    /** Seconds. */
+    resetTtl: number;
+  },
+) {
+  const {
+    database: db,
+    ttl,
+    clock,
+    budgets,
+    knownNetworks,
+    throttle,
+    pseudonym,
+    otpMac,
+    enqueue,
+  } = services;
+  const waits = createWaits(ttl, "reset_failures");
+
+  /** The key of a code's row, under the address's pseudonym. Its MAC binds the purpose and the address. */
+  const keyOfCode = (address: string, email: string, code: string | undefined) =>
+    `${address}/${otpMac("reset_password", email, code ?? "")}`;
+
+  /** True of the user whom the code was sent to, while it stands. */
+  const stands = (key: string, now: number) =>
+    ttl.exists("reset_code", key, now, sql`value = CAST(${users.id} AS TEXT)`);
+
+  /**
+   * What limits the sends to an address. All of them count for the address, and for the network that asks beside. From
+   * a network that the account is known from, the address's own limits do not matter while the network has some left:
+   * so others may use them up, and its user still gets a code.
+   */
+  function limitsOf(address: string, email: string, network: string, now: number) {
+    const own = `${address}/${network}`;
+    const account = accountOfUser(sql`(SELECT id FROM ${users} WHERE email = ${email})`);
+    const wait = ttl.end("reset_wait", address, now);
+    const sends = ttl.end("reset_sends", address, now, isFull(settings.otpDailyLimit));
+    const spentUntil = budgets.spentUntil("mails", network, now);
+    const ownWaitUntil = ttl.end("reset_wait", own, now);
+    const addressUntil = sql`nullif(max(coalesce(${wait}, 0), coalesce(${sends}, 0)), 0)`;
+    const hasOwn = sql`(
+      ${knownNetworks.isKnown(account, network, now)}
+      AND NOT ${ttl.exists("reset_sends", own, now, isFull(KNOWN_NETWORK_LIMIT))}
+    )`;
+    return {
+      own,
+      ask: db.all<Asked>(sql`
+        SELECT ${spentUntil} AS spent_until, ${ownWaitUntil} AS own_wait_until,
+          ${addressUntil} AS address_until, ${hasOwn} AS has_own`),
+      isAllowed: sql`${spentUntil} IS NULL AND ${ownWaitUntil} IS NULL
+        AND (${addressUntil} IS NULL OR ${hasOwn})`,
+    };
+  }
+
+  /** @throws Failure `rate_limited`, `otp_cooldown` when a limit stands against the request */
+  function refuseUnsent(asked: Asked | undefined, exchange: Exchange, now: number): void {
+    if (!asked) return;
+    const { spent_until, own_wait_until, address_until, has_own } = asked;
+    budgets.refuseSpent("mails", spent_until, exchange);
+    const until = Math.max(own_wait_until ?? 0, has_own ? 0 : (address_until ?? 0));
+    if (until > 0) throw cooldown(until, now);
+  }
+
+  return {
+    /**
+     * Sends a code to whoever has verified the address.
+     * @returns what the client is told, in seconds: the same whether anybody has the address or not
+     * @throws Failure `rate_limited`, `otp_cooldown`
+     */
+    async send(email: string, language: Language, exchange: Exchange) {
+      budgets.refuseKnownSpent("mails", exchange);
+      const now = clock();
+      const network = networkOf(exchange.ip);
+      const address = pseudonym(email);
+      const code = newResetCode();
+      const key = keyOfCode(address, email, readResetCode(code));
+      const { own, ask, isAllowed } = limitsOf(address, email, network, now);
+      const user_id = sql`(SELECT id FROM ${users} WHERE email = ${email})`;
+      const codes = ttl.countUnder("reset_code", address, now, MOST_CODES);
+      const row = {
+        kind: "reset_code",
+        key,
+        lifetime: settings.resetTtl * 1000,
+        when: sql`${isAllowed} AND ${codes} < ${MOST_CODES}`,
+      } as const;
+      const isSent = ttl.exists("reset_code", key, now);
+      const waiting = {
+        kind: "reset_wait",
+        lifetime: settings.otpResendAfter * 1000,
+        when: isSent,
+      } as const;
+      const sends = { kind: "reset_sends", lifetime: DAY, when: isSent } as const;
+      const data = { otp: code, language, expires_in: settings.resetTtl };
+      const { asked } = await batch(db, {
+        asked: ask,
+        // An address that nobody has gets a row too, for nobody, so that it costs the same.
+        code: ttl.set(row, sql`coalesce(CAST(${user_id} AS TEXT), '')`, now),
+        // What is answered counts, be it sent or not. This comes before the waits, which stand against it.
+        ofNetwork: budgets.spend("mails", network, now, isAllowed),
+        waiting: [address, own].map((each) => ttl.set({ ...waiting, key: each }, "", now)),
+        sends: [address, own].map((each) => ttl.increment({ ...sends, key: each }, now)),
+        mail: enqueue.code("reset_password", { user_id, to: email, when: isSent }, data, now),
+        swept: ttl.sweep(now),
+      });
+      refuseUnsent(asked[0], exchange, now);
+      return { expires_in: settings.resetTtl, resend_after: settings.otpResendAfter };
+    },
+
+    /**
+     * The user whose password a right code may reset; undefined for a wrong code, which is counted.
+     * @throws Failure `too_many_attempts`, `rate_limited`
+     */
+    async judge(email: string, guess: string, exchange: Exchange): Promise<Resetting | undefined> {
+      const now = clock();
+      const network = networkOf(exchange.ip);
+      const address = pseudonym(email);
+      const own = `${address}/${network}`;
+      const key = keyOfCode(address, email, readResetCode(guess));
+      const waitUntil = waits.until(own, now);
+      const spentUntil = budgets.spentUntil("failed_log_ins", network, now);
+      const isJudged = sql`coalesce(${waitUntil}, ${spentUntil}) IS NULL`;
+      const isRight = and(eq(users.email, email), stands(key, now));
+      const isWrong = sql`${isJudged} AND NOT EXISTS (SELECT 1 FROM ${users} WHERE ${isRight})`;
+      const { asked, user, failed } = await batch(db, {
+        asked: db.all<{ wait_until: number | null; spent_until: number | null }>(
+          sql`SELECT ${waitUntil} AS wait_until, ${spentUntil} AS spent_until`,
+        ),
+        user: db
+          .select({ id: users.id, username: users.username })
+          .from(users)
+          .where(and(isRight, isJudged)),
+        failed: waits.fail(own, now, isWrong),
+        // When the statement before has counted.
+        ofNetwork: budgets.spend("failed_log_ins", network, now, sql`changes() > 0`),
+        swept: ttl.sweep(now),
+      });
+      const { wait_until = null, spent_until = null } = asked[0] ?? {};
+      if (wait_until !== null || (failed[0]?.value ?? 0) > FREE) {
+        logSecurityEvent("too_many_failures", exchange, null);
+      }
+      if (wait_until !== null) throw tooManyAttempts(wait_until, now);
+      budgets.refuseSpent("failed_log_ins", spent_until, exchange);
+      return user[0];
+    },
+
+    /**
+     * Sets the new hash, if the code still stands: whether it did. Every session and all codes end, the failures are
+     * forgotten, and the address is told.
+     */
+    async apply(
+      user: Resetting,
+      email: string,
+      guess: string,
+      newHash: string,
+      language: Language,
+    ): Promise<boolean> {
+      const now = clock();
+      const address = pseudonym(email);
+      const key = keyOfCode(address, email, readResetCode(guess));
+      // A hash has a random salt. That it stands says that the update has happened.
+      const isReset = sql`EXISTS (
+        SELECT 1 FROM ${users} WHERE id = ${user.id} AND password_hash = ${newHash}
+      )`;
+      const notice = { user_id: user.id, to: email, when: isReset };
+      const { reset } = await batch(db, {
+        reset: db
+          .update(users)
+          .set({ password_hash: newHash })
+          .where(and(eq(users.id, user.id), eq(users.email, email), stands(key, now)))
+          .returning({ id: users.id }),
+        sessions: db.delete(sessions).where(and(eq(sessions.user_id, user.id), isReset)),
+        codes: ttl.deleteUnder("reset_code", address, isReset),
+        failures: waits.clearUnder(address, isReset),
+        logInFailures: throttle.clearAll(accountOf(user.id), isReset),
+        notice: enqueue.notice("password_reset", notice, language, now),
+      });
+      return reset.length > 0;
+    },
+
+    /** The statements that forget what is kept of an address. */
+    forget(email: string, when: SQL) {
+      const address = pseudonym(email);
+      return [ttl.deleteUnder("reset_code", address, when), waits.clearUnder(address, when)];
+    },
+  };
+}
