@@ -70,6 +70,15 @@ describe(".env.example", () => {
   });
 });
 
+test("every task of deno.json may read every setting", async () => {
+  const { tasks } = await Bun.file(new URL("../deno.json", import.meta.url)).json();
+  for (const [task, { command }] of Object.entries<{ command: string }>(tasks)) {
+    const [, allowed = ""] = /--allow-env=(\S+)/.exec(command) ?? [];
+    const missing = namesRead().filter((name) => !allowed.split(",").includes(name));
+    expect([task, missing]).toEqual([task, []]);
+  }
+});
+
 describe("defaults", () => {
   test("are those of the contract", () => {
     expect(readConfig({})).toMatchObject({

@@ -37,6 +37,8 @@ export type Service = Awaited<ReturnType<typeof startService>>;
 
 /** Where else the service is to run than in this process, if anywhere; see `elsewhere.ts`. */
 const TARGET = process.env.TODOS_TARGET;
+/** Whether the data of a service in this process is on a libSQL server; see `slow/on-server.slow.ts`. */
+const ON_SERVER = process.env.TODOS_ON_SERVER;
 
 /**
  * Its mails go to a real SMTP server, unless `MAIL_URL` says otherwise.
@@ -50,7 +52,14 @@ export async function startService(
 ) {
   const folder = mkdtempSync(join(tmpdir(), "todos-"));
   const mailbox = await startSmtp();
-  const settings = { JWT_SECRET: SECRET, MAIL_URL: mailbox.url, ...UNLIMITED, ...environment };
+  const primary = ON_SERVER ? await (await import("./sqld.ts")).startPrimary(folder) : undefined;
+  const settings = {
+    JWT_SECRET: SECRET,
+    MAIL_URL: mailbox.url,
+    ...UNLIMITED,
+    ...(primary && { DATABASE_URL: primary.url, DATABASE_AUTH_TOKEN: primary.token }),
+    ...environment,
+  };
   const elsewhere = TARGET
     ? await (await import("./elsewhere.ts")).startElsewhere(TARGET, settings)
     : undefined;
@@ -107,6 +116,7 @@ export async function startService(
       await services.removal.stop();
       await mailbox[Symbol.asyncDispose]();
       services.database.$client.close();
+      await primary?.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -23,7 +23,7 @@ export async function startPrimary(folder: string, name = "primary") {
   const server = await startServer(join(folder, name), folder, [
     `--grpc-listen-addr=127.0.0.1:${grpc}`,
   ]);
-  return { ...server, grpc };
+  return { ...server, grpc, token: serverToken() };
 }
 
 /** Starts a replica of the primary that listens for replicas at the port `grpc`. */

@@ -64,7 +64,9 @@ export function userQueries(services: Services) {
           : [ttl.sweep(now)],
       });
       budgets.refuseSpent("sign_ups", asked[0]?.spent_until, exchange);
-      return created[0];
+      const [user] = created;
+      // A row as it comes from a server also has its columns by number.
+      return user && { id: user.id, username: user.username };
     },
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */

@@ -14,7 +14,7 @@ const ONLY_WITHIN: Record<string, string> = {
   "http/address.test.ts": "calls a function, and no service",
   "http/document.test.ts": "stops the database and drains, to get every answer of the document",
   "http/failures.test.ts": "breaks tables and drains; see cluster.slow.ts",
-  "sessions/throttle.test.ts": "moves the clock",
+  "sessions/throttle.test.ts": "moves the clock; see on-server.slow.ts",
   "todos/due.test.ts": "calls functions, and no service; see dates.slow.ts",
   "todos/query-plan.test.ts": "asks the file for its query plans",
   "todos/repeat.test.ts": "calls functions, and no service; see dates.slow.ts",
@@ -30,6 +30,8 @@ const NOT_ELSEWHERE: [name: string, reason: string][] = [
   ["one that has had its time", "moves the clock"],
   ["with time ", "moves the clock"],
   ["the lifetimes are settings", "moves the clock"],
+  ["are 100 at most", "moves the clock; see on-server.slow.ts"],
+  ["of one second stay 100", "moves the clock; see on-server.slow.ts"],
   ["and updated_at, and leaves the rest", "moves the clock"],
 ];
 

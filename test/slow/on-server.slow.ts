@@ -1,0 +1,24 @@
+/**
+ * The tests that move the clock, on a libSQL server: those of the matrix run in a process whose clock nobody can move.
+ * What a server tells of a row, of a number or of `changes()` may differ from what a file does.
+ */
+import { expect, test } from "bun:test";
+import { runTests } from "../elsewhere.ts";
+
+const FILES = [
+  "test/auth/budgets.test.ts",
+  "test/auth/security-log.test.ts",
+  "test/database/removal.test.ts",
+  "test/database/ttl-rows.test.ts",
+  "test/otp/reset.test.ts",
+  "test/otp/verification.test.ts",
+  "test/sessions/sessions.test.ts",
+  "test/sessions/throttle.test.ts",
+  "test/users/users.test.ts",
+];
+
+test("every test that moves the clock passes on a server", async () => {
+  const { passed, failures, code } = await runTests({ TODOS_ON_SERVER: "1" }, FILES, []);
+  expect({ failures, code }).toEqual({ failures: [], code: 0 });
+  expect(passed).toBeGreaterThan(200);
+}, 600_000);
