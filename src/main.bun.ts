@@ -1,14 +1,14 @@
 /** Starts the service on Bun. */
 import { write } from "node:fs";
+import { runCommand } from "./start/command.ts";
 import { nativePlatform } from "./start/platform.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
-import { run } from "./start/run.ts";
 
 const STDOUT = 1;
 
 let server: Bun.Server<undefined> | undefined;
 
-await run({
+await runCommand(process.argv.slice(2), {
   environment: process.env,
   isTerminal: process.stdout.isTTY,
   noColor: !!process.env.NO_COLOR,
@@ -40,6 +40,7 @@ await run({
     process.on("uncaughtException", tell);
     process.on("unhandledRejection", tell);
   },
+  print: (text) => process.stdout.write(text),
   writeError: (text) => process.stderr.write(text),
   exit: (code) => process.exit(code),
 });

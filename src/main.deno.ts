@@ -1,11 +1,11 @@
 /** Starts the service on Deno. */
+import { runCommand } from "./start/command.ts";
 import { nativePlatform } from "./start/platform.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
-import { run } from "./start/run.ts";
 
 const ips = new WeakMap<Request, string>();
 
-await run({
+await runCommand(Deno.args, {
   // Asked for one by one, since there is a permission for each.
   environment: new Proxy({}, { get: (_, name) => Deno.env.get(String(name)) }),
   isTerminal: Deno.stdout.isTerminal(),
@@ -50,6 +50,7 @@ await run({
       tell(event instanceof PromiseRejectionEvent ? event.reason : event);
     });
   },
+  print: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)),
   writeError: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
   exit: (code) => Deno.exit(code),
 });

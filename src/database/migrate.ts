@@ -20,11 +20,16 @@ const logger = getLogger(["todos", "database"]);
 /**
  * Applies what is missing, each migration in a transaction of its own. Logs how long each took, unless the database is
  * new. Safe when several processes do it at once.
+ * @param tell is told, before each migration, how many of all are done
  */
-export async function migrate(database: Database): Promise<void> {
+export async function migrate(
+  database: Database,
+  tell?: (done: number, total: number) => void,
+): Promise<void> {
   await database.$client.batch(JOURNAL, "write");
   const isNew = (await lastMigration(database)) === 0;
-  for (const { tag, createdAt, text, statements } of migrations) {
+  for (const [i, { tag, createdAt, text, statements }] of migrations.entries()) {
+    tell?.(i, migrations.length);
     if ((await lastMigration(database)) >= createdAt) continue;
     const startedAt = performance.now();
     try {

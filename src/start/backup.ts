@@ -1,43 +1,66 @@
 /**
- * `bun run backup FILE` copies the embedded database (DATABASE_URL) to FILE. It is safe while the service runs. To copy
- * the database's file alone is not: it lacks what is still in its -wal file.
+ * `todos backup FILE` copies the embedded database to FILE. It is safe while the service runs. To copy the database's
+ * file alone is not: it lacks what is still in its -wal file.
  */
-import { existsSync, renameSync, rmSync } from "node:fs";
-import Database from "libsql";
-import { isEmbedded, readConfig } from "../config.ts";
+import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import Database from "libsql/promise";
+import { type Config, isEmbedded, readConfig } from "../config.ts";
+import { type Command, UsageError } from "./command.ts";
+import type { Progress } from "./progress.ts";
 
 /** Milliseconds to wait while another process has the database locked. */
 const BUSY_TIMEOUT = 5000;
+/** Milliseconds between two looks at how far the copy is. */
+const LOOK_INTERVAL = 100;
 
-const [target] = process.argv.slice(2);
-
-function backUp(path: string, target: string): void {
+/** @throws ConfigError, UsageError */
+export async function backupCommand({ args, environment, print, progress }: Command) {
+  const [target, ...rest] = args;
+  if (target === undefined || rest.length > 0) throw new UsageError("Usage: todos backup FILE");
+  const config = readConfig(environment);
+  const path = embeddedPath(config);
   // SQLite would make an empty database where there is none, and back that up.
-  if (!existsSync(path)) throw new Error(`There is no database at ${path}`);
-  if (existsSync(target)) throw new Error(`${target} exists already`);
-  const unfinished = `${target}.unfinished`;
-  rmSync(unfinished, { force: true });
-  const database = new Database(path);
-  try {
-    // A copy is whole on the disk before it gets its name.
-    database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT}; PRAGMA synchronous=FULL`);
-    database.prepare("VACUUM INTO ?").run(unfinished);
-  } finally {
-    database.close();
+  if (!existsSync(path)) throw new UsageError(`There is no database at ${path}`);
+  if (existsSync(target)) throw new UsageError(`${target} exists already`);
+  await copyDatabase(path, target, progress);
+  print(`Backed up to ${target}`);
+  const secret = join(dirname(path), "jwt-secret");
+  if (config.jwtSecret === undefined && existsSync(secret)) {
+    print(`Tokens are signed with the secret in ${secret}. Keep a copy of it too.`);
   }
-  renameSync(unfinished, target);
 }
 
-try {
-  if (!target) throw new Error("Usage: bun run backup FILE");
-  // The copy holds password hashes, so only its owner may read it.
-  process.umask(0o077);
-  const config = readConfig(process.env);
-  if (!isEmbedded(config))
-    throw new Error("The database is on a server, which has backups of its own");
-  backUp(config.databaseUrl.slice("file:".length), target);
-  process.stdout.write(`Backed up to ${target}\n`);
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-  process.exit(1);
+/**
+ * The path of the embedded database.
+ * @throws UsageError when the database is on a server
+ */
+export function embeddedPath(config: Config): string {
+  if (isEmbedded(config)) return config.databaseUrl.slice("file:".length);
+  throw new UsageError("The database is on a server, which has backups of its own");
+}
+
+async function copyDatabase(path: string, target: string, progress: Progress): Promise<void> {
+  const unfinished = `${target}.unfinished`;
+  rmSync(unfinished, { force: true });
+  // The copy holds password hashes, so only its owner may read it. SQLite takes an empty file for a new database.
+  closeSync(openSync(unfinished, "wx", 0o600));
+  const database = new Database(path, {});
+  const watch = setInterval(() => {
+    const { size } = statSync(unfinished, { throwIfNoEntry: false }) ?? { size: 0 };
+    progress.tell("Copying", size, statSync(path).size);
+  }, LOOK_INTERVAL);
+  try {
+    await database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT}; PRAGMA synchronous=FULL`);
+    // A copy is whole on the disk before it gets its name.
+    await database.exec(`VACUUM INTO '${unfinished.replaceAll("'", "''")}'`);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  } finally {
+    clearInterval(watch);
+    database.close();
+  }
+  chmodSync(unfinished, 0o600);
+  renameSync(unfinished, target);
 }

@@ -1,28 +1,19 @@
-/**
- * `bun run migrate`: brings the database that the service's environment names up to date. Safe when two do it at once.
- */
-import { ConfigError, faultOf, readConfig } from "../config.ts";
+/** `todos migrate`: brings the configured database's schema up to date. Safe when two do it at once. */
+import { faultOf, readConfig } from "../config.ts";
 import { migrate, missingMigrations } from "../database/migrate.ts";
+import type { Command } from "./command.ts";
 import { openConfigured } from "./platform.ts";
 
-async function main(): Promise<void> {
-  const database = await openConfigured(readConfig(process.env));
+/** @throws ConfigError */
+export async function migrateCommand({ environment, print, progress }: Command): Promise<void> {
+  const database = await openConfigured(readConfig(environment));
   try {
     const missing = await missingMigrations(database);
-    await migrate(database);
-    const done = missing === 0 ? "up to date already" : `${missing} applied`;
-    process.stdout.write(`Migrations: ${done}\n`);
+    await migrate(database, (done, total) => progress.tell("Migrating", done, total));
+    print(missing === 0 ? "The schema is up to date." : `Applied ${missing} migrations.`);
   } catch (error) {
     throw faultOf("Cannot bring the database up to date (DATABASE_URL)", error);
   } finally {
     database.$client.close();
   }
-}
-
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  process.stderr.write(`${error.faults.join("\n")}\n`);
-  process.exit(1);
 }

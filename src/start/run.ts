@@ -24,6 +24,8 @@ export interface Runtime {
   onSignal(stop: (signal: string) => void): void;
   /** Calls `tell` with each error that nothing caught. The process goes on until `tell` ends it. */
   onUncaught(tell: (error: unknown) => void): void;
+  /** Writes to stdout at once, for what is no line of the log. */
+  print(text: string): void;
   writeError(text: string): void;
   exit(code: number): void;
 }

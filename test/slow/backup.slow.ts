@@ -1,14 +1,17 @@
 /** A rehearsal: serve, back up under writes, restore elsewhere. */
 import { expect, test } from "bun:test";
-import { mkdirSync, renameSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openLocal } from "../../src/database/local.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 
-const BACKUP = join(import.meta.dir, "../../src/start/backup.ts");
+const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
 
-async function backUp(folder: string, ...args: string[]) {
-  const child = Bun.spawn([process.execPath, BACKUP, ...args], {
+const backUp = (folder: string, ...args: string[]) => command(folder, "backup", ...args);
+const restore = (folder: string, ...args: string[]) => command(folder, "restore", ...args);
+
+async function command(folder: string, ...args: string[]) {
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
     cwd: folder,
     env: {},
     stdout: "pipe",
@@ -39,16 +42,24 @@ test("a backup taken under writes has all that was acknowledged before it began"
 
   const before = acknowledged.slice();
   const backup = await backUp(folder.path, "backup.db");
-  expect(backup).toEqual({ exitCode: 0, stdout: "Backed up to backup.db\n", stderr: "" });
+  expect(backup).toEqual({
+    exitCode: 0,
+    stdout:
+      "Backed up to backup.db\n" +
+      "Tokens are signed with the secret in data/jwt-secret. Keep a copy of it too.\n",
+    stderr: "",
+  });
   isWriting = false;
   await Promise.all(writers);
   expect(acknowledged.length).toBeGreaterThan(before.length);
   expect(statSync(join(folder.path, "backup.db")).mode & 0o777).toBe(0o600);
 
   using elsewhere = temporaryFolder();
-  mkdirSync(join(elsewhere.path, "data"));
   const restored = join(elsewhere.path, "data/todos.db");
-  renameSync(join(folder.path, "backup.db"), restored);
+  expect(await restore(elsewhere.path, join(folder.path, "backup.db"))).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^Restored .+backup\.db to data\/todos\.db\n$/),
+  });
   const client = openLocal(restored);
   const integrity = await client.execute("PRAGMA integrity_check");
   expect(integrity.rows[0]?.[0]).toBe("ok");
@@ -79,4 +90,74 @@ test("a backup never replaces a file, nor makes a database where there is none",
     stderr: "backup.db exists already\n",
   });
   expect(await Bun.file(join(folder.path, "backup.db")).text()).toBe("precious");
+});
+
+test("a restore keeps what was there, and begins only once the service has stopped", async () => {
+  using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  await using first = await startProcess(folder.path);
+  const { username, token } = await first.user("mina");
+  await first.call("POST", "/todos", { token, json: { contents: "in the backup" } });
+  expect(await backUp(folder.path, "backup.db")).toMatchObject({ exitCode: 0 });
+  await first.call("POST", "/todos", { token, json: { contents: "after it" } });
+
+  expect(await restore(folder.path, "backup.db")).toEqual({
+    exitCode: 1,
+    stdout: "",
+    stderr: "data/todos.db is in use. Stop the service first\n",
+  });
+  expect((await (await first.call("GET", "/todos", { token })).json()).todos).toHaveLength(2);
+  expect(await first.stop()).toBe(0);
+
+  const restored = await restore(folder.path, "backup.db");
+  expect(restored).toMatchObject({ exitCode: 0, stderr: "" });
+  const [, kept = ""] = /What was there before is now (.+)\n/.exec(restored.stdout) ?? [];
+  const former = openLocal(join(folder.path, kept));
+  const { rows } = await former.execute("SELECT contents FROM todos ORDER BY id");
+  expect(rows.map(({ contents }) => contents)).toEqual(["in the backup", "after it"]);
+  former.close();
+  expect(readdirSync(data).filter((name) => name.includes("restoring"))).toEqual([]);
+
+  await using second = await startProcess(folder.path);
+  const again = await second.logIn(username);
+  const { todos } = await (await second.call("GET", "/todos", { token: again.token })).json();
+  expect(todos).toMatchObject([{ contents: "in the backup" }]);
+});
+
+test("a file that is damaged, foreign or of a later version is not restored", async () => {
+  using folder = temporaryFolder();
+  await using service = await startProcess(folder.path);
+  const { token } = await service.user();
+  for (let i = 0; i < 50; i++) {
+    const json = { contents: "x".repeat(1000) };
+    await service.call("POST", "/todos", { token, json });
+  }
+  expect(await service.stop()).toBe(0);
+  await backUp(folder.path, "backup.db");
+  const path = (name: string) => join(folder.path, name);
+
+  const bytes = readFileSync(path("backup.db"));
+  bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 8192);
+  await Bun.write(path("damaged.db"), bytes);
+  await Bun.write(
+    path("foreign.db"),
+    "Not a database, but long enough to be read as one. ".repeat(99),
+  );
+  await Bun.write(path("later.db"), readFileSync(path("backup.db")));
+  const later = openLocal(path("later.db"));
+  await later.execute("UPDATE __drizzle_migrations SET created_at = created_at + 1e12");
+  later.close();
+
+  const refusals = {
+    "damaged.db": /damaged\.db is (damaged|no backup of this service): /,
+    "foreign.db": /foreign\.db is no backup of this service: /,
+    "later.db": /later\.db was made by a later version of the service\n/,
+    "missing.db": /There is no file missing\.db\n/,
+  };
+  const before = readFileSync(path("data/todos.db"));
+  for (const [name, refusal] of Object.entries(refusals)) {
+    const result = await restore(folder.path, name);
+    expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(refusal) });
+  }
+  expect(readFileSync(path("data/todos.db")).equals(before)).toBe(true);
 });

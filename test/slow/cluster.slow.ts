@@ -323,7 +323,7 @@ describe("migrations", () => {
   });
   afterAll(() => empty.kill());
 
-  const MIGRATE = [process.execPath, join(ROOT, "src/start/migrate.ts")];
+  const MIGRATE = [...BUN, "migrate"];
   const runMigrate = () => launch(folder.path, { ...settings, DATABASE_URL: empty.url }, MIGRATE);
 
   test("are waited for: not ready until they are applied, and the log says why", async () => {

@@ -27,6 +27,7 @@ function runtime(environment: Record<string, string>) {
       ...environment,
     },
     isTerminal: false,
+    print: () => undefined,
     noColor: true,
     async write(bytes) {
       printed.push(new TextDecoder().decode(bytes));

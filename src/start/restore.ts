@@ -1,0 +1,126 @@
+/** `todos restore FILE` puts a backup in the place of the embedded database, and keeps what was there. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import Database from "libsql";
+import { readConfig } from "../config.ts";
+import { migrations } from "../database/migrations.ts";
+import { embeddedPath } from "./backup.ts";
+import { type Command, UsageError } from "./command.ts";
+import type { Progress } from "./progress.ts";
+
+/** Bytes that are copied at a time. */
+const CHUNK = 1024 * 1024;
+
+/** @throws ConfigError, UsageError */
+export async function restoreCommand({ args, environment, print, progress }: Command) {
+  const [source, ...rest] = args;
+  if (source === undefined || rest.length > 0) throw new UsageError("Usage: todos restore FILE");
+  const path = embeddedPath(readConfig(environment));
+  if (!existsSync(source)) throw new UsageError(`There is no file ${source}`);
+  mkdirSync(dirname(path), { recursive: true });
+  const draft = `${path}.restoring`;
+  rmSync(draft, { force: true });
+  try {
+    // The copy is checked, and not the backup: so what is checked is what will be served.
+    await copyFile(source, draft, progress);
+    checkBackup(draft, source);
+    const kept = replaceDatabase(path, draft);
+    print(`Restored ${source} to ${path}`);
+    if (kept !== undefined) print(`What was there before is now ${kept}`);
+  } finally {
+    for (const end of ["", "-wal", "-shm"]) rmSync(`${draft}${end}`, { force: true });
+  }
+}
+
+async function copyFile(source: string, target: string, progress: Progress): Promise<void> {
+  const { size } = statSync(source);
+  await using from = await open(source, "r");
+  await using to = await open(target, "wx", 0o600);
+  const chunk = new Uint8Array(CHUNK);
+  for (let done = 0; ; ) {
+    const { bytesRead } = await from.read(chunk, 0, CHUNK);
+    if (bytesRead === 0) break;
+    await to.writeFile(chunk.subarray(0, bytesRead));
+    done += bytesRead;
+    progress.tell("Copying", done, size);
+  }
+  await to.sync();
+}
+
+/**
+ * Checks that a file is a whole database of this service, and not of a later version.
+ * @param name what the messages call it
+ * @throws UsageError
+ */
+function checkBackup(path: string, name: string): void {
+  const last = lastMigration(path, name);
+  const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
+  if (last > newest) throw new UsageError(`${name} was made by a later version of the service`);
+}
+
+function lastMigration(path: string, name: string): number {
+  const database = new Database(path);
+  try {
+    const [integrity] = database.prepare("PRAGMA integrity_check(1)").raw().all() as unknown[][];
+    if (integrity?.[0] !== "ok") throw new UsageError(`${name} is damaged: ${integrity?.[0]}`);
+    const [row] = database
+      .prepare("SELECT max(created_at) FROM __drizzle_migrations")
+      .raw()
+      .all() as unknown[][];
+    return Number(row?.[0]);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${name} is no backup of this service: ${reasonOf(error)}`);
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * Puts `draft` in the place of the database at `path`. Returns the name that the former database has now.
+ * @throws UsageError while another process has it open
+ */
+function replaceDatabase(path: string, draft: string): string | undefined {
+  if (!existsSync(path)) {
+    renameSync(draft, path);
+    syncFolder(path);
+    return undefined;
+  }
+  const kept = `${path}.before-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+  const former = new Database(path);
+  try {
+    // SQLite leaves WAL mode for the last connection alone, and moves everything into the file. The lock then keeps
+    // others out until the names are changed.
+    former.exec("PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE");
+    const [mode] = former.prepare("PRAGMA journal_mode").raw().all() as unknown[][];
+    if (mode?.[0] === "wal") throw new Error("database is locked");
+    renameSync(path, kept);
+    renameSync(draft, path);
+    syncFolder(path);
+  } catch (error) {
+    if (!/locked|busy/i.test(reasonOf(error))) throw error;
+    throw new UsageError(`${path} is in use. Stop the service first`);
+  } finally {
+    former.close();
+  }
+  return kept;
+}
+
+/** New names are on the disk only when their folder is. */
+function syncFolder(path: string): void {
+  const folder = openSync(dirname(path), "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
