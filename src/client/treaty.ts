@@ -38,9 +38,14 @@ type Answer<Eden> = Eden extends { data: infer Data; error: infer Failure; respo
     }
   : never;
 
-/** `message` is the problem's `detail`, for people to read. */
+/**
+ * `message` is the problem's `detail`, for people to read. Elysia types a 422 of its own for each route that declares
+ * none, which this service never gives.
+ */
 type Failed<Failure> = Failure extends { status: infer Status; value: infer Value }
-  ? { status: Status; value: Value; message: string }
+  ? Value extends { type: "validation" }
+    ? never
+    : { status: Status; value: Value; message: string }
   : Failure;
 
 const METHODS = ["get", "post", "put", "patch", "delete"];

@@ -53,7 +53,7 @@ function simplifyUnion(schema: Schema): Schema {
   }
   if (anyOf.length === 2 && typeof first?.type === "string" && second?.type === "null") {
     const choices = first.enum && { enum: [...first.enum, null] };
-    return { ...rest, ...first, type: [first.type, "null"], ...choices };
+    return { ...first, ...rest, type: [first.type, "null"], ...choices };
   }
   return { ...rest, anyOf };
 }

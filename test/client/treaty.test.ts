@@ -164,6 +164,9 @@ describe("types", () => {
     expectTypeOf<Taken>().toEqualTypeOf<Problems["username_taken"]>();
     type Invalid = Extract<SignUpError, { status: 422 }>["value"]["code"];
     expectTypeOf<Invalid>().toEqualTypeOf<"validation_failed" | "weak_password">();
+    // A route that takes no values has no 422.
+    type Ready = Awaited<ReturnType<Client["health"]["ready"]["get"]>>;
+    expectTypeOf<NonNullable<Ready["error"]>["status"]>().toEqualTypeOf<421 | 500 | 503>();
   });
 });
 

@@ -27,8 +27,13 @@ func main() {
 	check(err)
 	ctx = context.WithValue(ctx, todos.ContextAccessToken, tokens.AccessToken)
 
-	todo, _, err := client.TodosAPI.CreateTodo(ctx).
-		TodoCreate(*todos.NewTodoCreate("Water the plants 🪴\ntwice")).Execute()
+	plants := todos.NewTodoCreate("Water the plants 🪴\ntwice")
+	due := todos.NewDueInput("2026-11-30")
+	due.SetTime("09:30")
+	due.SetZone("Asia/Seoul")
+	plants.SetDue(*due)
+	plants.SetNotesNil()
+	todo, _, err := client.TodosAPI.CreateTodo(ctx).TodoCreate(*plants).Execute()
 	check(err)
 	update := todos.NewTodoUpdate()
 	update.SetIsDone(true)
@@ -54,7 +59,9 @@ func main() {
 		"again":       model(again).(todos.Problem).Code,
 		"id":          todo.Id,
 		"contents":    todo.Contents,
-		"year":        todo.CreatedAt.Year(),
+		"due":         todo.Due.Get().At.Get().UTC().Format("2006-01-02T15:04:05-07:00"),
+		"notes":       todo.Notes.Get(),
+		"repeat":      todo.Repeat.Get(),
 		"done":        done,
 		"next_cursor": page.NextCursor.Get(),
 		"blank":       pointers,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import date, datetime, timezone
 
 from todos_client import AuthenticatedClient, Client
 from todos_client.api.sessions import log_in
@@ -9,6 +10,8 @@ from todos_client.api.todos import create_todo, delete_todo, get_todo, list_todo
 from todos_client.api.users import sign_up
 from todos_client.models import (
     CreatedUser,
+    Due,
+    DueInput,
     ListTodosOrder,
     Problem,
     SessionCreate,
@@ -35,8 +38,11 @@ assert isinstance(tokens, Tokens), tokens
 client = AuthenticatedClient(
     base_url=base_url, token=tokens.access_token, raise_on_unexpected_status=True
 )
-todo = create_todo.sync(client=client, body=TodoCreate(contents="Water the plants 🪴\ntwice"))
+due = DueInput(date=date(2026, 11, 30), time="09:30", zone="Asia/Seoul")
+body = TodoCreate(contents="Water the plants 🪴\ntwice", due=due, notes=None)
+todo = create_todo.sync(client=client, body=body)
 assert isinstance(todo, Todo), todo
+assert isinstance(todo.due, Due) and isinstance(todo.due.at, datetime), todo.due
 done = update_todo.sync(todo.id, client=client, body=TodoUpdate(is_done=True))
 assert isinstance(done, Todo), done
 page = list_todos.sync(client=client, order=ListTodosOrder.DESC, is_done=True, limit=1)
@@ -54,7 +60,9 @@ print(
             "again": again.code,
             "id": todo.id,
             "contents": todo.contents,
-            "year": todo.created_at.year,
+            "due": todo.due.at.astimezone(timezone.utc).isoformat(),
+            "notes": todo.notes,
+            "repeat": todo.repeat,
             "done": [each.id for each in page.todos],
             "next_cursor": page.next_cursor,
             "blank": [error.pointer for error in blank.errors],
