@@ -41,6 +41,7 @@ await runCommand(process.argv.slice(2), {
     process.on("unhandledRejection", tell);
   },
   print: (text) => process.stdout.write(text),
+  readInput: () => Bun.stdin.text(),
   writeError: (text) => process.stderr.write(text),
   exit: (code) => process.exit(code),
 });

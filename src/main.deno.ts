@@ -51,6 +51,7 @@ await runCommand(Deno.args, {
     });
   },
   print: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)),
+  readInput: () => new Response(Deno.stdin.readable).text(),
   writeError: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
   exit: (code) => Deno.exit(code),
 });

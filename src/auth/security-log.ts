@@ -14,6 +14,7 @@ const EVENTS = {
   refresh_token_reused: "a refresh token was used again, and its session has ended",
   password_reset: "the password was reset",
   password_changed: "the password was changed",
+  disabled: "an operator disabled the user",
   email_changed: "the e-mail address was verified",
 } as const;
 
@@ -25,7 +26,7 @@ export type SecurityEvent = keyof typeof EVENTS;
  */
 export function logSecurityEvent(
   event: SecurityEvent,
-  { id, ip }: Exchange,
+  { id, ip }: Pick<Exchange, "id" | "ip">,
   user_id: number | null,
   details: Record<string, string> = {},
 ): void {

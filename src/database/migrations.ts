@@ -3,6 +3,7 @@ import initial from "../../drizzle/0000_initial.sql" with { type: "text" };
 import ttlAndOutbox from "../../drizzle/0001_ttl_and_outbox.sql" with { type: "text" };
 import todosToLiveWith from "../../drizzle/0002_todos_to_live_with.sql" with { type: "text" };
 import withstandAbuse from "../../drizzle/0003_withstand_abuse.sql" with { type: "text" };
+import disabledUsers from "../../drizzle/0004_disabled_users.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each by its tag in the journal: a new one is added here by hand. */
@@ -11,6 +12,7 @@ const texts = new Map([
   ["0001_ttl_and_outbox", ttlAndOutbox],
   ["0002_todos_to_live_with", todosToLiveWith],
   ["0003_withstand_abuse", withstandAbuse],
+  ["0004_disabled_users", disabledUsers],
 ]);
 
 export interface Migration {

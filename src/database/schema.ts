@@ -44,6 +44,8 @@ export const users = sqliteTable(
      * `removal.ts` is about to remove the rest.
      */
     deleted_at: instant(),
+    /** When an operator disabled the user: nobody can log in as them until they are enabled again. */
+    disabled_at: instant(),
   },
   (table) => [
     uniqueIndex("users_username_key").on(table.username_key),

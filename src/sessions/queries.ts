@@ -1,5 +1,5 @@
 /** The statements behind log-in, refresh, log-out and the list of sessions. */
-import { and, desc, eq, gt, inArray, lt, lte, ne, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, isNull, lt, lte, ne, or, sql } from "drizzle-orm";
 import { accountOf, accountOfUser } from "../auth/accounts.ts";
 import { granted, type SessionGrant } from "../auth/issue.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
@@ -69,7 +69,11 @@ export function sessionQueries(services: Services) {
           ...throttle.refusals({ account, exchange }, now),
         })
         .from(sql`(SELECT 1)`)
-        .leftJoin(users, or(eq(users.username_key, name), eq(users.email, name)));
+        // A disabled user is refused as an unknown one is.
+        .leftJoin(
+          users,
+          and(or(eq(users.username_key, name), eq(users.email, name)), isNull(users.disabled_at)),
+        );
       const { id = null, password_hash = null } = found ?? {};
       throttle.refuse(found, { account, user_id: id, exchange }, now);
       return id === null || password_hash === null ? undefined : { id, password_hash };
@@ -104,7 +108,11 @@ export function sessionQueries(services: Services) {
       const id = toBase64url(crypto.getRandomValues(new Uint8Array(16)));
       const account = accountOf(user.id);
       const attempt = { account, user_id: user.id, exchange };
-      const stillThatHash = and(eq(users.id, user.id), eq(users.password_hash, user.password_hash));
+      const stillThatHash = and(
+        eq(users.id, user.id),
+        eq(users.password_hash, user.password_hash),
+        isNull(users.disabled_at),
+      );
       const isBegun = sql`EXISTS (SELECT 1 FROM ${sessions} WHERE id = ${id})`;
       const leastRecent = db
         .select({ id: sessions.id })

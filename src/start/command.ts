@@ -1,6 +1,7 @@
 /** The command line: `todos [serve]`, and what an operator needs beside it. */
 import packageJson from "../../package.json" with { type: "json" };
 import { ConfigError } from "../config.ts";
+import { configureLog } from "../log/configure.ts";
 import type { Progress } from "./progress.ts";
 import { type Runtime, run } from "./run.ts";
 
@@ -11,6 +12,8 @@ export interface Command {
   /** Prints a line. */
   print(line: string): void;
   progress: Progress;
+  /** What stdin holds. */
+  readInput(): Promise<string>;
 }
 
 const USAGE = `Usage: todos [command]
@@ -35,6 +38,7 @@ export class UsageError extends Error {
 const commands: Record<string, () => Promise<(command: Command) => Promise<void>>> = {
   migrate: () => import("./migrate.ts").then((module) => module.migrateCommand),
   backup: () => import("./backup.ts").then((module) => module.backupCommand),
+  admin: () => import("./admin.ts").then((module) => module.adminCommand),
   restore: () => import("./restore.ts").then((module) => module.restoreCommand),
 };
 
@@ -44,17 +48,26 @@ export async function runCommand(args: string[], runtime: Runtime): Promise<void
   const print = (line: string) => runtime.print(`${line}\n`);
   if (name === "serve" && rest.length === 0) return run(runtime);
   try {
-    if (name === "--help" || name === "-h") return print(USAGE);
-    if (name === "--version") return print(packageJson.version);
+    if (name === "--help" || name === "-h") {
+      print(USAGE);
+      return;
+    }
+    if (name === "--version") {
+      print(packageJson.version);
+      return;
+    }
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (!load) throw new UsageError(`There is no such command.\n\n${USAGE}`);
     const { startProgress } = await import("./progress.ts");
     const progress = startProgress(runtime);
+    const log = logToErrors(runtime);
+    const { environment, readInput } = runtime;
     try {
       const command = await load();
-      await command({ args: rest, environment: runtime.environment, print, progress });
+      await command({ args: rest, environment, print, progress, readInput });
     } finally {
       progress.end();
+      await log.flush();
     }
   } catch (error) {
     if (error instanceof ConfigError) runtime.writeError(`${error.faults.join("\n")}\n`);
@@ -62,4 +75,18 @@ export async function runCommand(args: string[], runtime: Runtime): Promise<void
     else throw error;
     runtime.exit(1);
   }
+}
+
+/** A command's log goes to stderr, so that its own output can be piped on. */
+function logToErrors({ isTerminal, noColor, writeError }: Runtime) {
+  const decoder = new TextDecoder();
+  return configureLog({
+    format: isTerminal ? "pretty" : "json",
+    colors: isTerminal && !noColor,
+    level: "info",
+    async write(bytes) {
+      writeError(decoder.decode(bytes, { stream: true }));
+      return bytes.length;
+    },
+  });
 }

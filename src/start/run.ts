@@ -26,6 +26,8 @@ export interface Runtime {
   onUncaught(tell: (error: unknown) => void): void;
   /** Writes to stdout at once, for what is no line of the log. */
   print(text: string): void;
+  /** What stdin holds, once it has ended. */
+  readInput(): Promise<string>;
   writeError(text: string): void;
   exit(code: number): void;
 }

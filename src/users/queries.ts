@@ -11,6 +11,7 @@ import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
+import { deletedUser } from "./admin.ts";
 
 /** Someone who signs up. */
 export interface Newcomer {
@@ -149,14 +150,7 @@ export function userQueries(services: Services) {
         asked: confirmation.ask(session, now),
         removed: db
           .update(users)
-          .set({
-            username: "",
-            // No name that a client can send has a line break in it.
-            username_key: sql`char(10) || ${users.id}`,
-            password_hash: "",
-            email: null,
-            deleted_at: new Date(now).toISOString(),
-          })
+          .set(deletedUser(new Date(now).toISOString()))
           .where(
             and(
               eq(users.id, owner),

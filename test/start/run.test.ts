@@ -28,6 +28,7 @@ function runtime(environment: Record<string, string>) {
     },
     isTerminal: false,
     print: () => undefined,
+    readInput: async () => "",
     noColor: true,
     async write(bytes) {
       printed.push(new TextDecoder().decode(bytes));

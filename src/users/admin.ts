@@ -1,0 +1,113 @@
+/** What an operator may do about users, on any database and also while the service runs. */
+import { and, asc, desc, eq, gt, isNull, or, sql } from "drizzle-orm";
+import { batch } from "../database/batch.ts";
+import type { Database } from "../database/drizzle.ts";
+import { removeSlice } from "../database/removal.ts";
+import { outbox, sessions, users } from "../database/schema.ts";
+import { toInstant } from "../instant.ts";
+
+/** A deleted user's row waits to be removed, and is nobody. */
+const isThere = isNull(users.deleted_at);
+
+/** @param clock milliseconds since the epoch */
+export function adminQueries(db: Database, clock: () => number) {
+  const now = () => toInstant(clock());
+  const isLive = (user_id: number) =>
+    and(eq(sessions.user_id, user_id), gt(sessions.expires_at, now()));
+
+  return {
+    /** @param who `id=` and an id, a user name or an e-mail address, in any case */
+    async find(who: string) {
+      const name = who.toLowerCase();
+      const [, id] = /^id=(\d+)$/.exec(who) ?? [];
+      const isNamed =
+        id === undefined
+          ? or(eq(users.username_key, name), eq(users.email, name))
+          : eq(users.id, Number(id));
+      const [user] = await db
+        .select({
+          id: users.id,
+          username: users.username,
+          email: users.email,
+          created_at: users.created_at,
+          disabled_at: users.disabled_at,
+          todos: users.todo_count,
+          lists: users.list_count,
+        })
+        .from(users)
+        .where(and(isThere, isNamed));
+      return user;
+    },
+
+    /** The live sessions, the newest first. */
+    sessions: (user_id: number) =>
+      db
+        .select({
+          id: sessions.id,
+          created_at: sessions.created_at,
+          last_used_at: sessions.last_used_at,
+          ip: sessions.ip,
+          user_agent: sessions.user_agent,
+        })
+        .from(sessions)
+        .where(isLive(user_id))
+        .orderBy(desc(sessions.created_at), desc(sessions.id)),
+
+    /** Ends every session: how many were live. */
+    async endSessions(user_id: number): Promise<number> {
+      const { live } = await batch(db, {
+        live: db.select({ id: sessions.id }).from(sessions).where(isLive(user_id)),
+        ended: db.delete(sessions).where(eq(sessions.user_id, user_id)),
+      });
+      return live.length;
+    },
+
+    /** Refuses log-ins from now on, and ends every session. */
+    async disable(user_id: number): Promise<void> {
+      await batch(db, {
+        disabled: db
+          .update(users)
+          .set({ disabled_at: now() })
+          .where(and(eq(users.id, user_id), isNull(users.disabled_at))),
+        ended: db.delete(sessions).where(eq(sessions.user_id, user_id)),
+      });
+    },
+
+    async enable(user_id: number): Promise<void> {
+      await db.update(users).set({ disabled_at: null }).where(eq(users.id, user_id));
+    },
+
+    /** Deletes the user with everything that is theirs. The name and the address are free at once. */
+    async delete(user_id: number): Promise<void> {
+      await batch(db, {
+        deleted: db.update(users).set(deletedUser(now())).where(eq(users.id, user_id)),
+        ended: db.delete(sessions).where(eq(sessions.user_id, user_id)),
+      });
+      while (await removeSlice(db));
+    },
+
+    /** The mails that wait, the next one first. */
+    outbox: () =>
+      db
+        .select({
+          id: outbox.id,
+          user_id: outbox.user_id,
+          template: outbox.template,
+          attempts: outbox.attempts,
+          next_attempt_at: outbox.next_attempt_at,
+          expires_at: outbox.expires_at,
+        })
+        .from(outbox)
+        .orderBy(asc(outbox.next_attempt_at)),
+  };
+}
+
+/** What a deleted user's row holds until it is removed. */
+export const deletedUser = (deleted_at: string) => ({
+  username: "",
+  // No name that a client can send has a line break in it.
+  username_key: sql`char(10) || ${users.id}`,
+  password_hash: "",
+  email: null,
+  deleted_at,
+});
