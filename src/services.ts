@@ -21,6 +21,7 @@ import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
 import { deriveKey } from "./keys.ts";
+import { type LogRequest, requestByLogTape } from "./log/requests.ts";
 import type { Clockwork } from "./mail/clockwork.ts";
 import { createEnqueue, type Enqueue, randomDelay } from "./mail/enqueue.ts";
 import { createOutbox, type Outbox } from "./mail/outbox.ts";
@@ -66,10 +67,13 @@ export interface Services {
   reset: Reset;
   clock: Clock;
   drain: Drain;
+  logRequest: LogRequest;
   socketIp: SocketIp;
 }
 
 export interface ServiceOptions {
+  /** By LogTape unless told. */
+  logRequest?: LogRequest;
   clock?: Clock;
   /** Cheaper ones make tests quick. */
   argon2Parameters?: Argon2Parameters;
@@ -92,7 +96,7 @@ export async function createServices(
   options: ServiceOptions = {},
 ): Promise<Services> {
   const { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS } = options;
-  const { mailDelay = randomDelay } = options;
+  const { mailDelay = randomDelay, logRequest = requestByLogTape } = options;
   const database = await platform.openDatabase(config);
   const { hmac } = platform;
   const secret = config.jwtSecret ?? platform.keptSecret(config);
@@ -151,6 +155,7 @@ export async function createServices(
     reset: createReset({ ...ground, knownNetworks, throttle }, config),
     clock,
     drain: createDrain(),
+    logRequest,
     socketIp: platform.socketIp,
   };
 }

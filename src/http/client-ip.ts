@@ -15,11 +15,12 @@ export function clientIp(
   socket: string | null,
   trustProxy: number,
 ): string | null {
-  const forwarded = request.headers.get("x-forwarded-for")?.split(",") ?? [];
-  const named = trustProxy > 0 ? forwarded.at(-trustProxy)?.trim() : undefined;
-  const [, ipv4, ipv6] = NAMED.exec(named ?? "") ?? [];
-  const ip = ipv4 ?? ipv6;
-  if (ip !== undefined && isAddress(ip)) return unmapped(ip);
+  if (trustProxy > 0) {
+    const forwarded = request.headers.get("x-forwarded-for")?.split(",") ?? [];
+    const [, ipv4, ipv6] = NAMED.exec(forwarded.at(-trustProxy)?.trim() ?? "") ?? [];
+    const ip = ipv4 ?? ipv6;
+    if (ip !== undefined && isAddress(ip)) return unmapped(ip);
+  }
   return socket === null ? null : unmapped(socket);
 }
 
@@ -44,6 +45,7 @@ const hex = (group: number) => group.toString(16);
 const isAddress = (ip: string) => parseIpv4(ip) !== undefined || parseIpv6(ip) !== undefined;
 
 function unmapped(ip: string): string {
+  if (!ip.includes(":")) return ip;
   const groups = parseIpv6(ip);
   return (groups && mappedIpv4(groups)) ?? ip;
 }

@@ -2,18 +2,16 @@
  * What stands around every route: the request id, the checks before any route (421, and 503 while draining), the answers
  * where no route matches (404, 405, OPTIONS), the headers that all answers have, and the log line.
  */
-import { getLogger } from "@logtape/logtape";
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
+import type { LogRequest } from "../log/requests.ts";
 import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
-import { beginExchange, type Exchange, exchangeOf } from "./exchange.ts";
+import { beginExchange, exchangeOf } from "./exchange.ts";
 import { tell, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
-
-const logger = getLogger(["todos", "http"]);
 
 /** RFC 3986 §3.2.2: a registered name (with `_`, as container networks have it) or an address, and a port. */
 const HOST = /^([a-z0-9][a-z0-9._-]*|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
@@ -30,6 +28,7 @@ const everyAnswer = {
 interface Around {
   config: Config;
   drain: Drain;
+  logRequest: LogRequest;
   socketIp: SocketIp;
 }
 
@@ -77,7 +76,7 @@ export function unrouted(routes: readonly { method: string; path: string }[]) {
 export type Handle = (request: Request) => Response | Promise<Response>;
 
 /** Follows each request from its first moment to its log line, however it ends. */
-export function around({ config, drain, socketIp }: Around) {
+export function around({ config, drain, logRequest, socketIp }: Around) {
   return (handle: Handle) =>
     async (request: Request): Promise<Response> => {
       const ip = clientIp(request, socketIp(request), config.trustProxy);
@@ -85,7 +84,16 @@ export function around({ config, drain, socketIp }: Around) {
       drain.enter();
       try {
         const response = await answer(handle, request);
-        log(request, exchange, response.status);
+        const { id, route, session, startedAt } = exchange;
+        logRequest({
+          request_id: id,
+          method: request.method,
+          route,
+          status: response.status,
+          ms: Math.round((performance.now() - startedAt) * 10) / 10,
+          user_id: session?.user_id ?? null,
+          ip,
+        });
         return response;
       } finally {
         drain.leave();
@@ -115,23 +123,4 @@ function isHost(host: string | null): boolean {
 function requestId(request: Request): string {
   const sent = request.headers.get("x-request-id");
   return sent !== null && REQUEST_ID.test(sent) ? sent : crypto.randomUUID();
-}
-
-/** What supervisors and balancers ask every few seconds. */
-const HEALTH = new Set(["/health/alive", "/health/ready"]);
-
-/** One line a request, with the route's pattern: a path or a query could hold anything, a token too. */
-function log({ method }: Request, exchange: Exchange, status: number): void {
-  const { id, ip, route, session, startedAt } = exchange;
-  const level = route !== null && HEALTH.has(route) ? "debug" : "info";
-  const ms = Math.round((performance.now() - startedAt) * 10) / 10;
-  logger[level](`${method} ${route ?? "(no such path)"} ${status} in ${ms} ms`, {
-    request_id: id,
-    method,
-    route,
-    status,
-    ms,
-    user_id: session?.user_id ?? null,
-    ip,
-  });
 }

@@ -1,8 +1,9 @@
 /** Sets up the log of this process: which lines go to stdout, how they look, and when they are written. */
-import { configureSync } from "@logtape/logtape";
+import { compareLogLevel, configureSync } from "@logtape/logtape";
 import type { LogLevel } from "../config.ts";
 import { createLineBuffer, type LineBuffer, type Write } from "./buffer.ts";
 import { jsonLine, prettyLine } from "./format.ts";
+import { type LogRequest, requestRecord } from "./requests.ts";
 
 export interface LogOptions {
   format: "json" | "pretty";
@@ -15,7 +16,13 @@ export interface LogOptions {
 
 const URGENT = new Set(["warning", "error", "fatal"]);
 
-export function configureLog({ format, colors, level, write }: LogOptions): LineBuffer {
+/** The log of this process. */
+export interface Log extends LineBuffer {
+  /** Logs a request. LogTape would take three times as long for the same line, and there is one for every request. */
+  request: LogRequest;
+}
+
+export function configureLog({ format, colors, level, write }: LogOptions): Log {
   const toLine = format === "json" ? jsonLine : prettyLine(colors);
   const lines = createLineBuffer(write, (lost) =>
     toLine({
@@ -35,5 +42,11 @@ export function configureLog({ format, colors, level, write }: LogOptions): Line
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stdout"] },
     ],
   });
-  return lines;
+  return {
+    ...lines,
+    request(entry) {
+      const record = requestRecord(entry, Date.now());
+      if (compareLogLevel(record.level, level) >= 0) lines.add(toLine(record), false);
+    },
+  };
 }

@@ -3,10 +3,12 @@ import { getLogger } from "@logtape/logtape";
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "../config.ts";
 import { migrate } from "../database/migrate.ts";
-import type { LineBuffer, Write } from "../log/buffer.ts";
-import { configureLog } from "../log/configure.ts";
+import type { Write } from "../log/buffer.ts";
+import { configureLog, type Log } from "../log/configure.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
 import { banner } from "./banner.ts";
+
+type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** What the service needs of the runtime that it is on. */
 export interface Runtime {
@@ -18,7 +20,7 @@ export interface Runtime {
   /** Writes to stdout. It must not block, however long nobody reads. */
   write: Write;
   /** Throws what the runtime has for an address that can't be listened on. */
-  listen(hostname: string, port: number, fetch: (request: Request) => Promise<Response>): Server;
+  listen(hostname: string, port: number, fetch: Fetch): Server;
   platform: Platform;
   /** Calls `stop` at each SIGTERM and SIGINT. */
   onSignal(stop: (signal: string) => void): void;
@@ -46,7 +48,7 @@ const LAST_LINES = 1000;
 
 /** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
 export async function run(runtime: Runtime): Promise<void> {
-  let log: LineBuffer | undefined;
+  let log: Log | undefined;
   const exit = async (code: number) => {
     await Promise.race([log?.flush(), sleep(LAST_LINES)]);
     runtime.exit(code);
@@ -64,7 +66,7 @@ export async function run(runtime: Runtime): Promise<void> {
       getLogger("todos").fatal("uncaught error", { error });
       void exit(1);
     });
-    const url = await start(runtime, config, exit);
+    const url = await start(runtime, config, log, exit);
     // By way of the log, so that it follows the lines before it.
     if (format === "pretty" && runtime.isTerminal) log.add(banner(url, config), true);
   } catch (error) {
@@ -87,10 +89,11 @@ const sleep = (milliseconds: number) =>
 async function start(
   runtime: Runtime,
   config: Config,
+  log: Log,
   exit: (code: number) => Promise<void>,
 ): Promise<string> {
   const logger = getLogger("todos");
-  const services = await createServices(config, runtime.platform);
+  const services = await createServices(config, runtime.platform, { logRequest: log.request });
   const { database, drain, outbox, removal } = services;
   const server = await serve(runtime, config, services).catch((error) => {
     database.$client.close();
@@ -131,7 +134,7 @@ async function serve(runtime: Runtime, config: Config, services: Services): Prom
   const app = createApp(services);
   const { host, port } = config;
   try {
-    return runtime.listen(host, port, async (request) => app.fetch(request));
+    return runtime.listen(host, port, (request) => app.fetch(request));
   } catch (error) {
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
     // The runtimes' own messages for the rest are misleading: of files, for a name that can't be resolved.

@@ -1,0 +1,163 @@
+/**
+ * `bun bench/compare.ts`: what a request costs, beside the floor of `floor.ts`, in about a minute. It is for whoever has
+ * changed something: run it before and after, and compare the last column. Both servers run at once and are asked in
+ * turn, so that other work on the machine disturbs both alike.
+ *
+ * On Linux the cost is the server's CPU time for a request, elsewhere the wall time.
+ */
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load } from "./load.ts";
+
+const ROUNDS = 4;
+const SECONDS = 1;
+const TODOS = 50;
+const HOST = "127.0.0.1";
+
+const folder = mkdtempSync(join(tmpdir(), "todos-bench-"));
+const here = import.meta.dir;
+
+/** A server under measurement, as a process of its own. */
+interface Target {
+  process: Bun.Subprocess;
+  port: number;
+  token: string;
+}
+
+async function start(name: string, script: string, environment: Record<string, string>) {
+  const probe = Bun.serve({ hostname: HOST, port: 0, fetch: () => new Response() });
+  const { port = 0 } = probe;
+  await probe.stop(true);
+  const started = Bun.spawn([process.execPath, script], {
+    cwd: folder,
+    env: { PORT: String(port), ...environment },
+    stdin: "ignore",
+    stdout: openSync(join(folder, `${name}.log`), "w"),
+    stderr: "inherit",
+  });
+  const call = async (method: string, path: string, body?: object, token = "") => {
+    const answer = await fetch(`http://${HOST}:${port}${path}`, {
+      method,
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${name}: ${method} ${path}: ${answer.status}`);
+    return answer.json();
+  };
+  while (!(await call("GET", "/").catch(() => undefined))) {
+    if (started.exitCode !== null) throw new Error(`${name} does not start`);
+    await Bun.sleep(10);
+  }
+  return { process: started, port, call };
+}
+
+async function startService(): Promise<Target> {
+  const { call, ...service } = await start("service", join(here, "../src/main.bun.ts"), {
+    NODE_ENV: "production",
+    HOST,
+    JWT_SECRET: "a secret of this measurement alone",
+    // Nobody listens there, and no mail is sent.
+    MAIL_URL: "smtp://127.0.0.1:1",
+    MAIL_FROM: "bench@example.com",
+  });
+  const user = { username: "bench", password: "a-Long-0ne-indeed" };
+  await call("POST", "/users/sign-up", user);
+  const { access_token: token } = await call("POST", "/users/log-in", user);
+  await fill(call, token);
+  return { ...service, token };
+}
+
+async function startFloor(): Promise<Target> {
+  const { call, ...floor } = await start("floor", join(here, "floor.ts"), {
+    DATABASE: join(folder, "floor.db"),
+  });
+  await fill(call, "1");
+  return { ...floor, token: "1" };
+}
+
+type Call = Awaited<ReturnType<typeof start>>["call"];
+async function fill(call: Call, token: string): Promise<void> {
+  for (let i = 10; i < 10 + TODOS; i++) {
+    await call(
+      "POST",
+      "/todos",
+      { contents: `${i} buy milk, bread and coffee`, is_done: false },
+      token,
+    );
+  }
+}
+
+const REQUESTS: [what: string, method: string, path: string, body?: object][] = [
+  ["GET /", "GET", "/"],
+  [`GET /todos, ${TODOS} rows`, "GET", "/todos?limit=50"],
+  ["GET /todos/:id", "GET", "/todos/7"],
+  ["PATCH /todos/:id", "PATCH", "/todos/7", { is_done: true }],
+  ["POST /todos", "POST", "/todos", { contents: "buy milk", is_done: false }],
+];
+
+/** Seconds of CPU time that a process has used; undefined where that is not told. */
+function cpuSeconds(pid: number): number | undefined {
+  const path = `/proc/${pid}/stat`;
+  if (!existsSync(path)) return undefined;
+  // After the name, which may hold spaces, user and system time are the 12th and 13th field, in hundredths.
+  const fields = readFileSync(path, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** What a request costs at `target`, in microseconds. */
+async function cost({ process, port, token }: Target, request: (typeof REQUESTS)[number]) {
+  const [, method, path, body] = request;
+  const text = body ? JSON.stringify(body) : "";
+  const head = [
+    `${method} ${path} HTTP/1.1`,
+    `Host: ${HOST}:${port}`,
+    `Authorization: Bearer ${token}`,
+    ...(body ? ["Content-Type: application/json", `Content-Length: ${text.length}`] : []),
+  ];
+  const before = cpuSeconds(process.pid);
+  const { answers, seconds } = await load(
+    HOST,
+    port,
+    `${head.join("\r\n")}\r\n\r\n${text}`,
+    SECONDS,
+  );
+  const after = cpuSeconds(process.pid);
+  const used = before !== undefined && after !== undefined ? after - before : seconds;
+  return (1e6 * used) / answers;
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const print = (...columns: (string | number)[]) => {
+  const [what, ...numbers] = columns.map((each) =>
+    typeof each === "number" ? each.toFixed(1) : each,
+  );
+  process.stdout.write(`${what?.padEnd(24)}${numbers.map((each) => each.padStart(14)).join("")}\n`);
+};
+
+const targets: Target[] = [];
+try {
+  const [service, floor] = [await startService(), await startFloor()];
+  targets.push(service, floor);
+  print("us a request", "the service", "the floor", "times");
+  for (const request of REQUESTS) {
+    const costs: [service: number, floor: number][] = [];
+    // The first round warms up.
+    for (let round = 0; round <= ROUNDS; round++) {
+      costs.push([await cost(service, request), await cost(floor, request)]);
+    }
+    const counted = costs.slice(1);
+    print(
+      request[0],
+      median(counted.map(([ours]) => ours)),
+      median(counted.map(([, theirs]) => theirs)),
+      median(counted.map(([ours, theirs]) => ours / theirs)),
+    );
+  }
+} finally {
+  for (const { process } of targets) {
+    process.kill();
+    await process.exited;
+  }
+  rmSync(folder, { recursive: true });
+}

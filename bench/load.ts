@@ -1,0 +1,69 @@
+/** Load for one server: the same request again and again, on connections that are kept open. */
+
+const CONNECTIONS = 32;
+
+/** How many answers came in how many seconds. */
+interface Load {
+  answers: number;
+  seconds: number;
+}
+
+/**
+ * Sends `request`, written as HTTP/1.1 has it, for so many seconds; each connection waits for an answer before it asks
+ * again. Throws when an answer is not a success or has no Content-Length.
+ */
+export async function load(
+  hostname: string,
+  port: number,
+  request: string,
+  seconds: number,
+): Promise<Load> {
+  const bytes = Buffer.from(request);
+  const start = performance.now();
+  const end = start + 1000 * seconds;
+  let answers = 0;
+
+  function converse(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      /** Of the answer that is coming in: what is still to come, once its head is there. */
+      let missing: number | undefined;
+      let head = "";
+      Bun.connect({
+        hostname,
+        port,
+        socket: {
+          open(socket) {
+            socket.write(bytes);
+          },
+          data(socket, data) {
+            if (missing === undefined) {
+              head += data.toString("latin1");
+              const headEnd = head.indexOf("\r\n\r\n");
+              if (headEnd === -1) return;
+              const length = /^content-length: *(\d+)/im.exec(head)?.[1];
+              if (!/^HTTP\/1.1 2/.test(head) || length === undefined) {
+                reject(new Error(head.slice(0, headEnd)));
+                socket.end();
+                return;
+              }
+              missing = Number(length) - (head.length - headEnd - 4);
+            } else {
+              missing -= data.length;
+            }
+            if (missing > 0) return;
+            answers++;
+            missing = undefined;
+            head = "";
+            if (performance.now() < end) socket.write(bytes);
+            else socket.end();
+          },
+          close: () => resolve(),
+          connectError: (_, error) => reject(error),
+        },
+      }).catch(reject);
+    });
+  }
+
+  await Promise.all(Array.from({ length: CONNECTIONS }, converse));
+  return { answers, seconds: (performance.now() - start) / 1000 };
+}

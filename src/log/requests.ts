@@ -1,0 +1,40 @@
+/** The line that the log has of each request. */
+import { getLogger, type LogRecord } from "@logtape/logtape";
+
+/** What is told of a request, and nothing else: a path or a query could hold anything, a token too. */
+export interface RequestEntry {
+  request_id: string;
+  method: string;
+  /** The route's pattern; null when there is no such route. */
+  route: string | null;
+  status: number;
+  ms: number;
+  user_id: number | null;
+  ip: string | null;
+}
+
+export type LogRequest = (entry: RequestEntry) => void;
+
+const CATEGORY = ["todos", "http"];
+const logger = getLogger(CATEGORY);
+
+/** What supervisors and balancers ask every few seconds. */
+const HEALTH = new Set<string | null>(["/health/alive", "/health/ready"]);
+
+/** @param timestamp milliseconds since the epoch */
+export function requestRecord(entry: RequestEntry, timestamp: number): LogRecord {
+  const { method, route, status, ms } = entry;
+  const message = `${method} ${route ?? "(no such path)"} ${status} in ${ms} ms`;
+  return {
+    timestamp,
+    level: HEALTH.has(route) ? "debug" : "info",
+    category: CATEGORY,
+    message: [message],
+    rawMessage: message,
+    properties: { ...entry },
+  };
+}
+
+/** Logs it by LogTape, as everything else is logged. The service has a shorter way, see `configure.ts`. */
+export const requestByLogTape: LogRequest = (entry) =>
+  logger.emit(requestRecord(entry, Date.now()));
