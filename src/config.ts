@@ -56,7 +56,9 @@ export interface Config {
   trashTtl: number;
   /** Seconds for which a deletion is told to clients that have not heard of it. */
   changesTtl: number;
-  /** Seconds that requests in flight have to finish after a signal. */
+  /** Seconds from a signal for which requests are still served, while `/health/ready` is 503. */
+  drainDelay: number;
+  /** Seconds that requests in flight then have to finish. */
   shutdownTimeout: number;
   logFormat: "json" | "pretty" | "auto";
   logLevel: LogLevel;
@@ -204,6 +206,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     listsPerUser: integer("LISTS_PER_USER", 200, 1, 1000),
     trashTtl: integer("TRASH_TTL", 30 * DAY, 1, 366 * DAY),
     changesTtl: integer("CHANGES_TTL", 90 * DAY, 1, 3660 * DAY),
+    drainDelay: integer("DRAIN_DELAY", production ? 5 : 0, 0, 300),
     shutdownTimeout: integer("SHUTDOWN_TIMEOUT", 10, 1, 300),
     logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
     logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),

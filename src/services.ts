@@ -17,6 +17,7 @@ import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./database/drizzle.ts";
 import { createRemoval, type Removal } from "./database/removal.ts";
+import { type SchemaWatch, watchSchema } from "./database/schema-watch.ts";
 import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
@@ -68,6 +69,7 @@ export interface Services {
   clock: Clock;
   drain: Drain;
   logRequest: LogRequest;
+  schema: SchemaWatch;
   socketIp: SocketIp;
 }
 
@@ -156,6 +158,7 @@ export async function createServices(
     clock,
     drain: createDrain(),
     logRequest,
+    schema: watchSchema(database),
     socketIp: platform.socketIp,
   };
 }

@@ -21,6 +21,7 @@ const PRODUCTION = {
   NODE_ENV: "production",
   MAIL_URL: "smtp://localhost",
   MAIL_FROM: "todos@example.com",
+  DRAIN_DELAY: "0",
 };
 
 describe("start", () => {

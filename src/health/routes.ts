@@ -1,13 +1,15 @@
 /** Is it there, is it alive, can it serve: for people, supervisors and load balancers. */
 import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
-import type { Database } from "../database/drizzle.ts";
+import packageJson from "../../package.json" with { type: "json" };
 import { missingMigrations } from "../database/migrate.ts";
+import { migrations } from "../database/migrations.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { prefersHtml } from "../http/negotiation.ts";
 import { problems } from "../http/problem.ts";
 import { header } from "../model/values.ts";
+import type { Services } from "../services.ts";
 
 const logger = getLogger(["todos", "http"]);
 
@@ -15,10 +17,23 @@ const Ok = t.Object(
   { status: t.Literal("ok", { description: "Always ok.", examples: ["ok"] }) },
   { title: "Ok", description: "Yes." },
 );
+const Ready = t.Object(
+  {
+    ...Ok.properties,
+    version: t.String({ description: "The service's version.", examples: [packageJson.version] }),
+    schema: t.String({
+      description: "The newest migration that the database has.",
+      examples: ["0001_ttl_and_outbox"],
+    }),
+  },
+  { title: "Ready", description: "It can serve." },
+);
 const Pong = t.Object(
   { ping: t.Literal("pong", { description: "Always pong.", examples: ["pong"] }) },
   { title: "Pong", description: "The service is there." },
 );
+
+const schema = migrations.at(-1)?.tag ?? "";
 
 const ready = problems();
 // Whether it can serve is another question.
@@ -31,7 +46,7 @@ const forBrowsers: object = {
   }),
 };
 
-export const health = ({ database }: { database: Database }) =>
+export const health = ({ database, drain }: Pick<Services, "database" | "drain">) =>
   new Elysia({ tags: ["Health"] })
     .use(failures)
     .get(
@@ -56,15 +71,16 @@ export const health = ({ database }: { database: Database }) =>
     .get(
       "/health/ready",
       async ({ request, fail }) => {
+        if (drain.isAnnounced) return fail("unavailable");
         const missing = await missingMigrations(database);
-        if (missing === 0) return { status: "ok" as const };
+        if (missing === 0) return { status: "ok" as const, version: packageJson.version, schema };
         const request_id = exchangeOf(request).id;
         logger.warn("the schema is behind: {missing} migrations missing", { missing, request_id });
         return fail("unavailable");
       },
       {
         response: {
-          200: Ok,
+          200: Ready,
           ...ready,
           503: { ...ready[503], description: "It cannot serve, and the log says why." },
         },

@@ -1,22 +1,30 @@
-/** Counts the requests in flight, so that a shutdown can let them finish. */
+/** How the service leaves: it says so first, then refuses new requests, and lets those in flight finish. */
 
 export interface Drain {
-  /** Set once, by `begin`: from then on new requests are refused and `/health/ready` is 503. */
+  /** Set by `announce`: `/health/ready` is 503, while requests are still served. */
+  readonly isAnnounced: boolean;
+  /** Set by `begin`: new requests are refused. */
   readonly draining: boolean;
   enter(): void;
   leave(): void;
+  /** Tells balancers to send no more requests here. */
+  announce(): void;
   /** Refuses new requests, and resolves when none is left in flight. */
   begin(): Promise<void>;
 }
 
 export function createDrain(): Drain {
   let inFlight = 0;
+  let isAnnounced = false;
   let draining = false;
   const drained = Promise.withResolvers<void>();
   const settle = () => {
     if (draining && inFlight === 0) drained.resolve();
   };
   return {
+    get isAnnounced() {
+      return isAnnounced;
+    },
     get draining() {
       return draining;
     },
@@ -27,7 +35,11 @@ export function createDrain(): Drain {
       inFlight--;
       settle();
     },
+    announce() {
+      isAnnounced = true;
+    },
     begin() {
+      isAnnounced = true;
       draining = true;
       settle();
       return drained.promise;

@@ -4,6 +4,7 @@
  */
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
+import type { SchemaWatch } from "../database/schema-watch.ts";
 import type { LogRequest } from "../log/requests.ts";
 import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
@@ -29,6 +30,7 @@ interface Around {
   config: Config;
   drain: Drain;
   logRequest: LogRequest;
+  schema: SchemaWatch;
   socketIp: SocketIp;
 }
 
@@ -36,12 +38,12 @@ interface Around {
  * Gives every answer its headers, and refuses what no route is to see. Used before the routes.
  * Elysia reads the text of its hooks: one that passes its whole context on makes every request parse cookies.
  */
-export const entrance = ({ config: { corsOrigins }, drain }: Around) =>
+export const entrance = ({ config: { corsOrigins }, drain, schema }: Around) =>
   new Elysia({ name: "entrance" }).headers(everyAnswer).onRequest(({ request, set }) => {
     set.headers["x-request-id"] = exchangeOf(request).id;
     if (corsOrigins.length > 0) Object.assign(set.headers, corsHeaders(request, corsOrigins));
     if (!isHost(request.headers.get("host"))) throw new Failure("misdirected_request");
-    if (drain.draining && URL.parse(request.url)?.pathname !== "/health/alive") {
+    if ((drain.draining || schema.isBehind()) && !isHealth(request, drain)) {
       throw new Failure("unavailable");
     }
   });
@@ -113,6 +115,12 @@ async function answer(handle: Handle, request: Request): Promise<Response> {
     const body = tell(toFailure(error, request), request, set);
     return new Response(JSON.stringify(body), set);
   }
+}
+
+/** Whether it asks for what is told in any case: that the process is alive and, until it drains, that it is not ready. */
+function isHealth(request: Request, { draining }: Drain): boolean {
+  const path = URL.parse(request.url)?.pathname;
+  return path === "/health/alive" || (path === "/health/ready" && !draining);
 }
 
 /** A missing header counts as a good one: HTTP/1.0 has none. */

@@ -105,6 +105,9 @@ async function start(
     if (isStopping) return;
     isStopping = true;
     logger.info(`${signal}: draining`);
+    drain.announce();
+    // A balancer that asks each second has noticed by then. A person who presses Ctrl+C does not want to wait.
+    if (!runtime.isTerminal) await sleep(config.drainDelay * 1000);
     const finished = drain
       .begin()
       .then(() => server.stop())
@@ -130,6 +133,8 @@ async function serve(runtime: Runtime, config: Config, services: Services): Prom
     await migrate(services.database).catch((error) => {
       throw faultOf("Cannot bring the database up to date (DATABASE_URL)", error);
     });
+  } else {
+    await services.schema.look();
   }
   const app = createApp(services);
   const { host, port } = config;

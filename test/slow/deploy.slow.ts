@@ -13,6 +13,7 @@ const production = {
   JWT_SECRET: SECRET,
   MAIL_URL: "smtp://127.0.0.1:1",
   MAIL_FROM: "todos@example.com",
+  DRAIN_DELAY: "0",
 };
 
 async function run(command: string[], cwd: string, env: Record<string, string> = {}) {

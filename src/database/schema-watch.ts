@@ -1,0 +1,43 @@
+/** Whether the database's schema is too old for this version. Then requests are refused until it has been migrated. */
+import { getLogger } from "@logtape/logtape";
+import type { Database } from "./drizzle.ts";
+import { missingMigrations } from "./migrate.ts";
+
+const logger = getLogger(["todos", "database"]);
+
+/** Milliseconds between two looks, while the schema is behind. */
+const LOOK_INTERVAL = 1000;
+
+export interface SchemaWatch {
+  /** False until `look` has found otherwise. While it is true, each request that asks may start another look. */
+  isBehind(): boolean;
+  /** Looks now. Never rejects: a server that is out of reach is no reason to refuse what it may answer later. */
+  look(): Promise<void>;
+}
+
+export function watchSchema(db: Database): SchemaWatch {
+  let isBehind = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  async function look(): Promise<void> {
+    lookedAt = performance.now();
+    const missing = await missingMigrations(db).catch(() => undefined);
+    if (missing === undefined) return;
+    if (missing > 0 && !isBehind) {
+      logger.error(
+        "the schema is behind by {missing} migrations: requests are answered 503 until `todos migrate` has run",
+        { missing },
+      );
+    }
+    if (missing === 0 && isBehind) logger.info("the schema is up to date");
+    isBehind = missing > 0;
+  }
+
+  return {
+    look,
+    isBehind() {
+      if (isBehind && performance.now() - lookedAt > LOOK_INTERVAL) void look();
+      return isBehind;
+    },
+  };
+}

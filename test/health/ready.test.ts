@@ -1,0 +1,67 @@
+/** `/health/ready`: what it says of the version and the schema, and how a service leaves. */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+import { createApp } from "../../src/app.ts";
+import { readConfig } from "../../src/config.ts";
+import { migrate } from "../../src/database/migrate.ts";
+import { migrations } from "../../src/database/migrations.ts";
+import { createServices } from "../../src/services.ts";
+import { nativePlatform } from "../../src/start/platform.ts";
+import { startProcess, temporaryFolder } from "../process.ts";
+import { PASSWORD, SECRET } from "../service.ts";
+
+test("an unmigrated database answers 503 until it is migrated, and then serves", async () => {
+  using folder = temporaryFolder();
+  const config = readConfig({
+    DATABASE_URL: `file:${join(folder.path, "todos.db")}`,
+    JWT_SECRET: SECRET,
+  });
+  const services = await createServices(
+    config,
+    nativePlatform(() => null),
+  );
+  const app = createApp(services);
+  const ready = () => app.fetch(new Request("http://localhost/health/ready"));
+  const signUp = () =>
+    app.fetch(
+      new Request("http://localhost/users/sign-up", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ username: "mina", password: PASSWORD }),
+      }),
+    );
+  // As it is done at the start.
+  await services.schema.look();
+  try {
+    for (const answer of [await ready(), await signUp()]) {
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
+      expect(await answer.json()).toMatchObject({ code: "unavailable" });
+    }
+    await migrate(services.database);
+    while ((await signUp()).status === 503) await Bun.sleep(50);
+    const answer = await ready();
+    expect(await answer.json()).toEqual({
+      status: "ok",
+      version: packageJson.version,
+      schema: migrations.at(-1)?.tag,
+    });
+    expect([...answer.headers.keys()].join()).not.toContain("version");
+  } finally {
+    await services.outbox.stop();
+    services.database.$client.close();
+  }
+}, 30_000);
+
+test("after SIGTERM it is 503 while requests are still served, for DRAIN_DELAY seconds", async () => {
+  using folder = temporaryFolder();
+  await using service = await startProcess(folder.path, { DRAIN_DELAY: "2" });
+  const status = async (path: string) => (await service.call("GET", path)).status;
+  expect(await status("/health/ready")).toBe(200);
+  service.kill("SIGTERM");
+  while ((await status("/health/ready")) === 200) await Bun.sleep(10);
+  expect(await status("/health/ready")).toBe(503);
+  expect(await status("/")).toBe(200);
+  expect(await service.ended).toBe(0);
+}, 30_000);
