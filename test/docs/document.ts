@@ -110,6 +110,13 @@ export const operationsOf = ({ paths }: Document): Operation[] =>
     })),
   );
 
+/** @throws Error when there is none of that id */
+export function operationOf(operations: Operation[], operationId: string): Operation {
+  const operation = operations.find((each) => each.operationId === operationId);
+  if (!operation) throw new Error(`No operation ${operationId}`);
+  return operation;
+}
+
 const ajv = new Ajv2020({
   allErrors: true,
   allowUnionTypes: true,
