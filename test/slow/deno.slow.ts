@@ -55,12 +55,10 @@ describe.each(TASKS)("the permissions of %s", (task) => {
     expect(await starts(command)).toBe(true);
   });
 
-  const values = granted
-    .filter((each) => !each.startsWith("--allow-env="))
-    .flatMap((flag) => {
-      const [name = "", list = ""] = flag.split("=");
-      return list.split(",").map((value) => [flag, name, value] as const);
-    });
+  const values = granted.flatMap((flag) => {
+    const [name = "", list = ""] = flag.split("=");
+    return list.split(",").map((value) => [flag, name, value] as const);
+  });
   test.each(values)("are all needed: %s without %s %s", async (flag, name, value) => {
     const rest = flag
       .slice(name.length + 1)
@@ -69,20 +67,38 @@ describe.each(TASKS)("the permissions of %s", (task) => {
     const fewer = rest.length > 0 ? [`${name}=${rest}`] : [];
     expect(await starts(command.flatMap((each) => (each === flag ? fewer : each)))).toBe(false);
   });
+});
 
-  test("for the environment are the service's own settings and those that its libraries read", () => {
-    const example = readFileSync(join(ROOT, ".env.example"), "utf8");
-    const settings = Array.from(example.matchAll(/^([A-Z_]+)=/gm), ([, name]) => name ?? "");
-    const environment = granted.find((each) => each.startsWith("--allow-env="));
-    const names = environment?.slice("--allow-env=".length).split(",") ?? [];
-    expect(settings.filter((name) => !names.includes(name))).toEqual([]);
-    const libraries = [
-      ...["ELYSIA_AOT", "ENV"],
-      ...["ENFORCE_VERSION_CHECK", "FORCE_WASI", "NATIVE_LIBRARY_PATH", "WASI_FLAVOR"].map(
-        (name) => `NAPI_RS_${name}`,
-      ),
-      ...(task === "start:edge" ? [] : ["LIBSQL_JS_DEV"]),
-    ];
-    expect(names.filter((name) => !settings.includes(name))).toEqual(libraries.sort());
-  });
+test("the environment is read for the service's own settings and those of its libraries", () => {
+  const { permissions } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const example = readFileSync(join(ROOT, ".env.example"), "utf8");
+  const settings = Array.from(example.matchAll(/^([A-Z_]+)=/gm), ([, name]) => name ?? "");
+  const names: string[] = permissions.service.env;
+  expect(settings.filter((name) => !names.includes(name))).toEqual([]);
+  const libraries = [
+    ...["ELYSIA_AOT", "ENV", "LIBSQL_JS_DEV"],
+    ...["ENFORCE_VERSION_CHECK", "FORCE_WASI", "NATIVE_LIBRARY_PATH", "WASI_FLAVOR"].map(
+      (name) => `NAPI_RS_${name}`,
+    ),
+  ];
+  expect(names.filter((name) => !settings.includes(name))).toEqual(libraries.sort());
+});
+
+test("the data may be in another folder, by two flags on the command line", async () => {
+  using folder = temporaryFolder();
+  using elsewhere = temporaryFolder();
+  const environment = { DATABASE_URL: `file:${elsewhere.path}/todos.db` };
+  const command = denoTask("start");
+  const moved = command.map((each) => each.replace(/=data$/, `=${elsewhere.path}`));
+  for (const [args, works] of [
+    [command, false],
+    [moved, true],
+  ] as const) {
+    await using service = launch(folder.path, environment, [...args]);
+    const isUp = await service.line(/listening/).then(
+      () => true,
+      () => false,
+    );
+    expect(isUp).toBe(works);
+  }
 });
