@@ -32,19 +32,18 @@ export interface Ordered {
   isInList: SQL;
   /** What the move sets beside the position and the revision. */
   set: SQL;
-  returning: SQL;
 }
 
-export interface Move<Row> {
+export interface Move {
   /** Numbers the list anew when there is no room at the place. */
   renumber: Statement<never>;
-  /** Returns the row, unless it is where it should be, or there is no such place. */
-  move: Statement<Row>;
+  /** Does nothing when the row is where it should be, or when there is no such place. */
+  move: Statement<never>;
 }
 
 /** The two statements of a move, to be run in this order in one batch. */
-export function moveTo<Row>(place: Place, ordered: Ordered): Move<Row> {
-  const { table, moved, isInList, set, returning } = ordered;
+export function moveTo(place: Place, ordered: Ordered): Move {
+  const { table, moved, isInList, set } = ordered;
   const neighbours = sql`FROM moved JOIN ${table} AS each ON ${isInList} AND each.id <> moved.id`;
   const inFront = {
     first: sql`SELECT NULL AS id, NULL AS position`,
@@ -83,7 +82,7 @@ export function moveTo<Row>(place: Place, ordered: Ordered): Move<Row> {
       UPDATE ${table} SET position = ranked.position, rev = moved.rev
       FROM ranked JOIN moved
       WHERE ${table.id} = ranked.id AND ${table.position} <> ranked.position`),
-    move: statement<Row>(sql`${target}
+    move: statement(sql`${target}
       UPDATE ${table} SET
         position = CASE
           WHEN target.low IS NULL AND target.high IS NULL THEN ${gap}
@@ -93,7 +92,6 @@ export function moveTo<Row>(place: Place, ordered: Ordered): Move<Row> {
         END,
         rev = target.rev,
         ${set}
-      FROM target WHERE ${table.id} = target.id
-      RETURNING ${returning}`),
+      FROM target WHERE ${table.id} = target.id`),
   };
 }

@@ -71,15 +71,28 @@ export function createErrorSchemas() {
 }
 
 /** An example for each code; none for a 422 of an operation that takes no values, because it has no fault to name. */
-export function problemExamples(codes: Code[], inputs: Inputs) {
-  const told = codes.filter((code) => !isValidation(code) || takesValues(inputs));
+export function problemExamples(schema: Schema, inputs: Inputs) {
+  const told = codesOf(schema).filter((code) => !isValidation(code) || takesValues(inputs));
+  const { current } = schema.properties ?? {};
   return Object.fromEntries(
     told.map((code) => {
-      const particulars = isValidation(code) ? { errors: faultsOf(code, inputs) } : {};
+      const particulars = {
+        ...(isValidation(code) && { errors: faultsOf(code, inputs) }),
+        ...(current && { current: exampleOf(current) }),
+      };
       return [code, { value: problem(code, REQUEST_ID, particulars).body }];
     }),
   );
 }
+
+/** An object of the first example of each field. */
+const exampleOf = ({ properties = {} }: Schema): object =>
+  Object.fromEntries(
+    Object.entries(properties).map(([name, { examples, anyOf = [] }]) => {
+      const [first = null] = examples ?? anyOf.find((each) => each.examples)?.examples ?? [];
+      return [name, first];
+    }),
+  );
 
 /** What the example of a 422 tells: the fault of the first value, or of the password. */
 function faultsOf(code: Code, { fields, query }: Inputs): FieldError[] {

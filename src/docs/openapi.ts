@@ -44,6 +44,8 @@ interface Parameter {
 }
 interface Operation {
   parameters?: Parameter[];
+  /** Of the request. (In the midst of `parameters`, they would take the place of those that the plugin gathers.) */
+  "x-headers"?: Parameter[];
   requestBody?: { required: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, Gathered>;
   security?: object[];
@@ -105,7 +107,8 @@ export async function describe(routes: AnyElysia): Promise<object> {
 }
 
 function finish(operation: Operation, shared: Shared) {
-  const { parameters = [], requestBody, security = [] } = operation;
+  const { "x-headers": requestHeaders = [], ...rest } = operation;
+  const { parameters = [], requestBody, security = [] } = rest;
   const [body] = Object.values(requestBody?.content ?? {});
   const inputs = {
     fields: body?.schema.properties ?? {},
@@ -116,8 +119,8 @@ function finish(operation: Operation, shared: Shared) {
   );
   const isForm = requestBody?.content["application/x-www-form-urlencoded"];
   return {
-    ...operation,
-    parameters: parameters.map(finishParameter),
+    ...rest,
+    parameters: [...parameters.map(finishParameter), ...requestHeaders],
     ...(body &&
       !isForm && { requestBody: { ...requestBody, content: { "application/json": body } } }),
     responses,
@@ -165,9 +168,11 @@ function problemResponse(
   const { description = "" } = schema;
   const content = problemContent(schema, inputs, shared);
   const response = { description, headers: headersOf(status), content };
-  const isUsual = description === problemSchema(codes).description;
+  const usual = problemSchema(codes);
+  const isUsual = description === usual.description;
   if (!isUsual || (status === "422" && takesValues(inputs))) return response;
-  const name = codes.join("_or_");
+  // One of another title has more to it than its codes.
+  const name = schema.title === usual.title ? codes.join("_or_") : (schema.title ?? "");
   // The docs page leaves these to the introduction.
   const isCommon = codes.every((code) => anywhere.some((common) => common === code));
   shared.responses[name] = { ...response, ...(isCommon && { "x-common": true }) };
@@ -175,7 +180,7 @@ function problemResponse(
 }
 
 function problemContent(schema: Schema, inputs: Inputs, { errors }: Shared): Content {
-  const examples = problemExamples(codesOf(schema), inputs);
+  const examples = problemExamples(schema, inputs);
   const hasExamples = Object.keys(examples).length > 0;
   const media = { schema: errors.add(schema, "code"), ...(hasExamples && { examples }) };
   return { "application/problem+json": media };

@@ -1,7 +1,7 @@
 /** What a client can take and would rather have (RFC 9110 §12.5), and `Vary`, which tells caches that it was looked at. */
 
 /** A response's headers, as Elysia's `set` has them. */
-type ResponseHeaders = Record<string, string | number | undefined>;
+export type ResponseHeaders = Record<string, string | number | undefined>;
 
 /** Whether the client would rather have HTML than JSON. */
 export function prefersHtml(request: Request, headers: ResponseHeaders): boolean {
@@ -17,7 +17,7 @@ export function acceptsGzip(request: Request, headers: ResponseHeaders): boolean
   return qualityOf(request.headers.get("accept-encoding"), ["gzip", "*"]) > 0;
 }
 
-function vary(headers: ResponseHeaders, name: string): void {
+export function vary(headers: ResponseHeaders, name: string): void {
   headers.vary = headers.vary === undefined ? name : `${headers.vary}, ${name}`;
 }
 

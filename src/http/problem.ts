@@ -10,6 +10,7 @@ const titles = {
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",
+  412: "Precondition Failed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   421: "Misdirected Request",
@@ -38,6 +39,7 @@ export const catalogue = {
   list_not_found: [404, "You have no such list."],
   method_not_allowed: [405, "This path does not take this method; see Allow."],
   username_taken: [409, "This user name is taken."],
+  precondition_failed: [412, "It has changed since; see current."],
   body_too_large: [413, "The body is larger than 64 KiB, or comes in more than 1,024 pieces."],
   unsupported_media_type: [
     415,
@@ -77,11 +79,14 @@ export interface Problem<C extends Code = Code> {
   instance: string;
   /** With 422 alone. */
   errors?: FieldError[];
+  /** With 412 alone: the row as it is. */
+  current?: object;
 }
 
-/** What an error tells beyond its code: headers, and for a 422 the values at fault. */
+/** What an error tells beyond its code: headers, for a 422 the values at fault, and for a 412 the row as it is. */
 export interface Particulars {
   errors?: FieldError[];
+  current?: object;
   headers?: Record<string, string>;
 }
 
@@ -112,7 +117,7 @@ export const CHALLENGE = 'Bearer realm="todos"';
 export function problem<C extends Code>(
   code: C,
   requestId: string,
-  { errors, headers }: Particulars = {},
+  { errors, current, headers }: Particulars = {},
 ): { body: Problem<C>; headers: Record<string, string> } {
   const [status, detail] = catalogue[code];
   return {
@@ -124,6 +129,7 @@ export function problem<C extends Code>(
       detail,
       instance: `urn:request:${requestId}`,
       ...(errors && { errors }),
+      ...(current && { current }),
     },
     headers: {
       "content-type": "application/problem+json",

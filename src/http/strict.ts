@@ -1,4 +1,4 @@
-/** What all resources share: strict JSON bodies, query parameters that are known and given once, and 204 without a body. */
+/** What all resources share: strict JSON bodies, query parameters that are known and given once, 204 and 304 without a body. */
 import { type AnyElysia, Elysia, ElysiaCustomStatusResponse } from "elysia";
 import { NoQuery } from "../model/values.ts";
 import { readJson } from "./body.ts";
@@ -10,12 +10,12 @@ export const strict = new Elysia({ name: "strict" })
   .use(failures)
   .parser("strict", ({ request }) => readJson(request))
   .onBeforeHandle({ as: "scoped" }, ({ request }) => refuseRepeated(request.url))
-  // Elysia gives a 204 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole app: where no
+  // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole app: where no
   // route matches, Elysia takes whatever this returns for the answer.
   .mapResponse({ as: "scoped" }, ({ set, responseValue }) => {
     const { code } =
       responseValue instanceof ElysiaCustomStatusResponse ? responseValue : { code: set.status };
-    return code === 204 ? new Response(null, { status: 204 }) : undefined;
+    return code === 204 || code === 304 ? new Response(null, { status: code }) : undefined;
   });
 
 /** Makes every route that declares no query parameters refuse them all. Used before the routes are used in an app. */

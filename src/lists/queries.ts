@@ -1,50 +1,68 @@
 /** The statements behind `/lists`: one round trip each, and none could touch another user's list. */
 import { eq, sql } from "drizzle-orm";
-import { askLive, isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
+import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { columnsOf, readNested } from "../database/columns.ts";
 import { lastPosition, moveTo, type Place, placeOf } from "../database/order.ts";
 import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
-import { runBatch, statement } from "../database/statement.ts";
+import { statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { nextRevision, raiseRevision } from "../sync/revision.ts";
+import { isKnown } from "../sync/etag.ts";
+import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
+import { nextRevision } from "../sync/revision.ts";
 import { discardWhere } from "../todos/trash.queries.ts";
 import type { List } from "./model.ts";
 
-const list = columnsOf(lists, ["id", "name", "position", "rev", "created_at", "updated_at"]);
-/** The same columns, for a SELECT or after RETURNING. */
-const columns = sql.raw(Object.keys(list.included).join());
+const LIST = ["id", "name", "position", "rev", "created_at", "updated_at"] as const;
+const list = columnsOf(lists, LIST);
+/** The same columns, for a SELECT. */
+const columns = sql.join(
+  LIST.map((name) => sql`${lists[name]} AS ${sql.identifier(name)}`),
+  sql`, `,
+);
 
 const isOwn = sql`id = ${sql.placeholder("list_id")} AND user_id = ${owner}`;
 const newRevision = sql`(SELECT ${nextRevision} FROM ${users} WHERE ${users.id} = user_id)`;
 
-const create = statement<unknown>(sql`
+const create = statement(sql`
   INSERT INTO ${lists} (user_id, name, position, rev, created_at, updated_at)
   SELECT ${users.id}, ${sql.placeholder("name")}, ${lastPosition(lists, sql`user_id = ${users.id}`)},
     ${nextRevision}, ${sql.placeholder("now")}, ${sql.placeholder("now")}
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-  WHERE ${isLive()} AND ${users.list_count} < ${sql.placeholder("limit")}
-  RETURNING ${columns}`);
+  WHERE ${isLive()} AND ${users.list_count} < ${sql.placeholder("limit")}`);
+const created = askOutcome<{ id: number | null }>(
+  columns,
+  sql`LEFT JOIN ${lists} ON ${lists.user_id} = ${users.id} AND ${lists.rev} = ${nextRevision}`,
+);
 
-const readOne = statement<unknown>(sql`SELECT ${columns} FROM ${lists} WHERE ${isOwn}`);
+/** A list after a change, or as it was, with what stands against the change. */
+interface State {
+  /** Null when there is none. */
+  id: number | null;
+  is_changed: number;
+  matches: number;
+}
+const state = sql`${columns}, ${lists.rev} = ${nextRevision} AS is_changed, ${matches(lists.rev)} AS matches`;
+const joinList = sql`
+  LEFT JOIN ${lists} ON ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${users.id}`;
 
-const rename = statement<unknown>(sql`
+const rename = statement(sql`
   UPDATE ${lists}
   SET name = ${sql.placeholder("name")}, rev = ${newRevision}, updated_at = ${sql.placeholder("now")}
-  WHERE ${isOwn} AND name <> ${sql.placeholder("name")}
-  RETURNING ${columns}`);
+  WHERE ${isOwn} AND name <> ${sql.placeholder("name")} AND ${matches(lists.rev)}`);
+const renamed = askOutcome<State>(state, joinList);
 
 const prepareMove = (place: Place) =>
-  moveTo<unknown>(place, {
+  moveTo(place, {
     table: lists,
     moved: sql`
       SELECT ${lists.id}, ${lists.user_id}, ${lists.position}, true AS stays, ${nextRevision} AS rev
       FROM ${lists} JOIN ${users} ON ${users.id} = ${lists.user_id}
-      WHERE ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${owner}`,
+      WHERE ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${owner}
+        AND ${matches(lists.rev)}`,
     isInList: sql`each.user_id = moved.user_id`,
     set: sql`updated_at = ${sql.placeholder("now")}`,
-    // What moved is read afterwards, as what stayed is.
-    returning: sql`${lists.id}`,
   });
 const moves = {
   first: prepareMove("first"),
@@ -52,28 +70,47 @@ const moves = {
   after: prepareMove("after"),
 };
 
-/** One row when the list `after` is another of the user's, or null. */
-const askAfter = statement<{ has_after: number }>(sql`
-  SELECT ${sql.placeholder("after")} IS NULL OR EXISTS (
-    SELECT 1 FROM ${lists}
-    WHERE id = ${sql.placeholder("after")} AND id <> ${sql.placeholder("list_id")} AND user_id = ${owner}
-  ) AS has_after`);
+const moved = askOutcome<State & { has_after: number }>(
+  sql`${state}, ${sql.placeholder("after")} IS NULL OR EXISTS (
+    SELECT 1 FROM ${lists} AS each
+    WHERE each.id = ${sql.placeholder("after")} AND each.id <> ${lists.id} AND each.user_id = ${users.id}
+  ) AS has_after`,
+  joinList,
+);
 
-/** A list's todos, while the list is there. */
-const isInList = sql`user_id = ${owner}
-  AND list_id = (SELECT ${lists.id} FROM ${lists} WHERE ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${owner})`;
+const noteDeletion = statement(sql`
+  INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
+  SELECT user_id, ${newRevision}, 'list', id, ${sql.placeholder("now")}
+  FROM ${lists} WHERE ${isOwn} AND ${matches(lists.rev)}`);
+const isNoted = sql`EXISTS (
+  SELECT 1 FROM ${deletions} JOIN ${users} ON ${users.id} = ${deletions.user_id}
+  WHERE ${deletions.user_id} = ${owner} AND ${deletions.rev} = ${nextRevision}
+    AND ${deletions.type} = 'list' AND ${deletions.id} = ${sql.placeholder("list_id")}
+)`;
+/** The todos of a list that is about to go. */
+const isInList = sql`user_id = ${owner} AND list_id = ${sql.placeholder("list_id")} AND ${isNoted}`;
 const discardTodos = discardWhere(isInList, sql`NULL`);
 const takeTodos = statement(sql`DELETE FROM ${todos} WHERE ${isInList}`);
 /** What is in the trash already comes back into the inbox, should it come back. */
 const orphan = statement(sql`
   UPDATE ${trash} SET list_id = NULL, rev = ${newRevision} WHERE ${isInList}`);
-const noteDeletion = statement(sql`
-  INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
-  SELECT user_id, ${newRevision}, 'list', id, ${sql.placeholder("now")} FROM ${lists} WHERE ${isOwn}`);
-const take = statement<{ id: number }>(sql`DELETE FROM ${lists} WHERE ${isOwn} RETURNING id`);
+const take = statement(sql`DELETE FROM ${lists} WHERE ${isOwn} AND ${isNoted}`);
+const removed = askOutcome<State & { is_removed: number }>(
+  sql`${state}, ${isNoted} AS is_removed`,
+  joinList,
+);
 
 /** What `readNested` gives for a user with lists. */
 type UserRow = [lists: unknown[][]];
+type RevisedRow = [revision: number, ...UserRow];
+
+/** @throws Failure `list_not_found`, `precondition_failed` */
+function judge(found: State & ArrayLike<unknown>): List {
+  if (found.id === null) throw new Failure("list_not_found");
+  const row = list.read(found);
+  if (!found.is_changed && !found.matches) throw preconditionFailed(row);
+  return row;
+}
 
 export function listQueries({ database: db, clock, config }: Services) {
   const all = db.query.sessions
@@ -82,10 +119,11 @@ export function listQueries({ database: db, clock, config }: Services) {
       columns: {},
       with: {
         user: {
-          columns: {},
+          columns: { revision: true },
           with: {
             lists: {
               columns: list.included,
+              where: sql`NOT ${isKnown}`,
               orderBy: (list, { asc }) => [asc(list.position), asc(list.id)],
             },
           },
@@ -110,11 +148,14 @@ export function listQueries({ database: db, clock, config }: Services) {
     .prepare();
 
   return {
-    /** @throws Failure `unauthorized`, as all of these do when the session has ended */
-    async list(session: SessionRef): Promise<List[]> {
-      const found = await readNested<UserRow>(all, { ...session, now: clock() });
-      const [rows] = live(found);
-      return rows.map(list.read);
+    /**
+     * All lists, and the user's revision. No lists when that is one of the `known`.
+     * @throws Failure `unauthorized`, as `read` does
+     */
+    async list(session: SessionRef, known: string) {
+      const found = await readNested<RevisedRow>(all, { ...session, now: clock(), known });
+      const [revision, rows] = live(found);
+      return { lists: rows.map(list.read), revision };
     },
 
     async read(session: SessionRef, list_id: number): Promise<List | undefined> {
@@ -123,66 +164,56 @@ export function listQueries({ database: db, clock, config }: Services) {
       return row && list.read(row);
     },
 
-    /** @throws Failure `limit_reached` */
-    async create(session: SessionRef, name: string): Promise<List> {
+    /** Run, it throws Failure `limit_reached`. */
+    create(session: SessionRef, name: string): Operation<List> {
       const values = { ...session, name, limit: config.listsPerUser, now: clock() };
-      const [[asker], [row]] = await runBatch(db, [
-        askLive(values),
-        create(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      if (!row) throw new Failure("limit_reached");
-      return list.read(row);
+      return operation(session, [create(values)], created(values), (found) => {
+        if (found.id === null) throw new Failure("limit_reached");
+        return list.read(found);
+      });
     },
 
-    async rename(session: SessionRef, list_id: number, name: string): Promise<List | undefined> {
-      const values = { ...session, list_id, name, now: clock() };
-      const [[asker], , [row]] = await runBatch(db, [
-        askLive(values),
-        rename(values),
-        readOne(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      return row && list.read(row);
+    /** Run, it throws Failure `list_not_found`, `precondition_failed`. */
+    rename(session: SessionRef, list_id: number, name: string, if_match: IfMatch): Operation<List> {
+      const values = { ...session, list_id, name, if_match, now: clock() };
+      return operation(session, [rename(values)], renamed(values), judge);
     },
 
     /**
-     * Puts a list behind the list `after`, or first.
-     * @throws Failure `validation_failed`
+     * Puts a list behind the list `after`, or first. Run, it throws Failure `list_not_found`, `precondition_failed`,
+     * `validation_failed`.
      */
-    async move(session: SessionRef, list_id: number, after: number | null) {
+    move(
+      session: SessionRef,
+      list_id: number,
+      after: number | null,
+      if_match: IfMatch,
+    ): Operation<List> {
       const { renumber, move } = moves[placeOf(after)];
-      const values = { ...session, list_id, after, now: clock() };
-      const [[asker], [asked], , , [row]] = await runBatch(db, [
-        askLive(values),
-        askAfter(values),
-        renumber(values),
-        move(values),
-        readOne(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      if (!row) return undefined;
-      if (!asked?.has_after) throw unfit("/after", "The id of another list, or null.");
-      return list.read(row);
+      const values = { ...session, list_id, after, if_match, now: clock() };
+      return operation(session, [renumber(values), move(values)], moved(values), (found) => {
+        const row = judge(found);
+        if (!found.has_after) throw unfit("/after", "The id of another list, or null.");
+        return row;
+      });
     },
 
-    /** Deletes a list, and puts its todos into the trash: whether there was such a list. */
-    async remove(session: SessionRef, list_id: number): Promise<boolean> {
-      const values = { ...session, list_id, now: clock() };
-      const [[asker], , , , , [taken]] = await runBatch(db, [
-        askLive(values),
+    /**
+     * Deletes a list, and puts its todos into the trash. Run, it throws Failure `list_not_found`,
+     * `precondition_failed`.
+     */
+    remove(session: SessionRef, list_id: number, if_match: IfMatch): Operation<void> {
+      const values = { ...session, list_id, if_match, now: clock() };
+      const changes = [
+        noteDeletion(values),
         discardTodos(values),
         takeTodos(values),
         orphan(values),
-        noteDeletion(values),
         take(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      return taken !== undefined;
+      ];
+      return operation(session, changes, removed(values), (found) => {
+        if (!found.is_removed) judge(found);
+      });
     },
   };
 }

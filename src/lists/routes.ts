@@ -5,29 +5,50 @@ import { bodyProblems, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
+import { ifMatch, ifNoneMatch, notModified, Tagged, takesHeaders } from "../sync/documentation.ts";
+import { isPageKnown, isRowKnown, knownRevisions, unchanged } from "../sync/etag.ts";
+import { run } from "../sync/operation.ts";
+import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { List, ListCreate, ListMove, ListPage, ListUpdate } from "./model.ts";
 import { listQueries } from "./queries.ts";
 
+/** Examples. */
+const STRONG_TAG = '"7"';
+const WEAK_TAG = 'W/"1.7"';
+
 export function listRoutes(services: Services) {
+  const { database } = services;
   const queries = listQueries(services);
   const listId = idParameter(List.properties.id);
 
   return new Elysia({ prefix: "/lists", tags: ["Lists"] })
     .use(strict)
     .use(guard(services))
-    .get("", async ({ session }) => ({ lists: await queries.list(session) }), {
-      auth: true,
-      response: { 200: ListPage, ...problems("validation_failed") },
-      detail: {
-        summary: "List your lists",
-        description: "All of them, by position.",
-        operationId: "listLists",
+    .get(
+      "",
+      async ({ session, request, set }) => {
+        const { lists, revision } = await queries.list(session, knownRevisions(request, session));
+        return isPageKnown({ request, set }, session, revision) ? unchanged() : { lists };
       },
-    })
+      {
+        auth: true,
+        response: {
+          200: Tagged(ListPage, WEAK_TAG),
+          ...notModified,
+          ...problems("validation_failed"),
+        },
+        detail: {
+          summary: "List your lists",
+          description: "All of them, by position.",
+          operationId: "listLists",
+          ...takesHeaders(ifNoneMatch(WEAK_TAG)),
+        },
+      },
+    )
     .post(
       "",
       async ({ session, body, set, status }) => {
-        const list = await queries.create(session, body.name);
+        const list = await run(database, queries.create(session, body.name));
         set.headers.location = `/lists/${list.id}`;
         return status(201, list);
       },
@@ -44,42 +65,58 @@ export function listRoutes(services: Services) {
     )
     .get(
       "/:id",
-      async ({ session, params, fail }) =>
-        (await queries.read(session, toId(params.id))) ?? fail("list_not_found"),
+      async ({ session, request, params, set, fail }) => {
+        const list = await queries.read(session, toId(params.id));
+        if (!list) return fail("list_not_found");
+        return isRowKnown({ request, set }, list) ? unchanged() : list;
+      },
       {
         auth: true,
         response: {
-          200: List,
+          200: Tagged(List, STRONG_TAG),
+          ...notModified,
           ...problems("list_not_found", "validation_failed"),
         },
-        detail: { summary: "Read a list", operationId: "getList", parameters: [listId] },
+        detail: {
+          summary: "Read a list",
+          operationId: "getList",
+          parameters: [listId],
+          ...takesHeaders(ifNoneMatch(STRONG_TAG)),
+        },
       },
     )
     .patch(
       "/:id",
-      async ({ session, params, body, fail }) =>
-        (await queries.rename(session, toId(params.id), body.name)) ?? fail("list_not_found"),
+      ({ session, request, params, body }) =>
+        run(database, queries.rename(session, toId(params.id), body.name, ifMatchOf(request))),
       {
         auth: true,
         parse: "strict",
         body: ListUpdate,
         response: {
           200: List,
+          ...changedMeanwhile(List),
           ...problems(...bodyProblems, "list_not_found", "validation_failed"),
         },
-        detail: { summary: "Rename a list", operationId: "updateList", parameters: [listId] },
+        detail: {
+          summary: "Rename a list",
+          operationId: "updateList",
+          parameters: [listId],
+          ...takesHeaders(ifMatch),
+        },
       },
     )
     .post(
       "/:id/move",
-      async ({ session, params, body, fail }) =>
-        (await queries.move(session, toId(params.id), body.after)) ?? fail("list_not_found"),
+      ({ session, request, params, body }) =>
+        run(database, queries.move(session, toId(params.id), body.after, ifMatchOf(request))),
       {
         auth: true,
         parse: "strict",
         body: ListMove,
         response: {
           200: List,
+          ...changedMeanwhile(List),
           ...problems(...bodyProblems, "list_not_found", "validation_failed"),
         },
         detail: {
@@ -87,19 +124,21 @@ export function listRoutes(services: Services) {
           description: "Behind another of your lists, or first.",
           operationId: "moveList",
           parameters: [listId],
+          ...takesHeaders(ifMatch),
         },
       },
     )
     .delete(
       "/:id",
-      async ({ session, params, fail, status }) =>
-        (await queries.remove(session, toId(params.id)))
-          ? status(204, undefined)
-          : fail("list_not_found"),
+      async ({ session, request, params, status }) => {
+        await run(database, queries.remove(session, toId(params.id), ifMatchOf(request)));
+        return status(204, undefined);
+      },
       {
         auth: true,
         response: {
           204: NoContent,
+          ...changedMeanwhile(List),
           ...problems("list_not_found", "validation_failed"),
         },
         detail: {
@@ -107,6 +146,7 @@ export function listRoutes(services: Services) {
           description: "Its todos go into the trash.",
           operationId: "deleteList",
           parameters: [listId],
+          ...takesHeaders(ifMatch),
         },
       },
     );

@@ -1,12 +1,14 @@
 /** Changing a todo, and ticking off one that repeats, which adds the next of its series. */
 import { type SQL, sql } from "drizzle-orm";
-import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
+import { owner, type SessionRef } from "../auth/live-session.ts";
 import { lastPosition } from "../database/order.ts";
-import { sessions, todos, users } from "../database/schema.ts";
-import { runBatch, statement, type Values } from "../database/statement.ts";
+import { todos, users } from "../database/schema.ts";
+import { statement, type Values } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { nextRevision, raiseRevision } from "../sync/revision.ts";
+import { askOutcome, type Operation, operation, run } from "../sync/operation.ts";
+import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
+import { nextRevision } from "../sync/revision.ts";
 import type { Due } from "./due.ts";
 import {
   type ColumnValues,
@@ -51,10 +53,17 @@ const differences: Record<Field, SQL> = {
   repeat: sql`repeat IS NOT ${value("repeat")}`,
 };
 
-/** A todo before a change, and what stands against it. */
+/**
+ * A todo after a change. Where there was none it is as before, with what stands against the change: as nothing was
+ * done, all of that still holds.
+ */
 interface State {
   /** Null when there is none. */
   id: number | null;
+  is_changed: number;
+  /** The next todo of its series, which the change has added. */
+  next_id: number | null;
+  matches: number;
   due_date: string | null;
   due_time: string | null;
   due_zone: string | null;
@@ -88,40 +97,41 @@ function prepare(fields: Field[]) {
       updated_at = ${value("now")}`;
   const isOwn = sql`id = ${value("todo_id")} AND user_id = ${owner}`;
   return {
-    /** No row when the session has ended. */
-    state: statement<State>(sql`
-      SELECT ${visibleOf(todos)}, due_day, ${lacksDue} AS lacks_due,
-        ${isDoneAlready} AS is_done_already, ${completes} AS completes,
-        todo_count >= ${value("limit")} AS is_full
-      FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-      LEFT JOIN ${todos} ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}
-      WHERE ${isLive()}`),
+    outcome: askOutcome<State>(
+      sql`${visibleOf(todos)}, due_day, ${todos.rev} = ${nextRevision} AS is_changed,
+        (
+          SELECT next.id FROM ${todos} AS next
+          WHERE next.user_id = ${users.id} AND next.rev = ${nextRevision} AND next.id <> ${todos.id}
+        ) AS next_id,
+        ${matches(todos.rev)} AS matches,
+        ${lacksDue} AS lacks_due, ${isDoneAlready} AS is_done_already, ${completes} AS completes,
+        todo_count >= ${value("limit")} AS is_full`,
+      sql`LEFT JOIN ${todos} ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}`,
+    ),
 
-    update: statement<{ id: number }>(sql`
+    update: statement(sql`
       ${set(fields)}
       WHERE ${isOwn}
         AND (${sql.join(
           fields.map((field) => differences[field]),
           sql` OR `,
         )})
-        AND NOT ${lacksDue} AND NOT ${isDoneAlready} AND NOT ${completes}
-      RETURNING ${visibleOf(todos)}`),
+        AND NOT ${lacksDue} AND NOT ${isDoneAlready} AND NOT ${completes} AND ${matches(todos.rev)}`),
 
     /** As long as the next one still follows from what was read. */
-    complete: statement<{ id: number }>(sql`
+    complete: statement(sql`
       ${set(fields.filter((field) => field !== "repeat"))}, repeat = NULL
-      WHERE ${isOwn} AND ${completes} AND NOT ${lacksDue}
+      WHERE ${isOwn} AND ${completes} AND NOT ${lacksDue} AND ${matches(todos.rev)}
         AND (due_date, due_time, due_zone, due_day, repeat) IS (
           ${value("was_date")}, ${value("was_time")}, ${value("was_zone")}, ${value("was_day")},
           ${value("was_repeat")}
         )
-        AND ${value("limit")} > (SELECT todo_count FROM ${users} WHERE ${users.id} = ${todos.user_id})
-      RETURNING ${visibleOf(todos)}`),
+        AND ${value("limit")} > (SELECT todo_count FROM ${users} WHERE ${users.id} = ${todos.user_id})`),
   };
 }
 
 /** The next of a series, made of the todo that the statement before has ticked off. */
-const addNext = statement<{ id: number }>(sql`
+const addNext = statement(sql`
   INSERT INTO ${todos} (
     user_id, list_id, position, rev, contents, contents_folded, notes, notes_folded, is_done, priority,
     due_date, due_time, due_zone, due_at, due_day, repeat, created_at, updated_at
@@ -133,14 +143,16 @@ const addNext = statement<{ id: number }>(sql`
     ${value("next_day")}, ${value("next_repeat")}, ${value("now")}, ${value("now")}
   FROM ${todos} AS done JOIN ${users} ON ${users.id} = done.user_id
   WHERE done.id = ${value("todo_id")} AND done.user_id = ${value("user_id")}
-    AND done.rev = ${nextRevision}
-  RETURNING id`);
+    AND done.rev = ${nextRevision}`);
 
 export interface Changed {
   todo: Todo;
   /** The id of the next todo of its series, if one was added. */
   next?: number;
 }
+
+/** What a change has come to: done, or it would tick off this todo, which repeats. */
+type Outcome = { changed: Changed } | { completes: State };
 
 export function todoChanges({ database: db, clock, config }: Services) {
   const prepared = new Map<string, ReturnType<typeof prepare>>();
@@ -152,51 +164,68 @@ export function todoChanges({ database: db, clock, config }: Services) {
     return statements;
   }
 
+  /**
+   * Changes a todo, but does not tick off one that repeats, unless it is as it `was`.
+   * @throws Failure `validation_failed`; run, also `todo_not_found`, `limit_reached`, `precondition_failed`
+   */
+  function changeOf(
+    session: SessionRef,
+    todo_id: number,
+    change: TodoUpdate,
+    if_match: IfMatch,
+    was?: State,
+  ): Operation<Outcome> {
+    const columns = columnValues(change);
+    // `as`: Object.keys forgets the names.
+    const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
+    const now = clock();
+    const limit = config.todosPerUser;
+    const values = { ...session, ...columns, todo_id, if_match, now, limit };
+    const completing = was && { ...values, ...completionOf(was, columns, now) };
+    const changes = [
+      ...(completing ? [complete(completing), addNext(completing)] : []),
+      // After a completion it changes nothing. Without one, somebody else may have ticked it off, or ended its series.
+      update(values),
+    ];
+    return operation(session, changes, outcome(values), judge);
+  }
+
   return {
+    changeOf,
+
     /**
-     * Undefined when there is no such todo. Two round trips for ticking off a todo that repeats: the first finds that
-     * it does. (More if somebody changes its due date between the two.)
-     * @throws Failure `unauthorized`, `limit_reached`, `validation_failed`
+     * Two round trips for ticking off a todo that repeats: the first finds that it does. (More if somebody changes its
+     * due date between the two.)
+     * @throws Failure `unauthorized`, and what `changeOf` and its operation throw
      */
     async change(
       session: SessionRef,
       todo_id: number,
       change: TodoUpdate,
-    ): Promise<Changed | undefined> {
-      const columns = columnValues(change);
-      // `as`: Object.keys forgets the names.
-      const { state, update, complete } = statementsFor(Object.keys(change) as Field[]);
-      const now = clock();
-      const values = { ...session, ...columns, todo_id, now, limit: config.todosPerUser };
-      let [[before], [updated]] = await runBatch(db, [
-        state(values),
-        update(values),
-        raiseRevision(values),
-      ]);
-      for (;;) {
-        const found = live(before);
-        if (found.id === null) return undefined;
-        if (updated) return { todo: toTodo(updated) };
-        if (found.completes && found.is_full) throw new Failure("limit_reached");
-        if (found.lacks_due) throw needsDue();
-        if (found.is_done_already) throw isDoneAlready();
-        // Nothing to change.
-        if (!found.completes) return { todo: toTodo(found) };
-        const completing = { ...values, ...completionOf(found, columns, now) };
-        const [[again], [done], [next], [otherwise]] = await runBatch(db, [
-          state(completing),
-          complete(completing),
-          addNext(completing),
-          // Somebody else may have ticked it off, or ended its series.
-          update(completing),
-          raiseRevision(completing),
-        ]);
-        if (done && next) return { todo: toTodo(done), next: next.id };
-        before = again;
-        updated = otherwise;
+      if_match: IfMatch,
+    ): Promise<Changed> {
+      let outcome = await run(db, changeOf(session, todo_id, change, if_match));
+      while ("completes" in outcome) {
+        outcome = await run(db, changeOf(session, todo_id, change, if_match, outcome.completes));
       }
+      return outcome.changed;
     },
   };
+}
+
+/** @throws Failure `todo_not_found`, `limit_reached`, `precondition_failed`, `validation_failed` */
+function judge(found: State & ArrayLike<unknown>): Outcome {
+  if (found.id === null) throw new Failure("todo_not_found");
+  const todo = toTodo(found);
+  if (found.is_changed) {
+    return { changed: { todo, ...(found.next_id !== null && { next: found.next_id }) } };
+  }
+  if (found.completes && found.is_full) throw new Failure("limit_reached");
+  if (!found.matches) throw preconditionFailed(todo);
+  if (found.lacks_due) throw needsDue();
+  if (found.is_done_already) throw isDoneAlready();
+  // Otherwise there is nothing to change.
+  return found.completes ? { completes: found } : { changed: { todo } };
 }
 
 /**

@@ -5,6 +5,7 @@ import { readNested } from "../database/columns.ts";
 import { lists, todos } from "../database/schema.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
+import { limitUnlessKnown } from "../sync/etag.ts";
 import type { Todo, TodoQuery } from "./model.ts";
 import { toTodo, VISIBLE, visible } from "./row.ts";
 import { fold } from "./search.ts";
@@ -36,7 +37,7 @@ export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
 }
 
 /** What `readNested` gives: the list that was asked for, if there is one, and the todos. */
-type UserRow = [lists: unknown[][], todos: unknown[][]];
+type UserRow = [revision: number, lists: unknown[][], todos: unknown[][]];
 
 /** The parts of a query that decide what its statement says; the rest are values. */
 interface Shape extends Pick<View, "sort" | "order"> {
@@ -56,7 +57,7 @@ export function todoLists({ database: db, clock }: Services) {
         columns: {},
         with: {
           user: {
-            columns: {},
+            columns: { revision: true },
             with: {
               lists: {
                 columns: { id: true },
@@ -70,7 +71,7 @@ export function todoLists({ database: db, clock }: Services) {
                 }),
                 where: and(...filtersOf(shape), startOf(shape)),
                 orderBy: orderOf(shape),
-                limit: sql.placeholder("limit"),
+                limit: limitUnlessKnown,
               },
             },
           },
@@ -90,10 +91,17 @@ export function todoLists({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos behind `mark`, and where the next page begins, if there is one.
+     * At most `limit` todos behind `mark`, and where the next page begins, if there is one; and the user's revision.
+     * No todos when that is one of the `known`.
      * @throws Failure `unauthorized`, `list_not_found`
      */
-    async list(session: SessionRef, view: View, limit: number, mark: Mark | undefined) {
+    async list(
+      session: SessionRef,
+      view: View,
+      limit: number,
+      mark: Mark | undefined,
+      known: string,
+    ) {
       const shape = shapeOf(view, mark);
       const q = view.q && fold(view.q);
       const found = await readNested<UserRow>(statementFor(shape), {
@@ -107,18 +115,19 @@ export function todoLists({ database: db, clock }: Services) {
         q,
         key: mark?.key,
         after: mark?.id,
+        known,
         // One more than asked for tells whether there is a next page.
         limit: limit + 1,
       });
-      const [lists, rows] = live(found);
+      const [revision, lists, rows] = live(found);
       if (shape.list === "own" && lists.length === 0) throw new Failure("list_not_found");
       const page = rows.slice(0, limit);
       const last = page.at(-1);
       const next = rows.length > limit && last ? markOf(view.sort, toTodo(last)) : undefined;
-      if (q === undefined) return { todos: page.map(toTodo), next };
+      if (q === undefined) return { todos: page.map(toTodo), next, revision };
       // The statement gives what is not folded whatever it holds, so a page may turn out shorter than its limit.
       const matches = page.filter((row) => row[VISIBLE] || isInTodo(q, toTodo(row)));
-      return { todos: matches.map(toTodo), next };
+      return { todos: matches.map(toTodo), next, revision };
     },
   };
 }

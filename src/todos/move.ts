@@ -1,12 +1,13 @@
 /** Moving a todo within its list or into another. */
 import { sql } from "drizzle-orm";
-import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import { isLive, type SessionRef } from "../auth/live-session.ts";
 import { moveTo, type Place, placeOf } from "../database/order.ts";
 import { sessions, todos, users } from "../database/schema.ts";
-import { runBatch, statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { nextRevision, raiseRevision } from "../sync/revision.ts";
+import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
+import { nextRevision } from "../sync/revision.ts";
 import type { Todo, TodoMove } from "./model.ts";
 import { isOwnList } from "./queries.ts";
 import { toTodo, visibleOf } from "./row.ts";
@@ -18,48 +19,51 @@ const theTodo = sql`${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_i
   JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.id} = ${sql.placeholder("todo_id")}`;
 
 const prepare = (place: Place) =>
-  moveTo<{ id: number }>(place, {
+  moveTo(place, {
     table: todos,
     moved: sql`
       SELECT ${todos.id}, ${todos.user_id}, ${todos.position}, ${target} AS list_id,
         ${todos.list_id} IS ${target} AS stays, ${nextRevision} AS rev
-      FROM ${theTodo} WHERE ${isLive()} AND ${isOwnList}`,
+      FROM ${theTodo} WHERE ${isLive()} AND ${isOwnList} AND ${matches(todos.rev)}`,
     isInList: sql`each.user_id = moved.user_id AND each.list_id IS moved.list_id`,
     set: sql`list_id = target.list_id, updated_at = ${sql.placeholder("now")}`,
-    returning: visibleOf(todos),
   });
 
 const moves = { first: prepare("first"), last: prepare("last"), after: prepare("after") };
 
+/** The todo after the move, or as it was, with what stands against the move. */
 interface State {
+  /** Null when there is none. */
   id: number | null;
+  is_moved: number;
   has_list: number;
+  matches: number;
   has_after: number;
 }
 
-/** The todo before the move, without an id when there is none, and whether there is where it is to go. */
-const state = statement<State>(sql`
-  SELECT ${visibleOf(todos)}, ${isOwnList} AS has_list,
+const outcome = askOutcome<State>(
+  sql`${visibleOf(todos)}, ${todos.rev} = ${nextRevision} AS is_moved, ${isOwnList} AS has_list,
+    ${matches(todos.rev)} AS matches,
     ${sql.placeholder("after")} IS NULL OR EXISTS (
       SELECT 1 FROM ${todos} AS each
       WHERE each.id = ${sql.placeholder("after")} AND each.id <> ${todos.id}
         AND each.user_id = ${todos.user_id} AND each.list_id IS ${target}
-    ) AS has_after
-  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-  LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.id} = ${sql.placeholder("todo_id")}
-  WHERE ${isLive()}`);
+    ) AS has_after`,
+  sql`LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.id} = ${sql.placeholder("todo_id")}`,
+);
 
-export function todoMoves({ database: db, clock }: Services) {
+export function todoMoves({ clock }: Services) {
   return {
     /**
-     * Undefined when there is no such todo.
-     * @throws Failure `unauthorized`, `list_not_found`, `validation_failed`
+     * Moves a todo. Run, it throws Failure `todo_not_found`, `list_not_found`, `precondition_failed`,
+     * `validation_failed`.
      */
-    async move(
+    move(
       session: SessionRef,
       todo_id: number,
       { list_id, after }: TodoMove,
-    ): Promise<Todo | undefined> {
+      if_match: IfMatch,
+    ): Operation<Todo> {
       const { renumber, move } = moves[placeOf(after)];
       const values = {
         ...session,
@@ -67,19 +71,19 @@ export function todoMoves({ database: db, clock }: Services) {
         stays: list_id === undefined,
         list_id: list_id ?? null,
         after: after ?? null,
+        if_match,
         now: clock(),
       };
-      const [[before], , [moved]] = await runBatch(db, [
-        state(values),
-        renumber(values),
-        move(values),
-        raiseRevision(values),
-      ]);
-      const found = live(before);
-      if (found.id === null) return undefined;
-      if (!found.has_list) throw new Failure("list_not_found");
-      if (!found.has_after) throw unfit("/after", "The id of another todo of that list, or null.");
-      return toTodo(moved ?? found);
+      return operation(session, [renumber(values), move(values)], outcome(values), (found) => {
+        if (found.id === null) throw new Failure("todo_not_found");
+        const todo = toTodo(found);
+        if (found.is_moved) return todo;
+        if (!found.has_list) throw new Failure("list_not_found");
+        if (!found.matches) throw preconditionFailed(todo);
+        if (!found.has_after)
+          throw unfit("/after", "The id of another todo of that list, or null.");
+        return todo;
+      });
     },
   };
 }

@@ -1,15 +1,16 @@
-/** The statements behind `/todos` that read or add: one round trip each, and none could touch another user's todo. */
+/** Reading a todo and adding one: one round trip each, and neither can touch another user's todo. */
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
 import { readNested } from "../database/columns.ts";
 import { lastPosition } from "../database/order.ts";
 import { lists, sessions, todos, users } from "../database/schema.ts";
-import { runBatch, statement } from "../database/statement.ts";
+import { statement } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { nextRevision, raiseRevision } from "../sync/revision.ts";
-import { columnValues } from "./fields.ts";
-import type { TodoCreate } from "./model.ts";
+import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { nextRevision } from "../sync/revision.ts";
+import { checkCreate, columnValues } from "./fields.ts";
+import type { Todo, TodoCreate } from "./model.ts";
 import { toTodo, visible, visibleOf } from "./row.ts";
 
 /** The list with the id `list_id` is the user's own, or it is the inbox. Said of a row of `users`. */
@@ -21,7 +22,7 @@ export const isOwnList = sql`(
   )
 )`;
 
-const create = statement<{ id: number }>(sql`
+const create = statement(sql`
   INSERT INTO ${todos} (
     user_id, list_id, position, rev, contents, contents_folded, notes, notes_folded, is_done, done_at, priority,
     due_date, due_time, due_zone, due_at, due_day, repeat, created_at, updated_at
@@ -37,13 +38,13 @@ const create = statement<{ id: number }>(sql`
     ${sql.placeholder("due_at")}, ${sql.placeholder("due_day")}, ${sql.placeholder("repeat")},
     ${sql.placeholder("now")}, ${sql.placeholder("now")}
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-  WHERE ${isLive()} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}
-  RETURNING ${visibleOf(todos)}`);
+  WHERE ${isLive()} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}`);
 
-/** Why nothing was added. */
-const refusal = statement<{ has_list: number }>(sql`
-  SELECT ${isOwnList} AS has_list
-  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} WHERE ${isLive()}`);
+/** The new todo, or why there is none. */
+const outcome = askOutcome<{ id: number | null; has_list: number }>(
+  sql`${visibleOf(todos)}, ${isOwnList} AS has_list`,
+  sql`LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.rev} = ${nextRevision}`,
+);
 
 /** What a new todo is unless the request says otherwise. */
 const DEFAULTS = { notes: null, is_done: false, priority: 0, due: null, repeat: null };
@@ -74,19 +75,20 @@ export function todoQueries({ database: db, clock, config }: Services) {
       return row && toTodo(row);
     },
 
-    /** @throws Failure `list_not_found`, `limit_reached` */
-    async create(session: SessionRef, { list_id = null, ...fields }: TodoCreate) {
+    /**
+     * Adds a todo.
+     * @throws Failure `validation_failed`; run, also `list_not_found`, `limit_reached`
+     */
+    create(session: SessionRef, body: TodoCreate): Operation<Todo> {
+      checkCreate(body);
+      const { list_id = null, ...fields } = body;
       const columns = columnValues({ ...DEFAULTS, ...fields });
       const limit = config.todosPerUser;
       const values = { ...session, ...columns, list_id, limit, now: clock() };
-      const [[why], [row]] = await runBatch(db, [
-        refusal(values),
-        create(values),
-        raiseRevision(values),
-      ]);
-      const { has_list } = live(why);
-      if (row) return toTodo(row);
-      throw new Failure(has_list ? "limit_reached" : "list_not_found");
+      return operation(session, [create(values)], outcome(values), (row) => {
+        if (row.id !== null) return toTodo(row);
+        throw new Failure(row.has_list ? "limit_reached" : "list_not_found");
+      });
     },
   };
 }

@@ -6,8 +6,11 @@ import { bodyProblems, Failure, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
+import { ifMatch, ifNoneMatch, notModified, Tagged, takesHeaders } from "../sync/documentation.ts";
+import { isPageKnown, isRowKnown, knownRevisions, unchanged } from "../sync/etag.ts";
+import { run } from "../sync/operation.ts";
+import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { todoChanges } from "./change.ts";
-import { checkCreate } from "./fields.ts";
 import { type Mark, todoLists, type View } from "./list.ts";
 import {
   ChangedTodo,
@@ -24,7 +27,12 @@ import { trashQueries } from "./trash.queries.ts";
 
 const DEFAULT_LIMIT = 50;
 
+/** Examples. */
+const STRONG_TAG = '"7"';
+const WEAK_TAG = 'W/"1.7"';
+
 export function todoRoutes(services: Services) {
+  const { database } = services;
   const { list } = todoLists(services);
   const { read, create } = todoQueries(services);
   const { change } = todoChanges(services);
@@ -53,14 +61,16 @@ export function todoRoutes(services: Services) {
     .use(guard(services))
     .get(
       "",
-      async ({ session, query, set }) => {
+      async ({ session, request, query, set }) => {
         const { limit: asked, cursor, ...filters } = query;
         const limit = Number(asked ?? DEFAULT_LIMIT);
         const view: View = { sort: "id", order: "ASC", ...filters };
         const parameters = parametersOf(view);
         const context = cursorContext(session, parameters);
         const mark = cursor === undefined ? undefined : openCursor(context, cursor);
-        const { todos, next } = await list(session, view, limit, mark);
+        const known = knownRevisions(request, session);
+        const { todos, next, revision } = await list(session, view, limit, mark, known);
+        if (isPageKnown({ request, set }, session, revision)) return unchanged();
         if (!next) return { todos, next_cursor: null };
         const next_cursor = closeCursor(context, next);
         parameters.set("limit", String(limit));
@@ -72,7 +82,8 @@ export function todoRoutes(services: Services) {
         auth: true,
         query: TodoQuery,
         response: {
-          200: TodoPage,
+          200: Tagged(TodoPage, WEAK_TAG),
+          ...notModified,
           ...problems("list_not_found", "validation_failed"),
         },
         detail: {
@@ -81,14 +92,14 @@ export function todoRoutes(services: Services) {
             "A page of them: all, or those that fit every parameter. While there are more, `next_cursor` and the " +
             "`Link` header lead on; no page repeats or skips a todo that was there throughout and kept its place.",
           operationId: "listTodos",
+          ...takesHeaders(ifNoneMatch(WEAK_TAG)),
         },
       },
     )
     .post(
       "",
       async ({ session, body, set, status }) => {
-        checkCreate(body);
-        const todo = await create(session, body);
+        const todo = await run(database, create(session, body));
         set.headers.location = `/todos/${todo.id}`;
         return status(201, todo);
       },
@@ -110,22 +121,30 @@ export function todoRoutes(services: Services) {
     )
     .get(
       "/:id",
-      async ({ session, params, fail }) =>
-        (await read(session, toId(params.id))) ?? fail("todo_not_found"),
+      async ({ session, request, params, set, fail }) => {
+        const todo = await read(session, toId(params.id));
+        if (!todo) return fail("todo_not_found");
+        return isRowKnown({ request, set }, todo) ? unchanged() : todo;
+      },
       {
         auth: true,
         response: {
-          200: Todo,
+          200: Tagged(Todo, STRONG_TAG),
+          ...notModified,
           ...problems("todo_not_found", "validation_failed"),
         },
-        detail: { summary: "Read a todo", operationId: "getTodo", parameters: [todoId] },
+        detail: {
+          summary: "Read a todo",
+          operationId: "getTodo",
+          parameters: [todoId],
+          ...takesHeaders(ifNoneMatch(STRONG_TAG)),
+        },
       },
     )
     .patch(
       "/:id",
-      async ({ session, params, body, set, fail }) => {
-        const changed = await change(session, toId(params.id), body);
-        if (!changed) return fail("todo_not_found");
+      async ({ session, request, params, body, set }) => {
+        const changed = await change(session, toId(params.id), body, ifMatchOf(request));
         if (changed.next) set.headers.link = `</todos/${changed.next}>; rel="next"`;
         return changed.todo;
       },
@@ -135,6 +154,7 @@ export function todoRoutes(services: Services) {
         body: TodoUpdate,
         response: {
           200: ChangedTodo,
+          ...changedMeanwhile(Todo),
           ...problems(...bodyProblems, "limit_reached", "todo_not_found", "validation_failed"),
         },
         detail: {
@@ -144,19 +164,21 @@ export function todoRoutes(services: Services) {
             "`repeat`, and adds the next at the end of its list: the `Link` header names it.",
           operationId: "updateTodo",
           parameters: [todoId],
+          ...takesHeaders(ifMatch),
         },
       },
     )
     .post(
       "/:id/move",
-      async ({ session, params, body, fail }) =>
-        (await move(session, toId(params.id), body)) ?? fail("todo_not_found"),
+      ({ session, request, params, body }) =>
+        run(database, move(session, toId(params.id), body, ifMatchOf(request))),
       {
         auth: true,
         parse: "strict",
         body: TodoMove,
         response: {
           200: Todo,
+          ...changedMeanwhile(Todo),
           ...problems(...bodyProblems, "todo_not_found", "list_not_found", "validation_failed"),
         },
         detail: {
@@ -164,17 +186,21 @@ export function todoRoutes(services: Services) {
           description: "Within its list, or into another.",
           operationId: "moveTodo",
           parameters: [todoId],
+          ...takesHeaders(ifMatch),
         },
       },
     )
     .delete(
       "/:id",
-      async ({ session, params, fail, status }) =>
-        (await discard(session, toId(params.id))) ? status(204, undefined) : fail("todo_not_found"),
+      async ({ session, request, params, status }) => {
+        await run(database, discard(session, toId(params.id), ifMatchOf(request)));
+        return status(204, undefined);
+      },
       {
         auth: true,
         response: {
           204: NoContent,
+          ...changedMeanwhile(Todo),
           ...problems("todo_not_found", "validation_failed"),
         },
         detail: {
@@ -182,6 +208,7 @@ export function todoRoutes(services: Services) {
           description: "It goes into the trash, from where it can be restored for a while.",
           operationId: "deleteTodo",
           parameters: [todoId],
+          ...takesHeaders(ifMatch),
         },
       },
     );

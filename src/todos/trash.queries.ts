@@ -1,13 +1,18 @@
 /** The statements behind the trash: into it, out of it, and away for good. One round trip each. */
 import { type SQL, sql } from "drizzle-orm";
-import { askLive, isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
+import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { readNested } from "../database/columns.ts";
 import { lastPosition } from "../database/order.ts";
 import { deletions, lists, todos, trash, users } from "../database/schema.ts";
-import { runBatch, statement } from "../database/statement.ts";
+import { statement } from "../database/statement.ts";
+import { Failure } from "../http/problem.ts";
 import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
-import { nextRevision, raiseRevision } from "../sync/revision.ts";
+import { limitUnlessKnown } from "../sync/etag.ts";
+import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
+import { nextRevision } from "../sync/revision.ts";
+import type { Todo } from "./model.ts";
 import { toTodo, VISIBLE, visible, visibleOf } from "./row.ts";
 
 /** Where a page begins: behind the todo with this id that was deleted then (milliseconds). */
@@ -34,36 +39,75 @@ export const discardWhere = (which: SQL, listId = sql`list_id`) =>
     SELECT ${KEPT}, ${listId}, position, updated_at, ${nextRevisionOf(todos)}, ${sql.placeholder("now")}
     FROM ${todos} WHERE ${which}`);
 
-const discard = discardWhere(isOwn);
-const takeFromTodos = statement<{ id: number }>(
-  sql`DELETE FROM ${todos} WHERE ${isOwn} RETURNING id`,
+const discard = discardWhere(sql`${isOwn} AND ${matches(sql`rev`)}`);
+const takeDiscarded = statement(sql`
+  DELETE FROM ${todos}
+  WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${trash} WHERE ${trash.id} = ${todos.id})`);
+
+/** The todo when it is where it was, and whether it is in the trash since just now. */
+const discarded = askOutcome<{ id: number | null; is_discarded: number }>(
+  sql`${visibleOf(todos)}, EXISTS (
+    SELECT 1 FROM ${trash}
+    WHERE ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}
+      AND ${trash.rev} = ${nextRevision}
+  ) AS is_discarded`,
+  sql`LEFT JOIN ${todos} ON ${todos.id} = ${sql.placeholder("todo_id")} AND ${todos.user_id} = ${users.id}`,
 );
 
 const ownList = sql`(
   SELECT ${lists.id} FROM ${lists}
   WHERE ${lists.id} = ${trash.list_id} AND ${lists.user_id} = ${trash.user_id}
 )`;
-const restore = statement<{ id: number }>(sql`
+const restore = statement(sql`
   INSERT INTO ${todos} (${KEPT}, list_id, position, updated_at, rev)
   SELECT ${KEPT}, ${ownList},
     ${lastPosition(todos, sql`${todos.user_id} = ${trash.user_id} AND ${todos.list_id} IS ${ownList}`)},
     ${sql.placeholder("now")}, ${nextRevisionOf(trash)}
-  FROM ${trash} WHERE ${isOwn}
-  RETURNING ${visibleOf(todos)}`);
-const takeFromTrash = statement<{ id: number }>(
-  sql`DELETE FROM ${trash} WHERE ${isOwn} RETURNING id`,
+  FROM ${trash} WHERE ${isOwn} AND ${matches(trash.rev)}`);
+const takeRestored = statement(sql`
+  DELETE FROM ${trash}
+  WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${todos} WHERE ${todos.id} = ${trash.id})`);
+
+/** The todo as it is restored or, when it is still in there, as it is in the trash. */
+const restored = askOutcome<{ id: number | null; deleted_at: number | null }>(
+  sql`found.*`,
+  sql`LEFT JOIN (
+    SELECT ${visibleOf(trash)}, ${trash.deleted_at}, ${trash.user_id} FROM ${trash}
+    WHERE id = ${sql.placeholder("todo_id")}
+    UNION ALL
+    SELECT ${visibleOf(todos)}, NULL, ${todos.user_id} FROM ${todos}
+    WHERE id = ${sql.placeholder("todo_id")} AND rev = ${nextRevisionOf(todos)}
+  ) AS found ON found.user_id = ${users.id}`,
 );
 
 const noteDeletion = statement(sql`
   INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
   SELECT user_id, ${nextRevisionOf(trash)}, 'todo', id, ${sql.placeholder("now")}
-  FROM ${trash} WHERE ${isOwn}`);
+  FROM ${trash} WHERE ${isOwn} AND ${matches(trash.rev)}`);
+const isNoted = sql`EXISTS (
+  SELECT 1 FROM ${deletions}
+  WHERE ${deletions.user_id} = ${users.id} AND ${deletions.rev} = ${nextRevision}
+    AND ${deletions.type} = 'todo' AND ${deletions.id} = ${sql.placeholder("todo_id")}
+)`;
+const takePurged = statement(sql`
+  DELETE FROM ${trash}
+  WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${users} WHERE ${users.id} = ${trash.user_id} AND ${isNoted})`);
+
+/** The todo when it is still in the trash, and whether it is gone since just now. */
+const purged = askOutcome<{ id: number | null; deleted_at: number; is_purged: number }>(
+  sql`${visibleOf(trash)}, ${trash.deleted_at}, ${isNoted} AS is_purged`,
+  sql`LEFT JOIN ${trash} ON ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}`,
+);
 
 const noteAllDeletions = statement(sql`
   INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
   SELECT user_id, ${nextRevisionOf(trash)}, 'todo', id, ${sql.placeholder("now")}
   FROM ${trash} WHERE user_id = ${owner}`);
-const empty = statement(sql`DELETE FROM ${trash} WHERE user_id = ${owner}`);
+const takeAll = statement(sql`DELETE FROM ${trash} WHERE user_id = ${owner}`);
+const emptied = askOutcome(sql`${users.id}`);
+
+/** What `readNested` gives for a user with a trash. */
+type UserRow = [revision: number, trash: unknown[][]];
 
 export function trashQueries({ database: db, clock }: Services) {
   const page = db.query.sessions
@@ -72,13 +116,13 @@ export function trashQueries({ database: db, clock }: Services) {
       columns: {},
       with: {
         user: {
-          columns: {},
+          columns: { revision: true },
           with: {
             trash: {
               columns: { ...visible, deleted_at: true },
               where: sql`(${trash.deleted_at}, ${trash.id}) < (${sql.placeholder("deleted_at")}, ${sql.placeholder("id_before")})`,
               orderBy: (todo, { desc }) => [desc(todo.deleted_at), desc(todo.id)],
-              limit: sql.placeholder("limit"),
+              limit: limitUnlessKnown,
             },
           },
         },
@@ -88,79 +132,74 @@ export function trashQueries({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos behind `mark`, and where the next page begins, if there is one.
-     * @throws Failure `unauthorized`, as all of these do when the session has ended
+     * At most `limit` todos behind `mark`, and where the next page begins, if there is one; and the user's revision.
+     * No todos when that is one of the `known`.
+     * @throws Failure `unauthorized`
      */
-    async list(session: SessionRef, limit: number, mark: Mark | undefined) {
-      const found = await readNested<[trash: unknown[][]]>(page, {
+    async list(session: SessionRef, limit: number, mark: Mark | undefined, known: string) {
+      const found = await readNested<UserRow>(page, {
         ...session,
         now: clock(),
         deleted_at: mark?.deleted_at ?? Number.MAX_SAFE_INTEGER,
         id_before: mark?.id ?? 0,
+        known,
         // One more than asked for tells whether there is a next page.
         limit: limit + 1,
       });
-      const [rows] = live(found);
+      const [revision, rows] = live(found);
       const todos = rows.slice(0, limit).map(toDeletedTodo);
       const last = todos.at(-1);
       const next = rows.length > limit && last && toMark(last);
-      return { todos, next };
+      return { todos, next, revision };
     },
 
-    /** Puts a todo into the trash: whether there was such a todo. */
-    async discard(session: SessionRef, todo_id: number): Promise<boolean> {
-      const values = { ...session, todo_id, now: clock() };
-      const [[asker], , [taken]] = await runBatch(db, [
-        askLive(values),
-        discard(values),
-        takeFromTodos(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      return taken !== undefined;
+    /** Puts a todo into the trash. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
+    discard(session: SessionRef, todo_id: number, if_match: IfMatch): Operation<void> {
+      const values = { ...session, todo_id, if_match, now: clock() };
+      const changes = [discard(values), takeDiscarded(values)];
+      return operation(session, changes, discarded(values), (found) => {
+        if (found.is_discarded) return;
+        throw found.id === null ? new Failure("todo_not_found") : preconditionFailed(toTodo(found));
+      });
     },
 
-    /** The todo, out of the trash again: undefined when it is not in there. */
-    async restore(session: SessionRef, todo_id: number) {
-      const values = { ...session, todo_id, now: clock() };
-      const [[asker], [restored]] = await runBatch(db, [
-        askLive(values),
-        restore(values),
-        takeFromTrash(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      return restored && toTodo(restored);
+    /** Takes a todo out of the trash again. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
+    restore(session: SessionRef, todo_id: number, if_match: IfMatch): Operation<Todo> {
+      const values = { ...session, todo_id, if_match, now: clock() };
+      const changes = [restore(values), takeRestored(values)];
+      return operation(session, changes, restored(values), (found) => {
+        if (found.id === null) throw new Failure("todo_not_found");
+        if (found.deleted_at !== null) throw preconditionFailed(toDeletedTodo(found));
+        return toTodo(found);
+      });
     },
 
-    /** Deletes a todo in the trash for good: whether it was in there. */
-    async purge(session: SessionRef, todo_id: number): Promise<boolean> {
-      const values = { ...session, todo_id, now: clock() };
-      const [[asker], , [taken]] = await runBatch(db, [
-        askLive(values),
-        noteDeletion(values),
-        takeFromTrash(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
-      return taken !== undefined;
+    /** Deletes a todo in the trash for good. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
+    purge(session: SessionRef, todo_id: number, if_match: IfMatch): Operation<void> {
+      const values = { ...session, todo_id, if_match, now: clock() };
+      const changes = [noteDeletion(values), takePurged(values)];
+      return operation(session, changes, purged(values), (found) => {
+        if (found.is_purged) return;
+        if (found.id === null) throw new Failure("todo_not_found");
+        throw preconditionFailed(toDeletedTodo(found));
+      });
     },
 
-    async empty(session: SessionRef): Promise<void> {
+    /** Deletes all that is in the trash for good. */
+    empty(session: SessionRef): Operation<void> {
       const values = { ...session, now: clock() };
-      const [[asker]] = await runBatch(db, [
-        askLive(values),
-        noteAllDeletions(values),
-        empty(values),
-        raiseRevision(values),
-      ]);
-      live(asker);
+      return operation(
+        session,
+        [noteAllDeletions(values), takeAll(values)],
+        emptied(values),
+        () => {},
+      );
     },
   };
 }
 
 /** @param values the columns of a todo and `deleted_at` */
-const toDeletedTodo = (values: unknown[]) => ({
+const toDeletedTodo = (values: ArrayLike<unknown>) => ({
   ...toTodo(values),
   deleted_at: toInstant(Number(values[VISIBLE])),
 });

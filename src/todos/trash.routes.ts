@@ -5,14 +5,21 @@ import { Failure, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
+import { ifMatch, ifNoneMatch, notModified, Tagged, takesHeaders } from "../sync/documentation.ts";
+import { isPageKnown, knownRevisions, unchanged } from "../sync/etag.ts";
+import { run } from "../sync/operation.ts";
+import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { Todo } from "./model.ts";
-import { TrashPage, TrashQuery } from "./trash.model.ts";
+import { DeletedTodo, TrashPage, TrashQuery } from "./trash.model.ts";
 import { type Mark, trashQueries } from "./trash.queries.ts";
 
 const DEFAULT_LIMIT = 50;
 
+/** An example. */
+const WEAK_TAG = 'W/"1.7"';
+
 export function trashRoutes(services: Services) {
-  const { seal } = services;
+  const { database, seal } = services;
   const queries = trashQueries(services);
 
   function openCursor(context: string, cursor: string): Mark {
@@ -30,12 +37,14 @@ export function trashRoutes(services: Services) {
     .use(guard(services))
     .get(
       "",
-      async ({ session, query, set }) => {
+      async ({ session, request, query, set }) => {
         const limit = Number(query.limit ?? DEFAULT_LIMIT);
         const context = `trash ${session.user_id}`;
         const { cursor } = query;
         const mark = cursor === undefined ? undefined : openCursor(context, cursor);
-        const { todos, next } = await queries.list(session, limit, mark);
+        const known = knownRevisions(request, session);
+        const { todos, next, revision } = await queries.list(session, limit, mark, known);
+        if (isPageKnown({ request, set }, session, revision)) return unchanged();
         if (!next) return { todos, next_cursor: null };
         const next_cursor = seal.close(context, `${next.deleted_at}_${next.id}`);
         const parameters = new URLSearchParams({ limit: String(limit), cursor: next_cursor });
@@ -45,23 +54,29 @@ export function trashRoutes(services: Services) {
       {
         auth: true,
         query: TrashQuery,
-        response: { 200: TrashPage, ...problems("validation_failed") },
+        response: {
+          200: Tagged(TrashPage, WEAK_TAG),
+          ...notModified,
+          ...problems("validation_failed"),
+        },
         detail: {
           summary: "List the trash",
           description:
             "A page of your deleted todos, the latest deleted first. They are kept for a while, and then go for good.",
           operationId: "listTrash",
+          ...takesHeaders(ifNoneMatch(WEAK_TAG)),
         },
       },
     )
     .post(
       "/:id/restore",
-      async ({ session, params, fail }) =>
-        (await queries.restore(session, toId(params.id))) ?? fail("todo_not_found"),
+      ({ session, request, params }) =>
+        run(database, queries.restore(session, toId(params.id), ifMatchOf(request))),
       {
         auth: true,
         response: {
           200: Todo,
+          ...changedMeanwhile(DeletedTodo),
           ...problems("todo_not_found", "validation_failed"),
         },
         detail: {
@@ -69,19 +84,21 @@ export function trashRoutes(services: Services) {
           description: "It is last in its list again or, when that is gone, in the inbox.",
           operationId: "restoreTodo",
           parameters: [todoId],
+          ...takesHeaders(ifMatch),
         },
       },
     )
     .delete(
       "/:id",
-      async ({ session, params, fail, status }) =>
-        (await queries.purge(session, toId(params.id)))
-          ? status(204, undefined)
-          : fail("todo_not_found"),
+      async ({ session, request, params, status }) => {
+        await run(database, queries.purge(session, toId(params.id), ifMatchOf(request)));
+        return status(204, undefined);
+      },
       {
         auth: true,
         response: {
           204: NoContent,
+          ...changedMeanwhile(DeletedTodo),
           ...problems("todo_not_found", "validation_failed"),
         },
         detail: {
@@ -89,13 +106,14 @@ export function trashRoutes(services: Services) {
           description: "Nothing is left of its text.",
           operationId: "purgeTodo",
           parameters: [todoId],
+          ...takesHeaders(ifMatch),
         },
       },
     )
     .delete(
       "",
       async ({ session, status }) => {
-        await queries.empty(session);
+        await run(database, queries.empty(session));
         return status(204, undefined);
       },
       {

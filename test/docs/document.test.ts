@@ -217,8 +217,31 @@ async function ownerFor(path: string): Promise<Owner> {
   return { token, id: "1", values };
 }
 
-/** What no schema knows of: a list that is not there, and a todo that repeats, ticked off when there are enough todos. */
+/** What no schema knows of. */
 async function besides(operations: Operation[]): Promise<Answer[]> {
+  const answers = [...(await conditional(operations)), ...(await withoutList(operations))];
+  return answers;
+}
+
+/** Sends each operation that takes one an entity tag that fits, or does not. */
+function conditional(operations: Operation[]): Promise<Answer[]> {
+  const headers = { "If-None-Match": "*", "If-Match": '"0"' };
+  const taken = operations.flatMap((operation) =>
+    Object.entries(headers)
+      .filter(([name]) => operation.parameters.some((parameter) => parameter.name === name))
+      .map(([name, tag]) => ({ operation, headers: { [name]: tag } })),
+  );
+  return Promise.all(
+    taken.map(async ({ operation, headers }) => {
+      const owner = await ownerFor(operation.path);
+      const body = goodBody(operation, createGenerator(0));
+      return send(operation, owner, { kind: "other", label: "conditional", headers, body });
+    }),
+  );
+}
+
+/** Names a list that is not there, and ticks off a todo that repeats when there are enough todos. */
+async function withoutList(operations: Operation[]): Promise<Answer[]> {
   const owner = await ownerFor("/todos");
   const add = (json: object) => service.call("POST", "/todos", { token: owner.token, json });
   const repeat = { every: 1, unit: "day", from: "due" };

@@ -342,7 +342,7 @@ describe("the list", () => {
 
   test.each(views)("of ?%s has one's own alone, in order", async (query, expected) => {
     const response = await get(`/todos?${query}`, user);
-    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(response.headers.get("cache-control")).toBe("private, no-cache");
     expect(response.headers.get("link")).toBeNull();
     expect(await response.json()).toEqual({ todos: expected(), next_cursor: null });
   });

@@ -1,0 +1,51 @@
+/** How the OpenAPI document describes the headers by which a client keeps in step. */
+import type { TSchema } from "@sinclair/typebox";
+import { t } from "elysia";
+import { header } from "../model/values.ts";
+
+/** A header that a request may have. */
+const requestHeader = (name: string, description: string, example: string) => ({
+  name,
+  in: "header" as const,
+  required: false,
+  description,
+  // No more than what servers take of headers at all.
+  schema: { type: "string" as const, maxLength: 8192, examples: [example] },
+});
+
+export const ifMatch = requestHeader(
+  "If-Match",
+  "The `ETag` or the `rev` that it must still have, as a strong entity tag: otherwise 412.",
+  '"7"',
+);
+
+/** @param example an entity tag */
+export const ifNoneMatch = (example: string) =>
+  requestHeader(
+    "If-None-Match",
+    "The `ETag` of what you have: 304 while it is as it was.",
+    example,
+  );
+
+/** For the `detail` of a route. `as`: Elysia's type has nothing for what is the document's own. */
+export const takesHeaders = (...headers: ReturnType<typeof requestHeader>[]) =>
+  ({ "x-headers": headers }) as object;
+
+/** @param tag an example */
+const tagHeaders = (tag: string) => ({
+  ETag: header("Changes whenever this does; for `If-None-Match`.", tag),
+});
+
+/** An answer with an `ETag`. */
+export const Tagged = <S extends TSchema>(schema: S, tag: string): S => ({
+  ...schema,
+  headers: { ...schema.headers, ...tagHeaders(tag) },
+});
+
+/**
+ * For the `response` of a route. `as`: it is no part of the route's type. A client meets a 304 only if it sends
+ * `If-None-Match` itself, and for all others Eden would have one more error, without a body.
+ */
+export const notModified = {
+  304: t.Void({ description: "It is as you have it.", headers: tagHeaders('"7"') }),
+} as object;
