@@ -1,4 +1,4 @@
-/** Files that are imported as text, so that they are found wherever the code is, and bundled along with it. */
+/** Files that are imported, so that they are found wherever the code is, and bundled along with it. */
 
 declare module "swagger-ui-dist/swagger-ui-bundle.js" {
   const text: string;
@@ -15,4 +15,8 @@ declare module "*/start.js" {
 declare module "*.sql" {
   const text: string;
   export default text;
+}
+declare module "@phi-ag/argon2/argon2.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
 }

@@ -14,9 +14,9 @@ import {
 import { createThrottle, type Throttle } from "./auth/throttle.ts";
 import { createTokenSigner, type TokenSigner } from "./auth/tokens.ts";
 import type { Clock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import type { Database } from "./database/drizzle.ts";
-import { createRemoval, type Removal } from "./database/removal.ts";
+import type { Removal } from "./database/removal.ts";
 import { type SchemaWatch, watchSchema } from "./database/schema-watch.ts";
 import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
@@ -38,13 +38,15 @@ export interface Platform {
   /** @throws ConfigError when it cannot be opened */
   openDatabase(config: Config): Promise<Database>;
   /**
-   * The development secret, made at the first start and kept.
+   * The development secret, made at the first start and kept. Only where there are files.
    * @throws ConfigError when it cannot be made, kept or read
    */
-  keptSecret(config: Config): string;
+  keptSecret?(config: Config): string;
   openTransport(config: Config): Transport;
   /** Decides when the outbox is looked at. */
   startClockwork(outbox: Outbox, clock: Clock): Clockwork;
+  /** Decides when what deleted users leave is removed. */
+  startRemoval(database: Database): Removal;
   socketIp: SocketIp;
 }
 
@@ -101,7 +103,8 @@ export async function createServices(
   const { mailDelay = randomDelay, logRequest = requestByLogTape } = options;
   const database = await platform.openDatabase(config);
   const { hmac } = platform;
-  const secret = config.jwtSecret ?? platform.keptSecret(config);
+  const secret = config.jwtSecret ?? platform.keptSecret?.(config);
+  if (secret === undefined) throw new ConfigError(["JWT_SECRET must be set"]);
   const transport = platform.openTransport(config);
   const macFor = async (use: "one-time passwords" | "throttling") =>
     createMac(hmac, await deriveKey(secret, use));
@@ -141,7 +144,7 @@ export async function createServices(
     config,
     database,
     ttl,
-    removal: createRemoval(database),
+    removal: platform.startRemoval(database),
     hasher,
     pseudonym,
     budgets,

@@ -9,10 +9,15 @@ import { openDatabase } from "../src/database/open.ts";
 import { startProcess, temporaryFolder } from "./process.ts";
 import { serverToken, startPrimary, startReplica } from "./sqld.ts";
 
-export const RUNTIMES = ["bun", "deno"] as const;
+export const RUNTIMES = ["bun", "deno", "workerd"] as const;
 export const DATABASES = ["file", "primary", "replica", "embedded-replica"] as const;
-type Runtime = (typeof RUNTIMES)[number];
-type DatabaseKind = (typeof DATABASES)[number];
+export type Runtime = (typeof RUNTIMES)[number];
+export type DatabaseKind = (typeof DATABASES)[number];
+
+/** The kinds of database that a runtime takes. On workerd there are no files. */
+export function databasesOf(runtime: Runtime): readonly DatabaseKind[] {
+  return runtime === "workerd" ? ["primary", "replica"] : DATABASES;
+}
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -39,7 +44,22 @@ export function denoTask(name: string): string[] {
   ];
 }
 
+/** Builds the service for workerd, in `build/workerd`. */
+export function buildWorkerd(): void {
+  const { success, stderr } = Bun.spawnSync([process.execPath, "scripts/build-workerd.ts"], {
+    cwd: ROOT,
+  });
+  if (!success) throw new Error(stderr.toString());
+}
+
+/** workerd, as built by `buildWorkerd`, on any free port. It says which one as a line of JSON. */
+export function workerdCommand(config = join(ROOT, "workerd.capnp")): string[] {
+  const workerd = join(ROOT, "node_modules/.bin/workerd");
+  return [workerd, "serve", config, "--socket-addr=http=127.0.0.1:0", "--control-fd=1"];
+}
+
 function commandFor(runtime: Runtime, kind: DatabaseKind): string[] {
+  if (runtime === "workerd") return workerdCommand();
   if (runtime === "bun") return [process.execPath, join(ROOT, "src/main.bun.ts")];
   if (kind === "file") return denoTask("start");
   return denoTask(kind === "embedded-replica" ? "start:replica" : "start:edge");

@@ -81,6 +81,9 @@ export function launch(
 
 export type ServiceProcess = Awaited<ReturnType<typeof startProcess>>;
 
+/** What tells that it listens: a line of its log or, on workerd, of the runtime. */
+const LISTENING = /(http:\/\/[^/"\s]+)|"event":"listen".*"port":(\d+)/;
+
 /** Launches the service, and waits until it listens. */
 export async function startProcess(
   folder: string,
@@ -88,7 +91,8 @@ export async function startProcess(
   command?: string[],
 ) {
   const launched = launch(folder, environment, command);
-  const [url] = await launched.line(/http:\/\/[^/"\s]+/);
+  const [, logged, port] = await launched.line(LISTENING);
+  const url = logged ?? `http://127.0.0.1:${port}`;
   return {
     ...launched,
     url,

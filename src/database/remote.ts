@@ -8,7 +8,7 @@ import {
 } from "@libsql/core/api";
 import { outageOf } from "./errors.ts";
 import { type Outcome, openHrana, type Step } from "./hrana.ts";
-import { createWrites } from "./remote.writes.ts";
+import { createWrites, type Writes } from "./remote.writes.ts";
 import { startsWithSelect } from "./sql.ts";
 
 export interface RemoteOptions {
@@ -19,6 +19,8 @@ export interface RemoteOptions {
   migrationTimeout?: number;
   /** What answers reads while the server is out of reach. Without one, nothing does. */
   copy?: Copy | undefined;
+  /** Whether writes of several requests share trips (true). On workerd they cannot: a trip ends with its own request. */
+  shareTrips?: boolean;
 }
 
 /** A copy of the database that may be behind. */
@@ -50,9 +52,10 @@ const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
  * trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
-  const { authToken, timeout = 2000, migrationTimeout = 60_000, copy } = options;
+  const { authToken, timeout = 2000, migrationTimeout = 60_000, copy, shareTrips = true } = options;
   const run = openHrana(url, authToken);
-  const write = createWrites((steps) => askPrimary(steps, timeout), timeout / 2);
+  const openWrites = () => createWrites((steps) => askPrimary(steps, timeout), timeout / 2);
+  const write: Writes = shareTrips ? openWrites() : (steps) => openWrites()(steps);
   let heardAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
 

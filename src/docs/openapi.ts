@@ -88,7 +88,8 @@ interface Shared {
 
 /** @param routes an app's routes, without what stands in front of them */
 export async function describe(routes: AnyElysia): Promise<object> {
-  const gatherer = new Elysia().use(swagger()).use(routes);
+  // Not compiled: it answers once, and perhaps where no code may be made of text any more.
+  const gatherer = new Elysia({ aot: false }).use(swagger()).use(routes);
   const gathered = await gatherer.handle(new Request("http://localhost/swagger/json"));
   const document: Document = await gathered.json();
   const shared: Shared = { errors: createErrorSchemas(), responses: {} };

@@ -1,15 +1,18 @@
 /** Sets up the log of this process: which lines go to stdout, how they look, and when they are written. */
-import { compareLogLevel, configureSync } from "@logtape/logtape";
+import { compareLogLevel, configureSync, getConsoleSink, type Sink } from "@logtape/logtape";
 import type { LogLevel } from "../config.ts";
 import { createLineBuffer, type LineBuffer, type Write } from "./buffer.ts";
-import { jsonLine, prettyLine } from "./format.ts";
+import { type Format, jsonLine, prettyLine } from "./format.ts";
 import { type LogRequest, requestRecord } from "./requests.ts";
 
-export interface LogOptions {
+interface LineOptions {
   format: "json" | "pretty";
   /** Whether the pretty format uses colors. */
   colors: boolean;
   level: LogLevel;
+}
+
+export interface LogOptions extends LineOptions {
   /** Writes to stdout: whoever runs services collects one stream. */
   write: Write;
 }
@@ -22,8 +25,10 @@ export interface Log extends LineBuffer {
   request: LogRequest;
 }
 
-export function configureLog({ format, colors, level, write }: LogOptions): Log {
-  const toLine = format === "json" ? jsonLine : prettyLine(colors);
+/** The log where a process goes on between two requests: lines are gathered, so that no request waits for one. */
+export function configureLog({ write, ...options }: LogOptions): Log {
+  const { level } = options;
+  const toLine = formatOf(options);
   const lines = createLineBuffer(write, (lost) =>
     toLine({
       timestamp: Date.now(),
@@ -34,14 +39,7 @@ export function configureLog({ format, colors, level, write }: LogOptions): Log 
       properties: { lost },
     }),
   );
-  configureSync({
-    reset: true,
-    sinks: { stdout: (record) => lines.add(toLine(record), URGENT.has(record.level)) },
-    loggers: [
-      { category: "todos", lowestLevel: level, sinks: ["stdout"] },
-      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stdout"] },
-    ],
-  });
+  configureSink(level, (record) => lines.add(toLine(record), URGENT.has(record.level)));
   return {
     ...lines,
     request(entry) {
@@ -49,4 +47,33 @@ export function configureLog({ format, colors, level, write }: LogOptions): Log 
       if (compareLogLevel(record.level, level) >= 0) lines.add(toLine(record), false);
     },
   };
+}
+
+/** The log on workerd: each line goes to the console at once, since nothing waits there beyond the end of a request. */
+export function configureConsoleLog(options: LineOptions): void {
+  const toLine = formatOf(options);
+  const formatter: Format = (record) => toLine(record).trimEnd();
+  const levelMap = {
+    trace: "log",
+    debug: "log",
+    info: "log",
+    warning: "log",
+    error: "log",
+    fatal: "log",
+  } as const;
+  configureSink(options.level, getConsoleSink({ formatter, levelMap }));
+}
+
+const formatOf = ({ format, colors }: LineOptions): Format =>
+  format === "json" ? jsonLine : prettyLine(colors);
+
+function configureSink(level: LogLevel, stdout: Sink): void {
+  configureSync({
+    reset: true,
+    sinks: { stdout },
+    loggers: [
+      { category: "todos", lowestLevel: level, sinks: ["stdout"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stdout"] },
+    ],
+  });
 }

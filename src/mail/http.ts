@@ -66,8 +66,8 @@ export function openMailService(url: string, from: string): Transport {
         method: "POST",
         headers: { ...headers(key), "content-type": "application/json" },
         body: JSON.stringify(body(from, mail)),
-        // A redirect would carry the key to another host.
-        redirect: "error",
+        // Followed, a redirect would carry the key to another host. workerd knows no "error" here.
+        redirect: "manual",
         signal: AbortSignal.timeout(SEND_TIMEOUT),
       }).catch(refuseUnreachable);
       // Read in any case, or the connection could not be used again.

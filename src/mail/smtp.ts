@@ -1,5 +1,6 @@
 /** Hands mails to an SMTP server. */
 import { createTransport } from "nodemailer";
+import type { SMTPTransportGetSocket } from "nodemailer/lib/smtp-transport";
 import { CONCURRENCY, SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
 /**
@@ -11,6 +12,14 @@ const TIMEOUTS = {
   connectionTimeout: 10_000,
   greetingTimeout: 10_000,
   socketTimeout: 20_000,
+};
+
+const POOL = {
+  pool: true,
+  maxConnections: CONCURRENCY,
+  // A connection may have been idle for long. If it dies, the mail gets another one. Beyond that, the outbox retries.
+  maxRequeues: 1,
+  idleTimeout: 30_000,
 };
 
 /** Hosts that a mail reaches without leaving the machine. */
@@ -25,6 +34,13 @@ function needsStartTls(url: string): boolean {
   return protocol === "smtp:" && !searchParams.has("requireTLS") && !LOOPBACK.test(hostname);
 }
 
+export interface SmtpOptions {
+  /** Whether connections are kept for the mails to come (true). */
+  pooled?: boolean;
+  /** Opens a connection, where nodemailer's own way of it does not work. */
+  getSocket?: SMTPTransportGetSocket;
+}
+
 /**
  * @param url `smtp://user:password@host:port`, with STARTTLS, or `smtps://…`, with TLS from the start. Its query may
  *   hold nodemailer's options (https://nodemailer.com/smtp), which go before those here: `requireTLS=false` takes a
@@ -32,15 +48,16 @@ function needsStartTls(url: string): boolean {
  *   `tls.rejectUnauthorized=false` trusts any, `socketTimeout=…` and the like change the time limits.
  * @param from see `openTransport`
  */
-export function openSmtp(url: string, from: string): Transport {
+export function openSmtp(
+  url: string,
+  from: string,
+  { pooled = true, getSocket }: SmtpOptions = {},
+): Transport {
   const mailer = createTransport({
     url,
     ...(needsStartTls(url) && { requireTLS: true }),
-    pool: true,
-    maxConnections: CONCURRENCY,
-    // A connection may have been idle for long. If it dies, the mail gets another one. Beyond that, the outbox retries.
-    maxRequeues: 1,
-    idleTimeout: 30_000,
+    ...(pooled && POOL),
+    ...(getSocket && { getSocket }),
     ...TIMEOUTS,
     maxRecipients: 1,
     disableFileAccess: true,

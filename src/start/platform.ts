@@ -6,6 +6,7 @@ import { hash, verify } from "@node-rs/argon2";
 import { type Config, faultOf } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
 import { openDatabase } from "../database/open.ts";
+import { createRemoval } from "../database/removal.ts";
 import type { SocketIp } from "../http/client-ip.ts";
 import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
@@ -21,6 +22,7 @@ export function nativePlatform(socketIp: SocketIp): Platform {
     keptSecret: ({ databaseUrl }) => keptSecret(join(folderOf(databaseUrl), "jwt-secret")),
     openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
     startClockwork,
+    startRemoval: createRemoval,
     socketIp,
   };
 }

@@ -146,7 +146,7 @@ test("an answer that is no JSON is a refusal that may pass", async () => {
 test("the key follows no redirect", async () => {
   const other = startService(() => Response.json({}));
   const { url } = startService(() => Response.redirect(other.url, 307));
-  expect(await failure(open("resend", url).send(MAIL))).toMatchObject({ code: "ECONNECTION" });
+  expect(await failure(open("resend", url).send(MAIL))).toMatchObject({ responseCode: 307 });
   expect(other.received).toEqual([]);
 });
 

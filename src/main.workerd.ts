@@ -1,0 +1,33 @@
+/** Runs the service on workerd, as on Cloudflare Workers. Its settings are the Worker's variables and secrets. */
+
+import { env } from "cloudflare:workers";
+import argon2 from "@phi-ag/argon2/argon2.wasm";
+import { CloudflareAdapter } from "elysia/adapter/cloudflare-worker";
+import { createApp } from "./app.ts";
+import { configureConsoleLog } from "./log/configure.ts";
+import { createServices } from "./services.ts";
+import { withResolvedUrl } from "./start/request-url.ts";
+import { asItIs, readWorkerConfig, seeThrough, workerdPlatform } from "./start/workerd.ts";
+
+// What this throws ends the start: Cloudflare then refuses the deployment and says why.
+const config = readWorkerConfig(env);
+const format = config.logFormat === "pretty" ? "pretty" : "json";
+configureConsoleLog({ format, colors: false, level: config.logLevel });
+const services = await createServices(config, workerdPlatform(argon2));
+const app = createApp(services);
+// Code may be made of text at start alone, and by itself Elysia makes a route's at its first request.
+CloudflareAdapter.beforeCompile?.(app);
+app.compile();
+
+export default {
+  fetch(request: Request): Promise<Response> {
+    const answer = Promise.resolve(app.fetch(withResolvedUrl(request)));
+    return seeThrough(answer.then(asItIs));
+  },
+
+  /** By cron: what no request is there for, and what the end of one has left behind. */
+  scheduled(): void {
+    services.outbox.wake();
+    services.removal.wake();
+  },
+};

@@ -1,0 +1,48 @@
+/** What the platforms at the edge have in common: no files, no native libraries, and the data on a libSQL server. */
+import { createHmac } from "node:crypto";
+import { type Config, ConfigError, readConfig } from "../config.ts";
+import { type Database, withSchema } from "../database/drizzle.ts";
+import { openRemote, openServerCopy } from "../database/remote.ts";
+import type { Platform } from "../services.ts";
+
+/** Stands in for a URL that is refused already, so that the other settings are judged as with a server. */
+const SOME_SERVER = "https://localhost";
+
+/**
+ * Reads the configuration of a service that has no files.
+ * @throws ConfigError that names every fault
+ */
+export function readEdgeConfig(environment: Record<string, string | undefined>): Config {
+  const faults: string[] = [];
+  const { DATABASE_URL: url = "", DATABASE_SYNC_URL } = environment;
+  const isFile = url === "" || url.startsWith("file:");
+  if (isFile) faults.push("DATABASE_URL must be the URL of a libSQL server: there are no files");
+  if (DATABASE_SYNC_URL) faults.push("DATABASE_SYNC_URL must not be set: there are no files");
+  const settings = {
+    ...environment,
+    DATABASE_URL: isFile ? SOME_SERVER : url,
+    DATABASE_SYNC_URL: undefined,
+  };
+  try {
+    const config = readConfig(settings);
+    if (faults.length === 0) return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    faults.push(...error.faults);
+  }
+  throw new ConfigError(faults);
+}
+
+export const hmac: Platform["hmac"] = (key, message) =>
+  createHmac("sha256", key).update(message).digest("base64url");
+
+/**
+ * Opens the libSQL server that the configuration names.
+ * @param shareTrips see RemoteOptions
+ */
+export function openServer(config: Config, shareTrips = true): Database {
+  const { databaseUrl, databaseAuthToken: authToken } = config;
+  const staleReads = config.databaseStaleReads * 1000;
+  const copy = staleReads > 0 ? openServerCopy(databaseUrl, authToken, staleReads) : undefined;
+  return withSchema(openRemote(databaseUrl, { authToken, copy, shareTrips }));
+}

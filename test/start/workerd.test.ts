@@ -1,0 +1,138 @@
+/** The service on workerd: what its build holds, how it starts, and that it answers. See also `slow/workerd.slow.ts`. */
+import { beforeAll, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { migrate } from "../../src/database/migrate.ts";
+import { openDatabase } from "../../src/database/open.ts";
+import { buildWorkerd, workerdCommand } from "../elsewhere.ts";
+import { launch, startProcess, temporaryFolder } from "../process.ts";
+import { SECRET } from "../service.ts";
+import { serverToken, startPrimary } from "../sqld.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const OUT = join(ROOT, "build/workerd");
+const MAIN = "todos.js";
+
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const namesIn = (text: string, pattern: RegExp) =>
+  Array.from(text.matchAll(pattern), ([, name = ""]) => name).toSorted();
+
+beforeAll(buildWorkerd);
+
+test("the build is of the modules that workerd.capnp names, and under 1 MiB gzipped", () => {
+  const files = readdirSync(OUT);
+  expect(files.toSorted()).toEqual(namesIn(read("workerd.capnp"), /embed "build\/workerd\/(.+)"/g));
+  const sizes = files.map((file) => Bun.gzipSync(readFileSync(join(OUT, file))).length);
+  expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(1024 * 1024);
+});
+
+// The build itself refuses the native packages by their names.
+test("nothing native can be reached from it", () => {
+  const code = readFileSync(join(OUT, MAIN), "utf8");
+  const imported = new Set(
+    namesIn(code, /\b(?:from|import|import\(|require\()\s*["']([\w@.:/-]+)["']/g),
+  );
+  const unknown = Array.from(imported).filter(
+    (name) => !name.startsWith("./") && !name.startsWith("node:"),
+  );
+  expect(unknown).toEqual(["cloudflare:workers"]);
+});
+
+test("it has every setting that means something there", () => {
+  const settings = namesIn(read(".env.example"), /^([A-Z_]+)=/gm);
+  // Where it listens and how it stops is up to workerd; there is no replica to sync.
+  const others = ["DATABASE_SYNC_INTERVAL", "DRAIN_DELAY", "HOST", "PORT", "SHUTDOWN_TIMEOUT"];
+  const bound = namesIn(read("workerd.capnp"), /fromEnvironment = "(\w+)"/g);
+  expect(bound).toEqual(settings.filter((name) => !others.includes(name)));
+});
+
+test("workerd itself and Cloudflare run it with the same compatibility date", () => {
+  const own = namesIn(read("workerd.capnp"), /compatibilityDate = "(\d{4}-\d\d-\d\d)"/g);
+  const deployed = namesIn(read("wrangler.jsonc"), /"compatibility_date": "([\d-]+)"/g);
+  expect(own).toHaveLength(1);
+  expect(deployed).toEqual(own);
+});
+
+const notStarting: [string, Record<string, string>, string[]][] = [
+  [
+    "without any setting",
+    {},
+    ["DATABASE_URL must be the URL of a libSQL server", "JWT_SECRET must be set"],
+  ],
+  [
+    "with everything wrong",
+    {
+      NODE_ENV: "production",
+      DATABASE_URL: "file:todos.db",
+      DATABASE_SYNC_URL: "http://127.0.0.1:1",
+      JWT_SECRET: "short",
+      OTP_TTL: "soon",
+    },
+    [
+      "DATABASE_URL must be",
+      "DATABASE_SYNC_URL must not be set",
+      "JWT_SECRET must be at least 32 bytes",
+      "OTP_TTL must be an integer",
+      "MAIL_URL must be set",
+      "MAIL_FROM must be set",
+    ],
+  ],
+  [
+    "with migrations at the start",
+    { DATABASE_URL: "http://127.0.0.1:1", JWT_SECRET: SECRET, MIGRATE_ON_START: "true" },
+    ["MIGRATE_ON_START must be false"],
+  ],
+];
+test.each(notStarting)(
+  "%s it does not start, and names every fault",
+  async (_, environment, faults) => {
+    await using service = launch(ROOT, environment, workerdCommand());
+    expect(await service.ended).toBe(1);
+    const told = service.stderr.join("\n");
+    expect(faults.filter((fault) => !told.includes(fault))).toEqual([]);
+    expect(told).not.toContain("short");
+  },
+);
+
+test("it answers, keeps what it is told, and logs each request as a line of JSON", async () => {
+  using folder = temporaryFolder();
+  const primary = await startPrimary(folder.path);
+  const settings = { DATABASE_URL: primary.url, DATABASE_AUTH_TOKEN: serverToken() };
+  const database = await openDatabase(primary.url, { databaseAuthToken: serverToken() });
+  try {
+    const environment = { ...settings, JWT_SECRET: SECRET };
+    await using service = await startProcess(folder.path, environment, workerdCommand());
+    expect((await service.call("GET", "/health/ready")).status).toBe(503);
+    await migrate(database);
+    expect((await service.call("GET", "/health/ready")).status).toBe(200);
+
+    const { id, token } = await service.user();
+    const json = { contents: "우유 사기" };
+    const added = await service.call("POST", "/todos", { token, json });
+    expect(added.status).toBe(201);
+    const listed = await (await service.call("GET", "/todos", { token })).json();
+    expect(listed.todos).toMatchObject([json]);
+
+    const { paths } = await (await service.call("GET", "/swagger/json")).json();
+    expect(Object.keys(paths)).toContain("/todos/{id}");
+    // Compressed, and once: `fetch` undoes it once.
+    const page = await service.call("GET", "/swagger");
+    expect(page.headers.get("content-encoding")).toBe("gzip");
+    const [, script = ""] = /src="([^"]*swagger-ui[^"]*)"/.exec(await page.text()) ?? [];
+    expect(await (await service.call("GET", script)).text()).toContain("SwaggerUIBundle");
+    const common = { username: "newcomer", password: "password1" };
+    expect((await service.call("POST", "/users/sign-up", { json: common })).status).toBe(422);
+
+    await service.line(/POST \/users\/sign-up 422/);
+    const line = service.stdout.find((each) => each.includes("POST /todos 201"));
+    expect(JSON.parse(line ?? "")).toMatchObject({
+      level: "INFO",
+      logger: "todos.http",
+      route: "/todos",
+      user_id: id,
+    });
+  } finally {
+    database.$client.close();
+    await primary.kill();
+  }
+});
