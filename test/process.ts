@@ -59,6 +59,7 @@ export function launch(
     /** The exit code, once the process has ended and all its lines are read. */
     ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
+    pid: child.pid,
 
     /** What `pattern` finds in the first line on stdout that has it, now or later. */
     async line(pattern: RegExp): Promise<RegExpExecArray> {
