@@ -216,7 +216,6 @@ export function createVerification(
             created_at: users.created_at,
           }),
         used: db.delete(verifications).where(isRight),
-        expired: sweep(now),
       });
       live(found[0]);
       return user[0];

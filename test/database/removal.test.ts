@@ -46,6 +46,11 @@ async function deletedUser(rows = 2000) {
   await service.services.removal.stop();
   const user = await service.user();
   await fill(user.id, rows);
+  const email = `${user.username}@example.com`;
+  await service.services.database.$client.execute({
+    sql: "UPDATE users SET email = ? WHERE id = ?",
+    args: [email, user.id],
+  });
   expect((await remove(user.token)).status).toBe(204);
   return user;
 }

@@ -305,6 +305,26 @@ describe("the waits and limits of sending", () => {
   });
 });
 
+test("a mail with a reset code is sent before those that verify addresses", async () => {
+  // Nobody listens there, so they wait.
+  const unreachable = await startService({ MAIL_URL: "smtp://127.0.0.1:1" });
+  try {
+    const { token, id } = await unreachable.user();
+    const { $client: client } = unreachable.services.database;
+    const ask = (path: string, json: object) => unreachable.call("POST", path, { token, json });
+    expect((await ask("/users/email/otp", { email: newAddress() })).status).toBe(202);
+    const email = newAddress();
+    await client.execute({ sql: "UPDATE users SET email = ? WHERE id = ?", args: [email, id] });
+    expect((await ask("/users/password/otp", { email })).status).toBe(202);
+    const { rows } = await client.execute("SELECT template, priority FROM outbox");
+    const priorities = Object.fromEntries(rows.map((row) => [row.template, Number(row.priority)]));
+    expect(Object.keys(priorities).toSorted()).toEqual(["reset_password", "verify_email"]);
+    expect(priorities.reset_password).toBeLessThan(priorities.verify_email ?? 0);
+  } finally {
+    await unreachable.stop();
+  }
+});
+
 describe("whether an address is known is not told", () => {
   /** Asserts that the two answers differ in nothing, and so do the trips to the database that they took. */
   async function expectSame(known: () => Promise<Response>, unknown: () => Promise<Response>) {
