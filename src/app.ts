@@ -1,4 +1,4 @@
-/** Puts the service together: every route, behind one front. */
+/** Puts the app together: every route, behind one front. */
 import { type AnyElysia, Elysia } from "elysia";
 import { docs } from "./docs/routes.ts";
 import { health } from "./health/routes.ts";

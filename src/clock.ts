@@ -1,4 +1,4 @@
-/** The time as a service, so that whatever expires is tested without waiting. */
+/** The time as a service, so that tests of what expires need not wait. */
 
 /** Milliseconds since the epoch. */
 export type Clock = () => number;

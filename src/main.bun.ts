@@ -26,7 +26,7 @@ await runCommand(process.argv.slice(2), {
     server = listening;
     return {
       url: listening.url.href,
-      // It waits for the last answer, and for nobody's idle connection.
+      // It waits for the last answer, but not for idle connections.
       stop: () => listening.stop(),
       abort: () => listening.stop(true),
     };

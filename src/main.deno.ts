@@ -6,7 +6,7 @@ import { withResolvedUrl } from "./start/request-url.ts";
 const ips = new WeakMap<Request, string>();
 
 await runCommand(Deno.args, {
-  // Asked for one by one, since there is a permission for each.
+  // Read one by one, because Deno has a permission for each variable.
   environment: new Proxy({}, { get: (_, name) => Deno.env.get(String(name)) }),
   isTerminal: Deno.stdout.isTerminal(),
   noColor: Deno.noColor,
@@ -14,7 +14,7 @@ await runCommand(Deno.args, {
   listen(hostname, port, fetch) {
     const cut = new AbortController();
     const listening = Deno.serve(
-      // What it would print by itself is no line of the log.
+      // Deno would print a line here, which is not a line of the log.
       { hostname, port, signal: cut.signal, onListen() {} },
       (request, { remoteAddr }) => {
         ips.set(request, remoteAddr.hostname);

@@ -19,7 +19,7 @@ export const createMac =
 export interface Seal {
   /** `text` with a MAC that holds in this `context` alone. `text` must not contain a dot. */
   close(context: string, text: string): string;
-  /** The text of something closed in the same context; undefined for anything else. */
+  /** The text that was closed in the same context; undefined for anything else. */
   open(context: string, sealed: string): string | undefined;
 }
 

@@ -8,14 +8,14 @@ import type { Exchange } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
 import { logSecurityEvent } from "./security-log.ts";
 
-/** Milliseconds from the first that is counted to when counting begins anew. */
+/** Milliseconds after the first counted event until the count starts again. */
 const HOUR = 3600_000;
 /** Spent budgets that this process remembers. */
 const REMEMBERED = 10_000;
 
 export type Budget = "failed_log_ins" | "sign_ups" | "mails";
 
-/** How many there are an hour; 0 for no limit. */
+/** The limit per hour; 0 is no limit. */
 export type BudgetLimits = Record<Budget, number>;
 
 export type Budgets = ReturnType<typeof createBudgets>;

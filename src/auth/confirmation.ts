@@ -1,6 +1,6 @@
 /**
- * A password that confirms what a live session asks for. Its failures are the session's own: those of the account and of
- * the network neither count here nor are counted, so nobody who has no session can keep a user from it.
+ * A password that confirms a request of a live session. Failures are counted per session. The counts of the account and
+ * of the network do not matter here, so somebody without a session cannot keep a user from it.
  */
 import { eq, type SQL, sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
@@ -79,7 +79,7 @@ export function createConfirmation(services: {
     },
 
     /**
-     * Whether it is the user's password. One that is not is counted.
+     * Whether it is the user's password. A wrong one is counted.
      * @throws Failure `too_many_attempts` when others have failed meanwhile: then this one was not judged
      */
     async isRight(
@@ -88,7 +88,7 @@ export function createConfirmation(services: {
       session: SessionRef,
       exchange: Exchange,
     ): Promise<boolean> {
-      // Its turn is the user's, not the network's.
+      // It waits in the user's turn, and not in the network's.
       if (await hasher.verify(password_hash, password, accountOf(session.user_id))) return true;
       const now = clock();
       const { asked, failed } = await batch(db, {

@@ -15,11 +15,11 @@ interface Waiter {
   refuse(failure: Failure): void;
 }
 
-/** @returns runs a task of a client's, and gives what it gives */
+/** @returns a function that runs a task of a client, and gives its result */
 export function fairQueue({ concurrency, waitingPerClient, waiting }: FairQueueOptions) {
   let running = 0;
   let waitingNow = 0;
-  /** Who waits, in the order in which the clients take turns. A client in it has at least one waiter. */
+  /** The waiting tasks of each client, in the order in which the clients take turns. No client here has none. */
   const queues = new Map<string, Waiter[]>();
 
   /** Lets the next client's first waiter go. The client then stands behind all others. */
@@ -37,7 +37,7 @@ export function fairQueue({ concurrency, waitingPerClient, waiting }: FairQueueO
     waiter?.start();
   }
 
-  /** Makes room by refusing the newest waiter of the client who has most; false when nobody has more than one. */
+  /** Makes room: refuses the newest waiter of the client with the most. False when no client has more than one. */
   function makeRoom(): boolean {
     const [longest] = [...queues.values()].toSorted((one, other) => other.length - one.length);
     if (longest === undefined || longest.length < 2) return false;
@@ -49,7 +49,7 @@ export function fairQueue({ concurrency, waitingPerClient, waiting }: FairQueueO
   function wait(client: string): Promise<void> {
     const queue = queues.get(client) ?? [];
     if (queue.length >= waitingPerClient) throw new Failure("unavailable");
-    // A newcomer may take the place of somebody who has several, but not the other way round.
+    // A client with no waiter may take a place from a client with several. The reverse is not allowed.
     if (waitingNow >= waiting && !(queue.length === 0 && makeRoom())) {
       throw new Failure("unavailable");
     }

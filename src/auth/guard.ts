@@ -13,10 +13,10 @@ export function guard({ tokens }: { tokens: TokenSigner }) {
       detail: { security: [{ password: [] }, { bearer: [] }] },
       response: { 401: unauthorized },
       introspect: (route: { response?: object }) => {
-        // For the OpenAPI document, which sees nothing of a macro's own `response`.
+        // For the OpenAPI document, which does not see a macro's own `response`.
         route.response = { 401: unauthorized, ...route.response };
       },
-      // Before the values are looked at (401 before 422), which only `transform` is: `resolve` comes after.
+      // 401 comes before 422. Only `transform` runs before the values are validated; `resolve` runs after.
       async transform({ request, set }) {
         // An answer for one user alone must not be kept by caches.
         set.headers["cache-control"] = "no-store";

@@ -1,9 +1,9 @@
-/** Which networks an account is known from: those that its user has logged in from of late. */
+/** The networks that an account is known from: its user has logged in there in the last 90 days. */
 import type { SQL } from "drizzle-orm";
 import { sql } from "drizzle-orm";
 import type { Ttl } from "../database/ttl.ts";
 
-/** Milliseconds from the last log-in there: 90 days. */
+/** Milliseconds since the last log-in there: 90 days. */
 const LIFETIME = 90 * 24 * 3600_000;
 /** Networks that an account is known from at most. The next one takes the place of the one used least recently. */
 const MOST = 100;

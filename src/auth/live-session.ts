@@ -1,11 +1,11 @@
-/** What it takes for a session to be live: the condition that every statement made for a user carries. */
+/** The condition that a session is live. Every statement that is made for a user has it. */
 import { and, type Placeholder, sql } from "drizzle-orm";
 import type { Database } from "../database/drizzle.ts";
 import { sessions } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { CHALLENGE, Failure } from "../http/problem.ts";
 
-/** Who a request acts for, by its access token alone: good only together with `isLive` in the same statement. */
+/** The session that an access token names. It proves nothing alone: use it with `isLive` in the same statement. */
 export interface SessionRef {
   id: string;
   user_id: number;
@@ -40,7 +40,7 @@ export const askLive = statement<{ user_id: number }>(
   sql`SELECT ${sessions.user_id} FROM ${sessions} WHERE ${isLive()}`,
 );
 
-/** The live session's user, for a write to name its owner by: no row when the session has ended. */
+/** The live session's user, as the owner in a write. No row when the session has ended. */
 export function ownerOf(db: Database, session: SessionRef, now: number) {
   return db
     .select({ user_id: sessions.user_id })
@@ -48,15 +48,15 @@ export function ownerOf(db: Database, session: SessionRef, now: number) {
     .where(isLive({ ...session, now }));
 }
 
-/** An access token that is bad, expired, ended, or whose user is deleted: nobody is told which (RFC 6750 §3.1). */
+/** A bad or expired token, an ended session, a deleted user: the answer is the same for all (RFC 6750 §3.1). */
 export function invalidToken(): Failure {
   const headers = { "www-authenticate": `${CHALLENGE}, error="invalid_token"` };
   return new Failure("unauthorized", { headers });
 }
 
 /**
- * What a statement that asks for `isLive` has found.
- * @throws Failure `unauthorized` when it found nothing: the session has ended
+ * The row that a statement with `isLive` has found.
+ * @throws Failure `unauthorized` when there is no row, because the session has ended
  */
 export function live<Row>(row: Row | undefined): Row {
   if (row === undefined) throw invalidToken();

@@ -1,6 +1,6 @@
 /**
  * Signs and verifies access tokens (RFC 9068) and refresh tokens.
- * `@elysiajs/jwt` checks next to nothing unless it is told to, so everything is told here, once.
+ * `@elysiajs/jwt` checks almost nothing by default. All checks are asked for here, in one place.
  */
 import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
@@ -16,7 +16,7 @@ export interface TokenOptions {
   audience: string;
 }
 
-/** What a refresh token says: the session, and its generation that the token is good for. */
+/** The claims of a refresh token: the session, and the generation for which the token is good. */
 export interface RefreshToken {
   session_id: string;
   generation: number;
@@ -42,10 +42,10 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     iss: options.issuer,
     aud: options.audience,
   } as const;
-  // The plugin decorates an Elysia instance; only its two signers are wanted here.
+  // The plugin decorates an Elysia instance. Only its two signers are used.
   const { access, refresh } = new Elysia()
     .use(jwt({ ...shared, name: "access", typ: "at+jwt" }))
-    // No `iat`: sent twice within the leeway, a refresh token must get the very same successor.
+    // No `iat`: a refresh token that is sent twice within the leeway must get the same successor, byte for byte.
     .use(jwt({ ...shared, name: "refresh", typ: "rt+jwt", iat: false })).decorator;
 
   const expectations = (typ: string, requiredClaims: string[]) => ({
@@ -118,7 +118,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
   };
 }
 
-/** Whether it is base64url as RFC 7515 §2 has it: no padding, no spare bits. jose takes other spellings of the same. */
+/** Whether it is canonical base64url (RFC 7515 §2): no padding, no spare bits. jose accepts other spellings. */
 function isCanonical(token: string): boolean {
   return token.split(".").every((part) => {
     if (!/^[\w-]+$/.test(part) || part.length % 4 === 1) return false;

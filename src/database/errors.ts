@@ -1,13 +1,13 @@
-/** Tells from a database error whether the service can do nothing but ask the client to try again, and why. */
+/** Tells which database errors are outages: the service can only ask the client to try again later. */
 import { DrizzleQueryError } from "drizzle-orm/errors";
 
-/** Why a database can't answer now. */
+/** Why a database cannot answer now. */
 export type Outage = "locked" | "full" | "broken" | "unauthorized" | "unreachable";
 
 /**
- * What tells them, in libSQL's three shapes of errors: the file's has SQLite's code; a server's has a code of its own,
- * or of a replica's that passed a statement on, and the rest in its message; an embedded replica's is all message. So
- * SQLite's own words (https://github.com/sqlite/sqlite/blob/master/src/main.c, sqlite3ErrStr) count as its code does.
+ * How to recognize each outage. libSQL's errors have three shapes. An embedded file gives SQLite's code. A server gives a
+ * code of its own, and the rest in the message. An embedded replica gives a message alone. So SQLite's own words
+ * (https://github.com/sqlite/sqlite/blob/master/src/main.c, sqlite3ErrStr) count as much as its codes.
  */
 const OUTAGES: [Outage, RegExp][] = [
   ["locked", /\bSQLITE_(BUSY|LOCKED)|\bdatabase (table )?is locked\b/],
@@ -19,15 +19,15 @@ const OUTAGES: [Outage, RegExp][] = [
   ["unauthorized", /\bAUTH_[A-Z]|\bHTTP status 40[13]\b|\bUnauthenticated\b/],
   [
     "unreachable",
-    // 400 is ours: a request that the server can't read.
+    // A 400 is a fault of this service: the server cannot read the request.
     /\bSERVER_UNREACHABLE|\bHTTP status (?!400)\d|\bHRANA_|\b(to|with) primary\b|\bvia RPC protocol\b|\bToo many concurrent requests\b|\badditional transactions\b|\bTimed out while opening\b|\breplicator exited\b|\brequest interupted\b|\bsync error\b|\bconnect error\b/,
   ],
 ];
 
-/** Why the database can't answer now, when that is what `error`, or what Drizzle wrapped in it, means. */
+/** The outage that `error`, or an error that Drizzle wrapped in it, stands for. */
 export function outageOf(error: unknown): Outage | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    // Its message repeats the statement's values, which are what someone sent.
+    // Its message repeats the statement's values, which a client has sent.
     if (cause instanceof DrizzleQueryError) continue;
     const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
     const text = `${code}: ${cause.message}`;

@@ -3,8 +3,8 @@ import { getLogger } from "@logtape/logtape";
 import type { Database } from "./drizzle.ts";
 import { migrations } from "./migrations.ts";
 
-// The table that Drizzle's own migrator keeps. That migrator looks what is missing in one step and applies it
-// in another, so of two services that start at once on a new file one would fail; the unique index prevents it.
+// The table that Drizzle's own migrator keeps. That migrator finds what is missing in one step and applies it in
+// another. When two services start at once on a new file, one of them would fail. The unique index prevents this.
 const JOURNAL = [
   `CREATE TABLE IF NOT EXISTS __drizzle_migrations (
     id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at NUMERIC
@@ -43,19 +43,19 @@ export async function migrate(
       const ms = Math.round(performance.now() - startedAt);
       if (!isNew) logger.info("migration {tag} applied in {ms} ms", { tag, ms });
     } catch (error) {
-      // Another process was faster: the index above refused the row, and with it the whole migration.
+      // Another process was faster. The index above has refused the row, and so the whole migration.
       if ((await lastMigration(database)) < createdAt) throw error;
     }
   }
 }
 
-/** How many migrations are still to be applied; one round trip, and never answered by a copy that may be behind. */
+/** How many migrations are still to be applied. One round trip, and never answered by a stale replica. */
 export async function missingMigrations(database: Database): Promise<number> {
   const last = await lastMigration(database);
   return migrations.filter(({ createdAt }) => createdAt > last).length;
 }
 
-/** When the last one applied had been generated, in milliseconds since the epoch; 0 if none has been. */
+/** When the newest applied migration was generated, in milliseconds since the epoch; 0 when there is none. */
 async function lastMigration(database: Database): Promise<number> {
   try {
     const [result] = await database.$client.batch([LAST], "read");
@@ -66,7 +66,7 @@ async function lastMigration(database: Database): Promise<number> {
   }
 }
 
-/** As Drizzle's own migrator has it in its table. */
+/** The hash that Drizzle's own migrator keeps in its table. */
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return new Uint8Array(digest).toHex();

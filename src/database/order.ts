@@ -1,13 +1,13 @@
 /**
- * An order that its owner makes: `position` is an integer with gaps, and ties go by id. A row is put into the middle of
- * a gap, and when a gap has closed, its list is numbered anew. All of it happens in the statements themselves, so no
- * two requests can work from the same state.
+ * The order that a user gives to rows. `position` is an integer with gaps; ties are ordered by id. A moved row goes into the
+ * middle of a gap. When there is no gap left, the list is renumbered. All of this happens inside the statements, so two
+ * requests can never work from the same state.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { lists, todos } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
 
-/** Twenty moves to the same place close it. 2^53 has room for eight thousand million of them. */
+/** Twenty moves to the same place close a gap. 2^53 has room for eight billion gaps. */
 export const GAP = 2 ** 20;
 
 /** The position behind all rows of the list that `isInList` says. */
@@ -35,7 +35,7 @@ export interface Ordered {
 }
 
 export interface Move {
-  /** Numbers the list anew when there is no room at the place. */
+  /** Renumbers the list when there is no room at the place. */
   renumber: Statement<never>;
   /** Does nothing when the row is where it should be, or when there is no such place. */
   move: Statement<never>;

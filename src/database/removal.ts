@@ -18,7 +18,7 @@ import {
   verifications,
 } from "./schema.ts";
 
-/** Every table whose rows belong to a user, and what tells its rows apart. */
+/** Every table whose rows belong to a user, with the key of its rows. */
 export const OWNED: readonly { table: SQLiteTable; key: string }[] = [
   { table: sessions, key: "id" },
   { table: verifications, key: "user_id" },

@@ -34,7 +34,7 @@ export interface Write {
   key: string | SQL;
   /** Milliseconds from now to the row's end. */
   lifetime: number;
-  /** Without it, always; otherwise nothing is written unless it holds. */
+  /** The row is written only if this holds. Without it, always. */
   when?: SQL;
 }
 

@@ -1,4 +1,4 @@
-/** What the OpenAPI document says before it comes to the operations: the walk, and the groups in their order. */
+/** The introduction of the OpenAPI document: a walk through the API, and the groups of operations in their order. */
 import packageJson from "../../package.json" with { type: "json" };
 import { anywhere, catalogue } from "../http/problem.ts";
 

@@ -1,4 +1,4 @@
-/** Is it there, is it alive, can it serve: for people, supervisors and load balancers. */
+/** Health checks: the ping for people, `/health/alive` for supervisors, `/health/ready` for load balancers. */
 import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };

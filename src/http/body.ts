@@ -3,7 +3,7 @@ import { Failure } from "./problem.ts";
 
 /** Bytes. */
 const MAX_BODY = 64 * 1024;
-/** Pieces that a body may come in. Each costs the runtime far more than its bytes, were there but one. */
+/** Pieces that a body may come in. A piece of one byte costs the runtime far more than one byte. */
 const MAX_PIECES = 1024;
 const MAX_DEPTH = 32;
 
@@ -83,7 +83,7 @@ async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Arra
   }
 }
 
-/** Whether it says itself that it has few bytes, which cannot come in too many pieces. To read it whole is quicker. */
+/** Whether the declared length is small. Such a body cannot come in too many pieces, and is quicker to read at once. */
 function isSmall({ headers }: Request): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= MAX_PIECES && !headers.has("transfer-encoding");
@@ -108,7 +108,7 @@ function createBuffer() {
   };
 }
 
-/** The client has gone away before the end of it. */
+/** The client has gone away before the end of the body. */
 function refuseBroken(cause: unknown): never {
   throw new Failure("malformed_body", {}, { cause });
 }

@@ -1,4 +1,4 @@
-/** What is known of a request beside the request itself, from the moment it comes in until its answer is logged. */
+/** What the service knows about a request while it is answered: its id, client, route and session. */
 
 export interface Exchange {
   /** Goes out as `X-Request-Id`, into the log, and into every problem's `instance`. */

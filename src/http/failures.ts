@@ -1,4 +1,4 @@
-/** Turns every failure, the framework's, the database's and ours, into a problem, and logs the unexpected whole. */
+/** Turns every failure into a problem, and logs unexpected errors in full. */
 import { getLogger } from "@logtape/logtape";
 import { Elysia, type ElysiaCustomStatusResponse, status, ValidationError } from "elysia";
 import { outageOf } from "../database/errors.ts";
@@ -22,8 +22,8 @@ interface Settings {
 }
 
 /**
- * Gives every route `fail(code)`, which a handler returns for an error that it expects, and answers what is
- * thrown. Used before the routes: Elysia's `onError` covers only what is registered after it.
+ * Gives every route `fail(code)`, which a handler returns for an expected error, and answers thrown errors. Use it before
+ * the routes: Elysia's `onError` covers only what is registered after it.
  */
 export const failures = new Elysia({ name: "failures" })
   .derive({ as: "global" }, ({ request, set }) => ({
@@ -56,7 +56,7 @@ export function tell(failure: Failure, request: Request, set: Settings): Problem
   return body;
 }
 
-/** The failure that an error stands for; what nobody foresaw is logged and becomes `internal_error`. */
+/** The failure that an error stands for. An unexpected error is logged and becomes `internal_error`. */
 export function toFailure(error: unknown, request: Request): Failure {
   if (error instanceof Failure) return error;
   // Elysia wraps what a body parser throws.
@@ -73,7 +73,7 @@ export function toFailure(error: unknown, request: Request): Failure {
   return new Failure(code);
 }
 
-/** Elysia's error about an answer that does not fit its schema holds that answer, tokens and all: not for the log. */
+/** When an answer does not fit its schema, Elysia's error contains the whole answer, tokens included. The log must not. */
 function withoutAnswer(error: unknown): unknown {
   if (!(error instanceof ValidationError)) return error;
   const paths = error.all.map(({ path }) => path || "/");

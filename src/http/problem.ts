@@ -1,4 +1,4 @@
-/** Every error that a client can get: its code, its schema, and the body it is told in (RFC 9457). */
+/** Every error that a client can get: its code, its schema, and its body (RFC 9457). */
 import { t } from "elysia";
 import { Integer } from "../model/values.ts";
 
@@ -90,7 +90,7 @@ export interface Particulars {
   headers?: Record<string, string>;
 }
 
-/** Thrown where an error is found before a route's handler, or below it; `failures.ts` answers with it. */
+/** Thrown for an error outside a route's handler. `failures.ts` turns it into the answer. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly code: Code;
@@ -103,7 +103,7 @@ export class Failure extends Error {
   }
 }
 
-/** A value in a body that is at fault for what is beside it, or for what there is. */
+/** The failure of a value that is valid by itself, but not together with other values or with what exists. */
 export const unfit = (pointer: string, detail: string) =>
   new Failure("validation_failed", { errors: [{ pointer, detail }] });
 
@@ -113,7 +113,7 @@ export const RETRY_AFTER = "2";
 /** RFC 6750 §3: every 401 names the scheme. */
 export const CHALLENGE = 'Bearer realm="todos"';
 
-/** The body and the headers that tell `code`; `requestId` becomes its `instance`. */
+/** The body and the headers of the problem `code`. `requestId` becomes its `instance`. */
 export function problem<C extends Code>(
   code: C,
   requestId: string,
@@ -133,7 +133,7 @@ export function problem<C extends Code>(
     },
     headers: {
       "content-type": "application/problem+json",
-      // An error found before the bearer was asked for must not be kept by caches either.
+      // Caches must not keep an error either, also when it was found before the token was checked.
       "cache-control": "no-store",
       ...(status === 401 && { "www-authenticate": CHALLENGE }),
       ...(status === 503 && { "retry-after": RETRY_AFTER }),
@@ -219,8 +219,8 @@ export const anywhere = ["misdirected_request", "internal_error", "unavailable"]
 export const bodyProblems = ["malformed_body", "body_too_large", "unsupported_media_type"] as const;
 
 /**
- * The errors of a route, for its `response`: one schema for each status, narrowed to the codes it can have,
- * and to them those that any route may answer.
+ * The errors of a route, for its `response`: one schema for each status, narrowed to the codes that the route can give.
+ * The errors that any route may give are included.
  */
 export function problems<const C extends Code = never>(
   ...codes: C[]

@@ -1,4 +1,4 @@
-/** Which routes there are, for requests that match none: does the path not exist (404), or take other methods (405)? */
+/** The routes by path. For a request that matches no route, it tells 404 (no such path) from 405 (another method). */
 
 export interface Route {
   /** As it was declared: `/todos/:id`. */

@@ -26,7 +26,7 @@ export function refuseUndeclared<App extends AnyElysia>(resources: App): App {
 }
 
 /**
- * Elysia would take the last of several.
+ * Elysia itself would take the last value of a repeated parameter.
  * @throws Failure `validation_failed` when a parameter is given more than once
  */
 function refuseRepeated(url: string): void {

@@ -1,4 +1,4 @@
-/** When the outbox is looked at, on a runtime where a process goes on between two requests. */
+/** Decides when to look into the outbox, on runtimes where a process lives on between requests. */
 import { getLogger } from "@logtape/logtape";
 import type { Clock } from "../clock.ts";
 import type { Claimed, Outbox } from "./outbox.ts";
@@ -11,7 +11,7 @@ export interface Clockwork {
    * @param after milliseconds until then (0)
    */
   wake(after?: number): void;
-  /** Takes up no more mails, and resolves when those in hand are sent or have failed. The rest stays in the table. */
+  /** Starts no more mails, and resolves when those under way are sent or have failed. The rest stays in the table. */
   stop(): Promise<void>;
 }
 
@@ -41,17 +41,17 @@ export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockw
     if (!isLooking) looking = look();
   }
 
-  /** Claims what is due and there are hands for, again and again while it is woken. Never rejects. */
+  /** Claims as many due mails as may be under way, and repeats this while it is woken. Never rejects. */
   async function look(): Promise<void> {
     isLooking = true;
-    // With all hands full there is nothing to do: each wakes when it is done.
+    // When CONCURRENCY mails are under way there is nothing to do: each one wakes this when it is done.
     while (isWoken && !isStopped && inHand.size < CONCURRENCY) {
       isWoken = false;
       const hands = CONCURRENCY - inHand.size;
       try {
         const { mails, nextAt } = await claim(hands);
         for (const mail of mails) takeInHand(mail);
-        // If there is more that is due, the first free hand will look for it.
+        // If more mails are due, the first one that ends will look for them.
         if (mails.length < hands && nextAt !== null) wakeIn(nextAt - clock());
       } catch (error) {
         logger.warn("can't look for mails to send: {error}", { error });

@@ -17,11 +17,11 @@ interface Recipient {
   when: SQL;
 }
 
-/** Whoever has forgotten their password is waiting. Mails that anybody can ask for by the thousand go after theirs. */
+/** Somebody who has forgotten their password is waiting, so reset mails go before all others. */
 const FIRST = 0;
 const LATER = 1;
 
-/** Milliseconds for which there is use in a notice. */
+/** Milliseconds after which a notice is no longer worth sending. */
 const NOTICE_LIFETIME = 24 * 3600_000;
 
 /** Milliseconds. */

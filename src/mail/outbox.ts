@@ -21,15 +21,15 @@ export interface Outbox {
 }
 
 /**
- * How long a claim holds, in milliseconds: longer than sending, and writing down what came of it, can take.
- * When it lapses, the process that made it is gone, and the mail is due again.
+ * Milliseconds that a claim holds. This is longer than sending a mail and storing the result can take. When a claim
+ * lapses, the process that made it is gone, and the mail is due again.
  */
 export const LEASE = 2 * SEND_TIMEOUT;
 
 /** Milliseconds from the first, second, … failure to the next attempt. After the last there is none. */
 const RETRY_AFTER = [5_000, 30_000, 120_000, 600_000];
 
-/** Milliseconds between the attempts to write down what came of a mail, while the database can't. */
+/** Milliseconds between the attempts to store what became of a mail, while the database cannot answer. */
 const SETTLE_AFTER = [100, 1_000, 3_000];
 
 const logger = getLogger(["todos", "mail"]);
@@ -70,14 +70,14 @@ export function createOutbox(services: {
           attempts: outbox.attempts,
           expires_at: outbox.expires_at,
         }),
-      // Claims are among them, so one that another process made and can't keep will be seen to lapse.
+      // This includes claimed mails, so a claim that another process could not keep is noticed when it lapses.
       db.select({ at: min(outbox.next_attempt_at) }).from(outbox),
     ]);
     return { mails, nextAt: next?.at ? Date.parse(next.at) : null };
   }
 
   async function deliver(mail: Claimed): Promise<void> {
-    // It waited while no service ran.
+    // It waited too long, because no service was running.
     if (isOver(mail, clock())) return giveUp(mail, "expired");
     try {
       await transport.send({ to: mail.to, ...render(mail.template, mail.data) });
@@ -104,7 +104,7 @@ export function createOutbox(services: {
       db
         .update(outbox)
         .set({ next_attempt_at: toInstant(next) })
-        // If the claim lapsed after all, what comes next is up to whoever has it now.
+        // If the claim has lapsed meanwhile, another process has the mail now.
         .where(and(eq(outbox.id, mail.id), eq(outbox.attempts, mail.attempts))),
     );
   }
@@ -118,7 +118,7 @@ export function createOutbox(services: {
     return settle(mail, () => db.delete(outbox).where(eq(outbox.id, mail.id)));
   }
 
-  /** Never rejects: at worst the claim lapses, and the mail comes twice. */
+  /** Never rejects. At worst the claim lapses, and the mail is sent twice. */
   async function settle(mail: Claimed, write: () => PromiseLike<unknown>): Promise<void> {
     for (const delay of [...SETTLE_AFTER, undefined]) {
       try {
@@ -144,7 +144,7 @@ const toInstant = (milliseconds: number) => new Date(milliseconds).toISOString()
 
 const isOver = (mail: Claimed, now: number) => Date.parse(mail.expires_at) <= now;
 
-/** Without the message: a server's answer repeats the address. */
+/** Leaves out the message, because a server's answer repeats the address. */
 const reasonOf = ({ name, code, originalCode, responseCode }: SendError) =>
   [code ?? name, originalCode, responseCode, EXPLANATIONS.get(code ?? "")]
     .filter((part) => part !== undefined)

@@ -1,6 +1,6 @@
-/** What a mail is, and what can take one away. */
+/** The types of a mail, and of what sends it. */
 
-/** What a mail says. */
+/** The content of a mail. */
 export interface Message {
   subject: string;
   text: string;
@@ -8,13 +8,13 @@ export interface Message {
 }
 
 export interface Mail extends Message {
-  /** One plain address, checked. */
+  /** One plain address, already validated. */
   to: string;
 }
 
 export interface Transport {
   /**
-   * Resolves once somebody else has taken the mail over.
+   * Resolves once a mail server has taken the mail.
    * @throws SendError within SEND_TIMEOUT
    */
   send(mail: Mail): Promise<void>;
@@ -22,7 +22,7 @@ export interface Transport {
   close(): void;
 }
 
-/** Its message may repeat what a server said, and so the address; these properties don't. */
+/** Do not log its message, which may repeat the address. These properties do not. */
 export interface SendError extends Error {
   /** What kind of failure it is, such as ETIMEDOUT. */
   code?: string | undefined;
@@ -30,11 +30,11 @@ export interface SendError extends Error {
   originalCode?: string | undefined;
   /** The server's answer (RFC 5321 §4.2). */
   responseCode?: number | undefined;
-  /** Whether the server will not take this mail however often it is sent (a 5yz answer). */
+  /** Whether the server will never take this mail, however often it is sent. */
   permanent?: boolean | undefined;
 }
 
-/** Mails that a transport is given at once, at most. */
+/** Most mails that a transport is given at once. */
 export const CONCURRENCY = 4;
 
 /** Milliseconds. */

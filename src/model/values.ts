@@ -14,7 +14,7 @@ export const Id = Integer({
   examples: [1],
 });
 
-/** An id in a request that may name nothing. */
+/** An id in a request, or null. */
 export const IdOrNull = (description: string) =>
   t.Nullable(Id, { description: `A positive integer or null: ${description}`, examples: [null] });
 
@@ -22,7 +22,7 @@ export const IdOrNull = (description: string) =>
 export const Instant = (description: string, example = "2026-11-20T10:00:00.000Z") =>
   t.String({ format: "date-time", description, examples: [example] });
 
-/** How the document describes a path's `:id`. The routes take any text for one: what is no id is a 404. */
+/** How the document describes a path's `:id`. The routes accept any text: text that is no id is answered 404. */
 export const idParameter = (schema: TSchema) => ({
   name: "id",
   in: "path" as const,
@@ -69,8 +69,8 @@ export const NoContent = t.Void({ description: "Done." });
 export const NoQuery = t.Object({}, { additionalProperties: false });
 
 /**
- * The integer that a path's `:id` is, when it is canonical decimal (no sign, no leading zero, at most 2^53-1).
- * Anything else is 0, which no row has: so it meets the very same 404 as a row of somebody else's.
+ * Reads a path's `:id`: canonical decimal, without sign or leading zero, at most 2^53-1. Anything else gives 0, which no row
+ * has, so the answer is the same 404 as for another user's row.
  */
 export function toId(segment: string): number {
   const id = Number(segment);

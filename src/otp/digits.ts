@@ -9,7 +9,7 @@ export function newDigits(): string {
   const range = 1_000_000;
   for (;;) {
     const [number = 0] = crypto.getRandomValues(new Uint32Array(1));
-    // The last part of the 32-bit range, not a whole million, would favour its low numbers.
+    // The end of the 32-bit range is not a whole million, and would make low numbers more likely.
     if (number < 2 ** 32 - (2 ** 32 % range)) return String(number % range).padStart(6, "0");
   }
 }

@@ -1,4 +1,4 @@
-/** The two ways to get tokens, a password and a refresh token: for `/users/log-in` and `/token` alike. */
+/** The two ways to get tokens, by a password or by a refresh token. `/users/log-in` and `/token` share them. */
 import { logSecurityEvent } from "../auth/security-log.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
@@ -6,7 +6,7 @@ import type { Tokens } from "../model/tokens.ts";
 import type { Services } from "../services.ts";
 import type { SessionQueries } from "./queries.ts";
 
-/** What is kept of a `User-Agent`. */
+/** Characters that are kept of a `User-Agent`. */
 const USER_AGENT_LENGTH = 256;
 
 export type Grants = ReturnType<typeof createGrants>;
@@ -36,7 +36,7 @@ export function createGrants(
     const { session, isRemovable } = await queries.begin(user, exchange, user_agent, renewedHash);
     // Another process may have been stopped while it removed a user.
     if (isRemovable) removal.wake();
-    // Another log-in may have renewed the hash meanwhile: then the one that stands now decides.
+    // Another log-in may have renewed the hash meanwhile. Then the new hash decides.
     if (!session && renewedHash) return byPassword(request, username, password);
     return session && issue(session);
   }
@@ -45,7 +45,7 @@ export function createGrants(
     /** Begins a session; undefined when the name or the password is wrong. */
     byPassword,
 
-    /** Moves a session on; undefined when the token is not, or no longer, good for that. */
+    /** Refreshes a session; undefined when the token is not good, or no longer good. */
     async byRefreshToken(request: Request, refresh_token: string) {
       const token = await tokens.verifyRefresh(refresh_token);
       if (!token) return undefined;

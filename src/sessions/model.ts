@@ -111,5 +111,5 @@ export function OAuthError<E extends string>(descriptions: Record<E, string>) {
   );
 }
 
-/** A path's `:id` as it may stand in the table. What can't be an id is none: nobody's, and so the same 404. */
+/** Reads a path's `:id`. Text that cannot be a session's id gives "", which no row has, so the answer is the same 404. */
 export const toSessionId = (segment: string) => (/^[\w-]{22}$/.test(segment) ? segment : "");

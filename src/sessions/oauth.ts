@@ -33,7 +33,7 @@ class Refusal extends Error {
 }
 
 export function oauthRoutes(grants: Grants) {
-  /** @throws Refusal, or a Failure that is not OAuth's own */
+  /** @throws Refusal, or a Failure for which OAuth has no code */
   async function grant(request: Request): Promise<Tokens> {
     const form = await readForm(request);
     const type = form.get("grant_type") ?? "password";
@@ -92,14 +92,14 @@ export function oauthRoutes(grants: Grants) {
           "The password grant (the default) and the refresh token grant of RFC 6749, for Authorize on this page and " +
           "for existing clients. OAuth 2.1 drops the password grant; new clients log in by `/users/log-in`.",
         operationId: "requestToken",
-        // Said here and not as `body`, since Elysia would then read it, as JSON.
+        // Not declared as `body`, because Elysia would then read the body, as JSON.
         requestBody: formBody(TokenRequest),
       },
     },
   );
 }
 
-/** An error as this endpoint's clients expect it (RFC 6749 §5.2), with 400 wherever OAuth has a code of its own. */
+/** The error in OAuth's own form (RFC 6749 §5.2): status 400 wherever OAuth has a code for it. */
 function oauthResponse(error: unknown, request: Request): Response {
   if (error instanceof Refusal) {
     return oauthError(400, error.error, error.message);

@@ -92,9 +92,9 @@ export function sessionQueries(services: Services) {
     },
 
     /**
-     * Begins a session, if the hash that the password was verified against still stands; undefined if not.
-     * @param user_agent what logs in, by its own word
-     * @param renewedHash takes the old one's place
+     * Begins a session, if the verified hash has not changed meanwhile; undefined if it has.
+     * @param user_agent the request's `User-Agent`
+     * @param renewedHash replaces the old hash
      * @returns the session, and whether there is a deleted user whose rows are still to be removed
      * @throws Failure `too_many_attempts`, `rate_limited`, like `fail`
      */
@@ -125,7 +125,7 @@ export function sessionQueries(services: Services) {
           ),
         )
         .orderBy(desc(sessions.last_used_at), desc(sessions.id))
-        // SQLite knows no offset without a limit.
+        // SQLite has no OFFSET without a LIMIT.
         .limit(Number.MAX_SAFE_INTEGER)
         .offset(MOST_SESSIONS - 1);
       const expired = db

@@ -1,4 +1,4 @@
-/** Logging in and staying so: log-in, refresh, log-out, and the list of one's sessions. */
+/** Sessions: log-in, refresh, log-out, and the list of a user's sessions. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { bodyProblems, problems } from "../http/problem.ts";

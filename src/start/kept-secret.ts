@@ -1,10 +1,10 @@
-/** In development, a secret that is made at the first start and kept in a file; production has JWT_SECRET. */
+/** The development secret: made at the first start, and kept in a file. Production has JWT_SECRET. */
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { faultOf } from "../config.ts";
 
 /**
- * The secret in the file at `path`; made, for its owner alone to read, when there is no such file.
- * @throws ConfigError when the file can't be made or read, or holds less than 32 bytes (RFC 7518 §3.2)
+ * Reads the secret in the file at `path`. A missing file is made, with mode 0600.
+ * @throws ConfigError when the file cannot be made or read, or has less than 32 bytes (RFC 7518 §3.2)
  */
 export function keptSecret(path: string): string {
   try {
@@ -23,7 +23,7 @@ function makeSecret(path: string): void {
   const secret = crypto.getRandomValues(new Uint8Array(32)).toBase64();
   writeFileSync(draft, secret, { mode: 0o600 });
   try {
-    // Of processes that start at once one wins, and none can see its file half written.
+    // When several processes start at once, one wins, and none sees a half-written file.
     linkSync(draft, path);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;

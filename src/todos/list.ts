@@ -26,7 +26,7 @@ const NO_DUE = "~";
 
 const hasNoDue = sql`${todos.due_order} = ${sql.raw(`'${NO_DUE}'`)}`;
 
-/** Whoever goes on from `todo` begins here. */
+/** The mark of a page that begins behind `todo`. */
 export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
   const key = {
     id,

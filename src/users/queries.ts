@@ -43,7 +43,7 @@ export function userQueries(services: Services) {
       const now = clock();
       const network = networkOf(exchange.ip);
       const username_key = username.toLowerCase();
-      // A hash has a random salt: with it, the row is the one inserted here.
+      // A hash has a random salt, so a row with this hash is the one inserted here.
       const id = sql`(
         SELECT id FROM ${users}
         WHERE username_key = ${username_key} AND password_hash = ${password_hash}
@@ -58,7 +58,7 @@ export function userQueries(services: Services) {
           ON CONFLICT (username_key) DO NOTHING
           RETURNING id, username`),
         spent: budgets.spend("sign_ups", network, now, isCreated),
-        // What was tried while nobody had the name is not the new user's fault.
+        // Failures from before the sign-up do not count against the new user.
         forgotten: throttle.clearAll(pseudonym(username_key), isCreated),
         sending: email
           ? verification.sendingToNew(id, { email, language, exchange }, now)
@@ -66,7 +66,7 @@ export function userQueries(services: Services) {
       });
       budgets.refuseSpent("sign_ups", asked[0]?.spent_until, exchange);
       const [user] = created;
-      // A row as it comes from a server also has its columns by number.
+      // A row from a server also has its columns by number.
       return user && { id: user.id, username: user.username };
     },
 
@@ -90,7 +90,7 @@ export function userQueries(services: Services) {
       const now = clock();
       const { user_id } = session;
       const owner = ownerOf(db, session, now);
-      // A hash has a random salt: that it stands says that the update has happened.
+      // A hash has a random salt. If this one is stored, the update has happened.
       const isChanged = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${user_id} AND password_hash = ${newHash}
       )`;

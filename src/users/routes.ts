@@ -1,4 +1,4 @@
-/** `/users`: signing up, and what a user may do about themselves. */
+/** `/users`: sign-up, and a user's own account. */
 import { Elysia } from "elysia";
 import { accountOf } from "../auth/accounts.ts";
 import { guard } from "../auth/guard.ts";
