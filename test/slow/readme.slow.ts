@@ -6,7 +6,7 @@ import { expect, test } from "bun:test";
 import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
 
 const readme = await Bun.file(new URL("../../README.md", import.meta.url)).text();
-const walk = readme.slice(readme.indexOf("## A walk"), readme.indexOf("## What to know"));
+const walk = readme.slice(readme.indexOf("## A walk"), readme.indexOf("## The page"));
 
 /** The commands, and what the README says that each block of them prints ("" where it says nothing). */
 const steps = Array.from(
