@@ -1,5 +1,6 @@
 /** Puts the app together: every route, behind one front. */
 import { type AnyElysia, Elysia } from "elysia";
+import { changeRoutes } from "./changes/routes.ts";
 import { docs } from "./docs/routes.ts";
 import { health } from "./health/routes.ts";
 import { failures } from "./http/failures.ts";
@@ -47,6 +48,7 @@ function routes(services: Services) {
     .use(sessionRoutes(services))
     .use(otpRoutes(services))
     .use(todoRoutes(services))
+    .use(changeRoutes(services))
     .use(listRoutes(services))
     .use(trashRoutes(services));
   return new Elysia(options).use(failures).use(refuseUndeclared(resources)).use(health(services));

@@ -169,6 +169,7 @@ describe("what leaves the session as it is", () => {
       ["list", 1, 200, "GET", "/todos", bearer],
       ["list: all told", 1, 200, "GET", "/todos?order=DESC&is_done=false&limit=100", bearer],
       ["list: next page", 1, 200, "GET", () => `/todos?cursor=${cursor}`, bearer],
+      ["what has changed", 1, 200, "GET", "/todos/changes", bearer],
       ["todo: add", 1, 201, "POST", "/todos", bearerAndJson({ contents: "Sleep" })],
       ["todo: read", 1, 200, "GET", todo, bearer],
       ["todo: HEAD", 1, 200, "HEAD", todo, bearer],

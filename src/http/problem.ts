@@ -10,6 +10,7 @@ const titles = {
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",
+  410: "Gone",
   412: "Precondition Failed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
@@ -39,6 +40,7 @@ export const catalogue = {
   list_not_found: [404, "You have no such list."],
   method_not_allowed: [405, "This path does not take this method; see Allow."],
   username_taken: [409, "This user name is taken."],
+  cursor_expired: [410, "This cursor is too old to go on from; begin anew, without it."],
   precondition_failed: [412, "It has changed since; see current."],
   body_too_large: [413, "The body is larger than 64 KiB, or comes in more than 1,024 pieces."],
   unsupported_media_type: [

@@ -1,7 +1,7 @@
 /** The statements behind `/lists`: one round trip each, and none could touch another user's list. */
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
-import { columnsOf, readNested } from "../database/columns.ts";
+import { readNested } from "../database/columns.ts";
 import { lastPosition, moveTo, type Place, placeOf } from "../database/order.ts";
 import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
@@ -13,14 +13,7 @@ import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions
 import { nextRevision } from "../sync/revision.ts";
 import { discardWhere } from "../todos/trash.queries.ts";
 import type { List } from "./model.ts";
-
-const LIST = ["id", "name", "position", "rev", "created_at", "updated_at"] as const;
-const list = columnsOf(lists, LIST);
-/** The same columns, for a SELECT. */
-const columns = sql.join(
-  LIST.map((name) => sql`${lists[name]} AS ${sql.identifier(name)}`),
-  sql`, `,
-);
+import { columns, list } from "./row.ts";
 
 const isOwn = sql`id = ${sql.placeholder("list_id")} AND user_id = ${owner}`;
 const newRevision = sql`(SELECT ${nextRevision} FROM ${users} WHERE ${users.id} = user_id)`;

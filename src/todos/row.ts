@@ -38,6 +38,12 @@ export const visibleOf = (table: typeof todos | typeof trash): SQL =>
     sql`, `,
   );
 
+/** The same as one JSON array, for `toTodo`. */
+export const todoAsJson = sql`json_array(${sql.join(
+  names.map((name) => todos[name]),
+  sql`, `,
+)})`;
+
 /** How many values of a row these columns are. */
 export const VISIBLE = names.length;
 

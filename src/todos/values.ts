@@ -1,7 +1,7 @@
 /** The values of a todo's fields, as requests have them and as answers do. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
-import { MULTILINE, NonBlankText } from "../model/text.ts";
+import { MULTILINE, NonBlankText, Text } from "../model/text.ts";
 import { Instant, Integer } from "../model/values.ts";
 import { isDate, isZone } from "./due.ts";
 
@@ -86,9 +86,15 @@ export const DueInput = t.Object(
       ),
     ),
     at: t.Optional(
-      t.Nullable(t.String({ maxLength: 64, description: AT, examples: [null] }), {
-        description: AT,
-      }),
+      t.Nullable(
+        Text({
+          minLength: 0,
+          maxLength: 64,
+          description: AT,
+          examples: ["2026-11-30T00:30:00.000Z"],
+        }),
+        { description: AT },
+      ),
     ),
   },
   {

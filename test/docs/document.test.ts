@@ -48,7 +48,11 @@ const answers: Answer[] = [];
 const answersInTrouble: Answer[] = [];
 
 beforeAll(async () => {
-  service = await startService({ TODOS_PER_USER: String(LIMIT), LISTS_PER_USER: String(LIMIT) });
+  service = await startService({
+    TODOS_PER_USER: String(LIMIT),
+    LISTS_PER_USER: String(LIMIT),
+    CHANGES_TTL: "60",
+  });
   const operations = operationsOf(await readDocument(service));
   // Side by side, since most of the time goes into hashing passwords.
   await Promise.all(operations.map((operation, seed) => drive(operation, createGenerator(seed))));
@@ -195,6 +199,10 @@ async function ownerFor(path: string): Promise<Owner> {
     if (path.startsWith("/trash")) {
       for (const each of [id, other.id]) await service.call("DELETE", `/todos/${each}`, { token });
     }
+    if (path === "/todos/changes") {
+      const { next } = await (await service.call("GET", path, { token })).json();
+      values.since = next;
+    }
     const page = await service.call("GET", `/${path.split("/")[1]}?limit=1`, { token });
     values.limit = 1;
     values.cursor = (await page.json()).next_cursor;
@@ -219,8 +227,11 @@ async function ownerFor(path: string): Promise<Owner> {
 
 /** What no schema knows of. */
 async function besides(operations: Operation[]): Promise<Answer[]> {
-  const answers = [...(await conditional(operations)), ...(await withoutList(operations))];
-  return answers;
+  return [
+    ...(await conditional(operations)),
+    ...(await withoutList(operations)),
+    ...(await expired(operations)),
+  ];
 }
 
 /** Sends each operation that takes one an entity tag that fits, or does not. */
@@ -237,6 +248,20 @@ function conditional(operations: Operation[]): Promise<Answer[]> {
       const body = goodBody(operation, createGenerator(0));
       return send(operation, owner, { kind: "other", label: "conditional", headers, body });
     }),
+  );
+}
+
+/** Goes on from a cursor that is too old. */
+async function expired(operations: Operation[]): Promise<Answer[]> {
+  const owner = await ownerFor("/todos/changes");
+  const { next } = await (await service.call("GET", "/todos/changes", owner)).json();
+  service.passSeconds(service.config.changesTtl);
+  const going = operations.filter(({ parameters }) =>
+    parameters.some(({ name }) => name === "since"),
+  );
+  const query = { since: next };
+  return Promise.all(
+    going.map((operation) => send(operation, owner, { kind: "other", label: "expired", query })),
   );
 }
 

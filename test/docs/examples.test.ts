@@ -51,7 +51,7 @@ test("every parameter, field and header has a description and examples that fit"
   expect(fields.length).toBeGreaterThan(200);
   const isWhole = ({ type }: Schema) => type === "object" || type === "array";
   // Any example would be refused, since a cursor is good for one list of one user.
-  const isCursor = (name: string) => name.endsWith(" ?cursor");
+  const isCursor = (name: string) => /\?(cursor|since)$/.test(name);
   const bad = fields.flatMap(([name, schema]) => {
     const { description = "", examples = [] } = schema;
     if (!/^\S.*\.$/.test(description)) return [`${name} has no description`];

@@ -92,12 +92,12 @@ async function plansOf(method: string, path: string, options: CallOptions = {}):
 /** The steps that a plan may not have: all that neither search an index nor merely arrange what such steps give. */
 function faults(plan: Step[]): string[] {
   const structure =
-    /^(CO-ROUTINE \S+|MATERIALIZE \S+|(CORRELATED )?SCALAR SUBQUERY \d+|LIST SUBQUERY \d+|SCAN CONSTANT ROW|COMPOUND QUERY|LEFT-MOST SUBQUERY|UNION ALL|REUSE SUBQUERY \d+)$/;
+    /^(CO-ROUTINE \S+|MATERIALIZE \S+|(CORRELATED )?SCALAR SUBQUERY \d+|LIST SUBQUERY \d+|SCAN CONSTANT ROW|COMPOUND QUERY|LEFT-MOST SUBQUERY|UNION ALL|MERGE \(UNION ALL\)|LEFT|RIGHT|REUSE SUBQUERY \d+)$/;
   const search =
     /^SEARCH \S+( EXISTS)? USING (INTEGER PRIMARY KEY|PRIMARY KEY|(COVERING )?INDEX \w+) \((?!rowid>|rowid<)\S+[=<>]\?.*\)( LEFT-JOIN)?$/;
   // The entity tags of the request.
   const values = /^SCAN json_each VIRTUAL TABLE INDEX 1:$/;
-  const sort = /^USE TEMP B-TREE FOR (LAST TERM OF )?ORDER BY$/;
+  const sort = /^USE TEMP B-TREE FOR (LAST TERM OF |RIGHT PART OF )?ORDER BY$/;
   // A scan of what a subquery gives, which is little when its own steps are searches with a limit.
   const isOfSubquery = ({ detail }: Step) => {
     const [, name] = /^SCAN (\S+)( LEFT-JOIN)?$/.exec(detail) ?? [];
@@ -269,6 +269,7 @@ test.each<[what: string, method: string, path: () => string, options: () => Call
   ],
   ["deleting a todo", "DELETE", () => `/todos/${own(4)}`, () => ({})],
   ["listing the trash", "GET", () => "/trash", () => ({})],
+  ["listing what has changed", "GET", () => "/todos/changes", () => ({})],
   ["restoring a todo", "POST", () => `/trash/${own(4)}/restore`, () => ({})],
   ["deleting a todo for good", "DELETE", () => `/trash/${own(1)}`, () => ({})],
   ["emptying the trash", "DELETE", () => "/trash", () => ({})],

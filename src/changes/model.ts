@@ -1,0 +1,59 @@
+/** What goes into and comes out of `/todos/changes`. */
+import { t } from "elysia";
+import { List } from "../lists/model.ts";
+import { Cursor, QueryInteger } from "../model/query.ts";
+import { Id } from "../model/values.ts";
+import { todoFields } from "../todos/model.ts";
+
+const TodoChange = t.Object(
+  { type: t.Literal("todo"), ...todoFields },
+  { title: "TodoChange", description: "A todo that is new, or has changed." },
+);
+
+const ListChange = t.Object(
+  { type: t.Literal("list"), ...List.properties },
+  { title: "ListChange", description: "A list that is new, or has changed." },
+);
+
+const Deletion = t.Object(
+  {
+    type: t.Union([t.Literal("todo"), t.Literal("list")], {
+      description: "What it was.",
+      examples: ["todo"],
+    }),
+    id: Id,
+    deleted: t.Literal(true),
+  },
+  { title: "Deletion", description: "A todo or a list that is gone, perhaps into the trash." },
+);
+
+export const ChangeQuery = t.Object(
+  {
+    limit: t.Optional(
+      QueryInteger({
+        minimum: 1,
+        maximum: 500,
+        description: "1 to 500; 100 unless told.",
+        examples: [100],
+      }),
+    ),
+    since: t.Optional(Cursor("The `next` of an earlier answer; without it, all that there is.")),
+  },
+  { additionalProperties: false },
+);
+
+export const ChangePage = t.Object(
+  {
+    changes: t.Array(t.Union([TodoChange, ListChange, Deletion]), {
+      description: "Each todo and each list once, as it is now, in the order of revisions.",
+    }),
+    next: t.String({
+      description: "From where to go on: what is told next time is what has changed since.",
+      examples: ["7_t_8_0_m4vq2k.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo"],
+    }),
+    has_more: t.Boolean({ description: "Whether there is more already.", examples: [false] }),
+  },
+  { title: "ChangePage", description: "What has changed." },
+);
+
+export type Change = typeof TodoChange.static | typeof ListChange.static | typeof Deletion.static;

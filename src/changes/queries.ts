@@ -1,0 +1,98 @@
+/** What has changed for a user since a place in the order of revisions: one statement, and so one state of the database. */
+import { sql } from "drizzle-orm";
+import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
+import { runBatch, statement } from "../database/statement.ts";
+import { list, listAsJson } from "../lists/row.ts";
+import type { Services } from "../services.ts";
+import { todoAsJson, toTodo } from "../todos/row.ts";
+import { behind, type Cursor, refuseAhead } from "./cursor.ts";
+import type { Change } from "./model.ts";
+
+const value = (name: string) => sql.placeholder(name);
+
+const user = sql`${value("user_id")}`;
+/** Ordered by an index of each table, so that only as many rows are read as a page takes. */
+const isNext = (type: ReturnType<typeof sql>) => sql`
+  rev >= ${value("rev")} AND (rev, ${type}, id) > (${value("rev")}, ${value("type")}, ${value("after")})`;
+const inOrder = sql`ORDER BY rev, type, id LIMIT ${value("limit")}`;
+/** A client that began with nothing has nothing of what was deleted before. */
+const isNews = sql`rev > ${value("began")}`;
+
+/** What each row is: a change, whose `row` is null when it is a deletion, or nothing at all when `rev` is null. */
+interface ChangeRow {
+  /** The user's. */
+  revision: number;
+  rev: number | null;
+  type: "list" | "todo";
+  id: number;
+  row: string | null;
+}
+
+const page = statement<ChangeRow>(sql`
+  SELECT ${users.revision} AS revision, change.rev, change.type, change.id, change.row
+  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
+  LEFT JOIN (
+    SELECT * FROM (
+      SELECT rev, 'todo' AS type, id, ${todoAsJson} AS row FROM ${todos}
+      WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} ${inOrder}
+    )
+    UNION ALL
+    SELECT * FROM (
+      SELECT rev, 'list' AS type, id, ${listAsJson} AS row FROM ${lists}
+      WHERE user_id = ${user} AND ${isNext(sql`'list'`)} ${inOrder}
+    )
+    UNION ALL
+    SELECT * FROM (
+      SELECT rev, 'todo' AS type, id, NULL AS row FROM ${trash}
+      WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} AND ${isNews} ${inOrder}
+    )
+    UNION ALL
+    SELECT * FROM (
+      SELECT rev, type, id, NULL AS row FROM ${deletions}
+      WHERE user_id = ${user} AND ${isNext(sql`type`)} AND ${isNews} ${inOrder}
+    )
+    ${inOrder}
+  ) AS change
+  WHERE ${isLive()}
+  ORDER BY change.rev, change.type, change.id`);
+
+export function changeQueries({ database, clock }: Services) {
+  return {
+    /**
+     * The first changes behind a cursor, the cursor behind them, and whether there are more.
+     * @throws Failure `unauthorized`, `cursor_expired`
+     */
+    async changes(session: SessionRef, since: Cursor | undefined, limit: number) {
+      const values = {
+        ...session,
+        now: clock(),
+        rev: since?.rev ?? 0,
+        type: since?.type ?? "",
+        after: since?.id ?? 0,
+        // Without a cursor there is nothing that the client has: no deletion is news.
+        began: since?.began ?? Number.MAX_SAFE_INTEGER,
+        // One more than asked for tells whether there is more.
+        limit: limit + 1,
+      };
+      const [rows] = await runBatch(database, [page(values)]);
+      const { revision } = live(rows[0]);
+      if (since) refuseAhead(since, revision);
+      const found = rows.filter((row) => row.rev !== null);
+      const told = found.slice(0, limit);
+      const last = told.at(-1);
+      const has_more = found.length > limit;
+      const began = since?.began ?? revision;
+      // At the end it is behind the deletions, too, that are not told.
+      const place = has_more && last ? { ...last, rev: Number(last.rev) } : behind(revision);
+      const next: Cursor = { rev: place.rev, type: place.type, id: place.id, began };
+      return { changes: told.map(toChange), next, has_more };
+    },
+  };
+}
+
+function toChange({ type, id, row }: ChangeRow): Change {
+  if (row === null) return { type, id, deleted: true };
+  const values: unknown[] = JSON.parse(row);
+  return type === "todo" ? { type, ...toTodo(values) } : { type: "list", ...list.read(values) };
+}
