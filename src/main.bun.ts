@@ -1,6 +1,6 @@
 /** Starts the service on Bun. */
 import { write } from "node:fs";
-import { runCommand } from "./start/command.ts";
+import { runCommand } from "./start/command-line.ts";
 import { nativePlatform } from "./start/platform.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
 

@@ -1,5 +1,5 @@
 /** Starts the service on Deno. */
-import { runCommand } from "./start/command.ts";
+import { runCommand } from "./start/command-line.ts";
 import { nativePlatform } from "./start/platform.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
 

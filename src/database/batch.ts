@@ -3,18 +3,18 @@ import type { BatchItem } from "drizzle-orm/batch";
 import type { Database } from "./drizzle.ts";
 
 /** A statement of Drizzle's, not run yet. */
-export type Statement = BatchItem<"sqlite">;
+export type DrizzleStatement = BatchItem<"sqlite">;
 
 /** Statements to be run together, in the order in which they stand here: single ones, and lists of them. */
-export type Statements = Record<string, Statement | readonly Statement[]>;
+export type DrizzleStatements = Record<string, DrizzleStatement | readonly DrizzleStatement[]>;
 
-type ResultOf<S> = S extends Statement ? S["_"]["result"] : unknown[];
+type ResultOf<S> = S extends DrizzleStatement ? S["_"]["result"] : unknown[];
 
 /** What each of the statements gives, under its name. */
-export type Results<S extends Statements> = { [Name in keyof S]: ResultOf<S[Name]> };
+export type Results<S extends DrizzleStatements> = { [Name in keyof S]: ResultOf<S[Name]> };
 
 /** Runs them in one transaction: all of them hold, or none does. */
-export async function batch<S extends Statements>(
+export async function batch<S extends DrizzleStatements>(
   db: Database,
   statements: S,
 ): Promise<Results<S>> {

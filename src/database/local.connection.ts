@@ -5,11 +5,11 @@ import { ResultSetImpl } from "@libsql/core/util";
 import Database from "libsql";
 import AsyncDatabase from "libsql/promise";
 import {
-  type Columns,
-  columnsOf,
   type Inspected,
   inspect,
-  type Statement,
+  type ResultColumns,
+  resultColumnsOf,
+  type SqlStatement,
   toBound,
 } from "./local.statement.ts";
 
@@ -33,7 +33,7 @@ export interface Connection {
 interface Prepared extends Inspected {
   native: ReturnType<InstanceType<typeof Database>["prepare"]>;
   /** Missing when it returns no rows. */
-  result: Columns | undefined;
+  result: ResultColumns | undefined;
 }
 
 // The package has a class that calls and one that awaits, both over the same native handle. This one awaits.
@@ -68,7 +68,7 @@ export function connect(path: string, pragmas: string): Connection {
     if (known !== undefined) return known;
     const inspected = inspect(sql);
     const native = database.prepare(sql);
-    const result = native.reader ? columnsOf(native.raw().columns()) : undefined;
+    const result = native.reader ? resultColumnsOf(native.raw().columns()) : undefined;
     const prepared = { ...inspected, native, result };
     const [oldest] = statements.keys();
     if (oldest !== undefined && statements.size >= MAX_PREPARED) statements.delete(oldest);
@@ -91,7 +91,7 @@ export function connect(path: string, pragmas: string): Connection {
         // `as`: the native types call a row unknown; in raw mode it is an array.
         const raw = native.all(values) as unknown[][];
         // Another process may have changed the schema. SQLite has then prepared the statement again.
-        if (hasStar) prepared.result = columnsOf(native.columns());
+        if (hasStar) prepared.result = resultColumnsOf(native.columns());
         const { names, types, toRow } = prepared.result;
         const rows = raw.map(toRow);
         return new ResultSetImpl(names, types, rows, isRead ? 0 : rows.length, undefined);
@@ -142,7 +142,7 @@ export function connect(path: string, pragmas: string): Connection {
 }
 
 /** Runs the statements in order. @throws LibsqlBatchError with the index of the one that failed */
-export function runAll(connection: Connection, statements: Statement[]): ResultSet[] {
+export function runAll(connection: Connection, statements: SqlStatement[]): ResultSet[] {
   return statements.map(({ sql, args }, index) => {
     try {
       return connection.run(sql, args);

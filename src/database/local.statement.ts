@@ -3,13 +3,13 @@ import { type InArgs, type InStatement, LibsqlError, type Row } from "@libsql/co
 import { startsWithSelect } from "./sql.ts";
 
 /** One statement. Arguments are given by position. */
-export interface Statement {
+export interface SqlStatement {
   sql: string;
   args?: InArgs;
 }
 
 /** Brings any of the forms that libSQL's clients take into one. */
-export function statementOf(given: InStatement | [sql: string, args?: InArgs]): Statement {
+export function statementOf(given: InStatement | [sql: string, args?: InArgs]): SqlStatement {
   if (typeof given === "string") return { sql: given };
   return Array.isArray(given) ? { sql: given[0], args: given[1] ?? [] } : given;
 }
@@ -97,14 +97,14 @@ function invalid(message: string): LibsqlError {
 }
 
 /** The columns of a statement's result. */
-export interface Columns {
+export interface ResultColumns {
   names: string[];
   types: string[];
   /** Makes a row of its values. @throws LibsqlError INTEGER_UNSAFE */
   toRow(values: unknown[]): Row;
 }
 
-export function columnsOf(columns: { name: string; type: string | null }[]): Columns {
+export function resultColumnsOf(columns: { name: string; type: string | null }[]): ResultColumns {
   const names = columns.map(({ name }) => name);
   return { names, types: columns.map(({ type }) => type ?? ""), toRow: rowsOf(names) };
 }

@@ -15,7 +15,7 @@ import {
   runAll,
   whenNotBusy,
 } from "./local.connection.ts";
-import { type Statement, statementOf, unsupported } from "./local.statement.ts";
+import { type SqlStatement, statementOf, unsupported } from "./local.statement.ts";
 import { openWrites } from "./local.writes.ts";
 import { startsWithSelect } from "./sql.ts";
 
@@ -126,10 +126,10 @@ export function openLocal(path: string, { busyTimeout = 5000 }: LocalOptions = {
   };
 }
 
-const isRead = ({ sql }: Statement) => startsWithSelect(sql);
+const isRead = ({ sql }: SqlStatement) => startsWithSelect(sql);
 
 /** All of them see the database in one state. */
-function runInSnapshot(reader: Connection, statements: Statement[]): ResultSet[] {
+function runInSnapshot(reader: Connection, statements: SqlStatement[]): ResultSet[] {
   reader.exec("BEGIN");
   try {
     return runAll(reader, statements);

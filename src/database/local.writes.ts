@@ -15,7 +15,7 @@ interface Write {
 /** Writes that share a commit. They run without a pause, so this bounds how long they hold up everything else. */
 const GROUP = 64;
 
-export interface Writes {
+export interface LocalWrites {
   /**
    * Runs `run` in a transaction, after all writes that were asked for before, and resolves once it is committed. After
    * a rollback `run` may be called again. Rejects with what `run` throws, or with SQLITE_BUSY after `busyTimeout`.
@@ -30,7 +30,7 @@ export interface Writes {
  * @param busyTimeout milliseconds that a write waits for another process's lock
  * @throws LibsqlError SQLITE_CANTOPEN, SQLITE_NOTADB, or SQLITE_BUSY after it has blocked for `busyTimeout`
  */
-export function openWrites(path: string, busyTimeout: number): Writes {
+export function openWrites(path: string, busyTimeout: number): LocalWrites {
   const writer = openWriter(path, busyTimeout);
   const queue: Write[] = [];
   let isWriting = false;

@@ -5,7 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { batch, type Statement } from "./batch.ts";
+import { batch, type DrizzleStatement } from "./batch.ts";
 import type { Database } from "./drizzle.ts";
 import {
   deletions,
@@ -47,7 +47,7 @@ const next = sql`(
  * The statements that remove a slice of what a deleted user leaves and, when nothing is left, the user.
  * @param user_id which one; nothing happens to a user who is not deleted
  */
-export function removalOf(db: Database, user_id: SQL): Statement[] {
+export function removalOf(db: Database, user_id: SQL): DrizzleStatement[] {
   const isDeleted = sql`(SELECT id FROM ${users} WHERE id = ${user_id} AND deleted_at IS NOT NULL)`;
   const slices = OWNED.map(({ table, key }) => {
     const columns = sql.raw(key);

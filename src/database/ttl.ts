@@ -29,7 +29,7 @@ export type Kind =
   | "reset_wait"
   | "reset_sends";
 
-export interface Write {
+export interface TtlWrite {
   kind: Kind;
   key: string | SQL;
   /** Milliseconds from now to the row's end. */
@@ -57,7 +57,7 @@ export function ttlTable(db: Database) {
     row,
 
     /** Sets the row's value and its end, whatever they were; gives the row when it was written. */
-    set({ kind, key, lifetime, when = sql`true` }: Write, value: string | SQL, now: number) {
+    set({ kind, key, lifetime, when = sql`true` }: TtlWrite, value: string | SQL, now: number) {
       return db.all<{ value: string }>(sql`
         INSERT INTO ${ttl} (kind, key, value, expires_at)
         SELECT ${kind}, ${key}, ${value}, ${now + lifetime} WHERE ${when}
@@ -83,7 +83,7 @@ export function ttlTable(db: Database) {
      * Counts one more, and gives the count. The first count is 1. The row's end stays where the first put it, unless
      * it is to be renewed.
      */
-    increment({ kind, key, lifetime, when = sql`true` }: Write, now: number, renew = false) {
+    increment({ kind, key, lifetime, when = sql`true` }: TtlWrite, now: number, renew = false) {
       return db.all<{ value: number }>(sql`
         INSERT INTO ${ttl} (kind, key, value, expires_at)
         SELECT ${kind}, ${key}, '1', ${now + lifetime} WHERE ${when}

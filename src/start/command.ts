@@ -1,9 +1,6 @@
-/** The command line: `todos [serve]`, and what an operator needs beside it. */
-import packageJson from "../../package.json" with { type: "json" };
-import { ConfigError } from "../config.ts";
-import { configureLog } from "../log/configure.ts";
+/** What each command is given, and how it refuses. */
 import type { Progress } from "./progress.ts";
-import { type Runtime, run } from "./run.ts";
+import type { Runtime } from "./run.ts";
 
 /** What a command works with. */
 export interface Command {
@@ -16,77 +13,7 @@ export interface Command {
   readInput(): Promise<string>;
 }
 
-const USAGE = `Usage: todos [command]
-
-  serve                 start the service (this is the default)
-  migrate               bring the database's schema up to date
-  backup FILE           copy the database to FILE, also while the service runs
-  restore FILE          put a backup in the place of the database; stop the service first
-  admin ...             look after users, sessions and mails; "todos admin" lists the commands
-
-  --version             print the version
-  --help                print this
-
-Settings are environment variables; .env.example lists them.`;
-
 /** An error that its message alone explains. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-}
-
-/** Each is loaded when it is asked for, so that serving starts quickly. */
-const commands: Record<string, () => Promise<(command: Command) => Promise<void>>> = {
-  migrate: () => import("./migrate.ts").then((module) => module.migrateCommand),
-  backup: () => import("./backup.ts").then((module) => module.backupCommand),
-  admin: () => import("./admin.ts").then((module) => module.adminCommand),
-  restore: () => import("./restore.ts").then((module) => module.restoreCommand),
-};
-
-/** @param args what follows the program's name */
-export async function runCommand(args: string[], runtime: Runtime): Promise<void> {
-  const [name = "serve", ...rest] = args;
-  const print = (line: string) => runtime.print(`${line}\n`);
-  if (name === "serve" && rest.length === 0) return run(runtime);
-  try {
-    if (name === "--help" || name === "-h") {
-      print(USAGE);
-      return;
-    }
-    if (name === "--version") {
-      print(packageJson.version);
-      return;
-    }
-    const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
-    if (!load) throw new UsageError(`There is no such command.\n\n${USAGE}`);
-    const { startProgress } = await import("./progress.ts");
-    const progress = startProgress(runtime);
-    const log = logToErrors(runtime);
-    const { environment, readInput } = runtime;
-    try {
-      const command = await load();
-      await command({ args: rest, environment, print, progress, readInput });
-    } finally {
-      progress.end();
-      await log.flush();
-    }
-  } catch (error) {
-    if (error instanceof ConfigError) runtime.writeError(`${error.faults.join("\n")}\n`);
-    else if (error instanceof UsageError) runtime.writeError(`${error.message}\n`);
-    else throw error;
-    runtime.exit(1);
-  }
-}
-
-/** A command's log goes to stderr, so that its own output can be piped on. */
-function logToErrors({ isTerminal, noColor, writeError }: Runtime) {
-  const decoder = new TextDecoder();
-  return configureLog({
-    format: isTerminal ? "pretty" : "json",
-    colors: isTerminal && !noColor,
-    level: "info",
-    async write(bytes) {
-      writeError(decoder.decode(bytes, { stream: true }));
-      return bytes.length;
-    },
-  });
 }

@@ -1,7 +1,7 @@
 /** `todos admin`, on the database of a service that runs meanwhile. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { resetSync } from "@logtape/logtape";
-import { runCommand } from "../../src/start/command.ts";
+import { runCommand } from "../../src/start/command-line.ts";
 import { nativePlatform } from "../../src/start/platform.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
