@@ -2,6 +2,7 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { changeRoutes } from "./changes/routes.ts";
 import { docs } from "./docs/routes.ts";
+import { exportRoutes } from "./export/routes.ts";
 import { health } from "./health/routes.ts";
 import { failures } from "./http/failures.ts";
 import { around, entrance, type Handle, unrouted } from "./http/front.ts";
@@ -45,6 +46,7 @@ export function createApp(services: Services) {
 function routes(services: Services) {
   const resources = new Elysia(options)
     .use(userRoutes(services))
+    .use(exportRoutes(services))
     .use(sessionRoutes(services))
     .use(otpRoutes(services))
     .use(todoRoutes(services))

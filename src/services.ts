@@ -30,6 +30,9 @@ import type { Transport } from "./mail/transport.ts";
 import { createReset, type Reset } from "./otp/reset.ts";
 import { createVerification, type Verification } from "./otp/verification.ts";
 import { createMac, createSeal, type Hmac, type Seal } from "./seal.ts";
+import { createSweep, type Sweep } from "./sync/sweep.ts";
+import { foldTexts } from "./todos/folding.ts";
+import { createUpkeep, type Upkeep } from "./upkeep.ts";
 
 /** What the service needs of the runtime and the machine that it is on. */
 export interface Platform {
@@ -68,6 +71,8 @@ export interface Services {
   outbox: Clockwork;
   verification: Verification;
   reset: Reset;
+  sweep: Sweep;
+  upkeep: Upkeep;
   clock: Clock;
   drain: Drain;
   logRequest: LogRequest;
@@ -109,6 +114,7 @@ export async function createServices(
   const macFor = async (use: "one-time passwords" | "throttling") =>
     createMac(hmac, await deriveKey(secret, use));
 
+  const sweep = createSweep(database, clock, config);
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
   const hasher = createHasher({
     argon2: platform.argon2,
@@ -158,6 +164,11 @@ export async function createServices(
     outbox: platform.startClockwork(createOutbox({ database, clock, transport }), clock),
     verification: createVerification(ground, config),
     reset: createReset({ ...ground, knownNetworks, throttle }, config),
+    sweep,
+    upkeep: createUpkeep({
+      "delete what has had its time": sweep.all,
+      "fold texts": () => foldTexts(database),
+    }),
     clock,
     drain: createDrain(),
     logRequest,

@@ -150,6 +150,10 @@ describe("faults", () => {
       ["RESET_TTL", 1, 600],
       ["OTP_RESEND_AFTER", 0, 3600],
       ["OTP_DAILY_LIMIT", 1, 1000],
+      ["TODOS_PER_USER", 1, 1_000_000],
+      ["LISTS_PER_USER", 1, 1000],
+      ["TRASH_TTL", 1, 366 * 24 * 3600],
+      ["CHANGES_TTL", 1, 3660 * 24 * 3600],
       ["SHUTDOWN_TIMEOUT", 1, 300],
     ]);
   });

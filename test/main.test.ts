@@ -221,7 +221,7 @@ describe("log", () => {
       error: {
         name: expect.any(String),
         message: expect.stringMatching(/^Failed statement: .*"sessions"/),
-        stack: expect.stringContaining("src/todos/queries.ts"),
+        stack: expect.stringContaining("src/todos/routes.ts"),
         cause: { code: "SQLITE_ERROR", message: expect.stringContaining("no such table") },
       },
     });

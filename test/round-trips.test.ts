@@ -27,6 +27,8 @@ beforeAll(async () => {
     const response = await service.call("POST", "/todos", { token: user.token, json });
     todoId = (await response.json()).id;
   }
+  const name = { name: "Garden" };
+  await service.call("POST", "/lists", { token: user.token, json: name });
   const page = await service.call("GET", "/todos?limit=1", { token: user.token });
   cursor = (await page.json()).next_cursor;
 });
@@ -91,6 +93,13 @@ const throttled = (options: (user: User) => CallOptions) => async (user: User) =
 };
 const malformed = { headers: { "content-type": "application/json" }, body: "{" };
 const todo = () => `/todos/${todoId}`;
+const DAILY = { every: 1, unit: "day", from: "due" };
+/** Adds a todo that repeats, to be ticked off. */
+async function repeating({ token }: User): Promise<string> {
+  const json = { contents: "x", due: { date: "2126-01-01" }, repeat: DAILY };
+  const { id } = await (await service.call("POST", "/todos", { token, json })).json();
+  return `/todos/${id}`;
+}
 
 describe("what needs no data, or is refused before it does", () => {
   count(
@@ -178,6 +187,40 @@ describe("what leaves the session as it is", () => {
       ["todo: read none", 1, 404, "GET", "/todos/9007199254740991", bearer],
       ["todo: change none", 1, 404, "PATCH", "/todos/x", bearerAndJson({ is_done: true })],
       ["todo: delete none", 1, 404, "DELETE", "/todos/0", bearer],
+      ["todo: move first", 1, 200, "POST", () => `${todo()}/move`, bearerAndJson({ after: null })],
+      ["todo: move last", 1, 200, "POST", () => `${todo()}/move`, bearerAndJson({})],
+      ["todo: move nowhere", 1, 422, "POST", () => `${todo()}/move`, bearerAndJson({ after: 99 })],
+      [
+        "todo: add to no list",
+        1,
+        404,
+        "POST",
+        "/todos",
+        bearerAndJson({ contents: "x", list_id: 9 }),
+      ],
+      ["todo: repeat without due", 1, 422, "PATCH", todo, bearerAndJson({ repeat: DAILY })],
+      [
+        "list: by due date, all told",
+        1,
+        200,
+        "GET",
+        "/todos?sort=due&list_id=1&priority=0&due_from=2026-01-01&due_to=2026-12-31&q=x",
+        bearer,
+      ],
+      ["list: of no list", 1, 404, "GET", "/todos?list_id=99", bearer],
+      ["trash", 1, 200, "GET", "/trash", bearer],
+      ["trash: restore", 1, 200, "POST", "/trash/1/restore", bearer],
+      ["trash: restore none", 1, 404, "POST", "/trash/1/restore", bearer],
+      ["todo: delete again", 1, 204, "DELETE", "/todos/1", bearer],
+      ["trash: delete for good", 1, 204, "DELETE", "/trash/1", bearer],
+      ["trash: empty", 1, 204, "DELETE", "/trash", bearer],
+      ["lists", 1, 200, "GET", "/lists", bearer],
+      ["list: add", 1, 201, "POST", "/lists", bearerAndJson({ name: "Work" })],
+      ["list: read", 1, 200, "GET", "/lists/1", bearer],
+      ["list: rename", 1, 200, "PATCH", "/lists/1", bearerAndJson({ name: "Home" })],
+      ["list: move", 1, 200, "POST", "/lists/1/move", bearerAndJson({ after: null })],
+      ["list: delete", 1, 204, "DELETE", "/lists/2", bearer],
+      ["list: delete none", 1, 404, "DELETE", "/lists/2", bearer],
       ["me", 1, 200, "GET", "/users/me", bearer],
       ["sessions", 1, 200, "GET", "/users/me/sessions", bearer],
       ["sessions: end none", 1, 404, "DELETE", "/users/me/sessions/x", bearer],
@@ -461,6 +504,21 @@ describe("what uses the session up, or its password", () => {
     JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()).sid;
 });
 
+test("ticking off a todo that repeats: 2, and 1 for one that is done already", async () => {
+  const path = await repeating(user);
+  for (const [trips, hasNext] of [
+    [2, true],
+    [1, false],
+  ] as const) {
+    const before = service.trips();
+    const options = { token: user.token, json: { is_done: true } };
+    const response = await service.call("PATCH", path, options);
+    expect(response.status).toBe(200);
+    expect(response.headers.has("link")).toBe(hasNext);
+    expect(service.trips() - before).toBeLessThanOrEqual(trips);
+  }
+});
+
 describe("what comes after the session has ended", () => {
   let ended: User;
 
@@ -475,6 +533,18 @@ describe("what comes after the session has ended", () => {
       ["list", 1, 401, "GET", "/todos", bearer],
       ["todo: add", 1, 401, "POST", "/todos", bearerAndJson({ contents: "Sleep" })],
       ["todo: change", 1, 401, "PATCH", todo, bearerAndJson({ is_done: true })],
+      ["todo: move", 1, 401, "POST", () => `${todo()}/move`, bearerAndJson({})],
+      ["todo: delete", 1, 401, "DELETE", todo, bearer],
+      ["trash", 1, 401, "GET", "/trash", bearer],
+      ["trash: restore", 1, 401, "POST", "/trash/1/restore", bearer],
+      ["trash: delete for good", 1, 401, "DELETE", "/trash/1", bearer],
+      ["trash: empty", 1, 401, "DELETE", "/trash", bearer],
+      ["lists", 1, 401, "GET", "/lists", bearer],
+      ["list: add", 1, 401, "POST", "/lists", bearerAndJson({ name: "x" })],
+      ["list: rename", 1, 401, "PATCH", "/lists/1", bearerAndJson({ name: "x" })],
+      ["list: move", 1, 401, "POST", "/lists/1/move", bearerAndJson({ after: null })],
+      ["list: delete", 1, 401, "DELETE", "/lists/1", bearer],
+      ["export", 1, 401, "GET", "/users/me/export", bearer],
       ["me", 1, 401, "GET", "/users/me", bearer],
       ["log-out", 1, 401, "POST", "/users/log-out", bearer],
       ["refresh", 1, 401, "POST", "/users/refresh", refreshToken],

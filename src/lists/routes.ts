@@ -17,7 +17,6 @@ const STRONG_TAG = '"7"';
 const WEAK_TAG = 'W/"1.7"';
 
 export function listRoutes(services: Services) {
-  const { database } = services;
   const queries = listQueries(services);
   const listId = idParameter(List.properties.id);
 
@@ -48,7 +47,7 @@ export function listRoutes(services: Services) {
     .post(
       "",
       async ({ session, body, set, status }) => {
-        const list = await run(database, queries.create(session, body.name));
+        const list = await run(services, queries.create(session, body.name));
         set.headers.location = `/lists/${list.id}`;
         return status(201, list);
       },
@@ -88,7 +87,7 @@ export function listRoutes(services: Services) {
     .patch(
       "/:id",
       ({ session, request, params, body }) =>
-        run(database, queries.rename(session, toId(params.id), body.name, ifMatchOf(request))),
+        run(services, queries.rename(session, toId(params.id), body.name, ifMatchOf(request))),
       {
         auth: true,
         parse: "strict",
@@ -109,7 +108,7 @@ export function listRoutes(services: Services) {
     .post(
       "/:id/move",
       ({ session, request, params, body }) =>
-        run(database, queries.move(session, toId(params.id), body.after, ifMatchOf(request))),
+        run(services, queries.move(session, toId(params.id), body.after, ifMatchOf(request))),
       {
         auth: true,
         parse: "strict",
@@ -131,7 +130,7 @@ export function listRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await run(database, queries.remove(session, toId(params.id), ifMatchOf(request)));
+        await run(services, queries.remove(session, toId(params.id), ifMatchOf(request)));
         return status(204, undefined);
       },
       {

@@ -94,7 +94,7 @@ async function start(
 ): Promise<string> {
   const logger = getLogger("todos");
   const services = await createServices(config, runtime.platform, { logRequest: log.request });
-  const { database, drain, outbox, removal } = services;
+  const { database, drain, outbox, removal, upkeep } = services;
   const server = await serve(runtime, config, services).catch((error) => {
     database.$client.close();
     throw error;
@@ -111,7 +111,7 @@ async function start(
     const finished = drain
       .begin()
       .then(() => server.stop())
-      .then(() => Promise.all([outbox.stop(), removal.stop()]));
+      .then(() => Promise.all([outbox.stop(), removal.stop(), upkeep.stop()]));
     await Promise.race([finished, sleep(config.shutdownTimeout * 1000)]);
     await server.abort();
     database.$client.close();
@@ -124,6 +124,7 @@ async function start(
   outbox.wake();
   // Rows of users who were deleted while a former process ran.
   removal.wake();
+  upkeep.start();
   return server.url;
 }
 

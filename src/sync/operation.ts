@@ -9,6 +9,7 @@ import type { Database } from "../database/drizzle.ts";
 import { sessions, users } from "../database/schema.ts";
 import { type Bound, runBatch, type Statement, statement } from "../database/statement.ts";
 import { raiseRevision } from "./revision.ts";
+import type { Sweep } from "./sweep.ts";
 
 export interface Operation<Result> {
   /** Who asks. */
@@ -51,19 +52,22 @@ export const askOutcome = <Row>(columns: SQL, joins: SQL = sql``): Statement<Row
     WHERE ${isLive()}`);
 
 /**
- * Runs an operation in one transaction and one round trip.
+ * Runs an operation in one transaction and one round trip, and takes along what has had its time.
  * @throws Failure `unauthorized`, and what the operation throws
  */
 export async function run<Result>(
-  db: Database,
+  { database, sweep }: { database: Database; sweep: Sweep },
   { session, changes, outcome, read }: Operation<Result>,
 ): Promise<Result> {
   const { user_id } = session;
-  const results: ArrayLike<unknown>[][] = await runBatch(db, [
+  const ride = sweep.ride();
+  const results: ArrayLike<unknown>[][] = await runBatch(database, [
     ...changes,
     outcome,
     raiseRevision({ user_id }),
+    ...ride.statements,
   ]);
+  ride.learn(results as unknown[][]);
   const [row] = results[changes.length] ?? [];
   return read(live(row));
 }

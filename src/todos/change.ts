@@ -154,7 +154,8 @@ export interface Changed {
 /** What a change has come to: done, or it would tick off this todo, which repeats. */
 type Outcome = { changed: Changed } | { completes: State };
 
-export function todoChanges({ database: db, clock, config }: Services) {
+export function todoChanges(services: Services) {
+  const { clock, config } = services;
   const prepared = new Map<string, ReturnType<typeof prepare>>();
 
   function statementsFor(fields: Field[]) {
@@ -204,9 +205,12 @@ export function todoChanges({ database: db, clock, config }: Services) {
       change: TodoUpdate,
       if_match: IfMatch,
     ): Promise<Changed> {
-      let outcome = await run(db, changeOf(session, todo_id, change, if_match));
+      let outcome = await run(services, changeOf(session, todo_id, change, if_match));
       while ("completes" in outcome) {
-        outcome = await run(db, changeOf(session, todo_id, change, if_match, outcome.completes));
+        outcome = await run(
+          services,
+          changeOf(session, todo_id, change, if_match, outcome.completes),
+        );
       }
       return outcome.changed;
     },

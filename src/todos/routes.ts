@@ -32,7 +32,6 @@ const STRONG_TAG = '"7"';
 const WEAK_TAG = 'W/"1.7"';
 
 export function todoRoutes(services: Services) {
-  const { database } = services;
   const { list } = todoLists(services);
   const { read, create } = todoQueries(services);
   const { change } = todoChanges(services);
@@ -99,7 +98,7 @@ export function todoRoutes(services: Services) {
     .post(
       "",
       async ({ session, body, set, status }) => {
-        const todo = await run(database, create(session, body));
+        const todo = await run(services, create(session, body));
         set.headers.location = `/todos/${todo.id}`;
         return status(201, todo);
       },
@@ -171,7 +170,7 @@ export function todoRoutes(services: Services) {
     .post(
       "/:id/move",
       ({ session, request, params, body }) =>
-        run(database, move(session, toId(params.id), body, ifMatchOf(request))),
+        run(services, move(session, toId(params.id), body, ifMatchOf(request))),
       {
         auth: true,
         parse: "strict",
@@ -193,7 +192,7 @@ export function todoRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await run(database, discard(session, toId(params.id), ifMatchOf(request)));
+        await run(services, discard(session, toId(params.id), ifMatchOf(request)));
         return status(204, undefined);
       },
       {

@@ -119,7 +119,7 @@ export function trashQueries({ database: db, clock }: Services) {
           columns: { revision: true },
           with: {
             trash: {
-              columns: { ...visible, deleted_at: true },
+              columns: deletedVisible,
               where: sql`(${trash.deleted_at}, ${trash.id}) < (${sql.placeholder("deleted_at")}, ${sql.placeholder("id_before")})`,
               orderBy: (todo, { desc }) => [desc(todo.deleted_at), desc(todo.id)],
               limit: limitUnlessKnown,
@@ -198,8 +198,11 @@ export function trashQueries({ database: db, clock }: Services) {
   };
 }
 
-/** @param values the columns of a todo and `deleted_at` */
-const toDeletedTodo = (values: ArrayLike<unknown>) => ({
+/** The columns that a todo in the trash is made of, for relational queries. */
+export const deletedVisible = { ...visible, deleted_at: true } as const;
+
+/** @param values these columns, as SQLite has them */
+export const toDeletedTodo = (values: ArrayLike<unknown>) => ({
   ...toTodo(values),
   deleted_at: toInstant(Number(values[VISIBLE])),
 });

@@ -19,7 +19,7 @@ const DEFAULT_LIMIT = 50;
 const WEAK_TAG = 'W/"1.7"';
 
 export function trashRoutes(services: Services) {
-  const { database, seal } = services;
+  const { seal } = services;
   const queries = trashQueries(services);
 
   function openCursor(context: string, cursor: string): Mark {
@@ -71,7 +71,7 @@ export function trashRoutes(services: Services) {
     .post(
       "/:id/restore",
       ({ session, request, params }) =>
-        run(database, queries.restore(session, toId(params.id), ifMatchOf(request))),
+        run(services, queries.restore(session, toId(params.id), ifMatchOf(request))),
       {
         auth: true,
         response: {
@@ -91,7 +91,7 @@ export function trashRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await run(database, queries.purge(session, toId(params.id), ifMatchOf(request)));
+        await run(services, queries.purge(session, toId(params.id), ifMatchOf(request)));
         return status(204, undefined);
       },
       {
@@ -113,7 +113,7 @@ export function trashRoutes(services: Services) {
     .delete(
       "",
       async ({ session, status }) => {
-        await run(database, queries.empty(session));
+        await run(services, queries.empty(session));
         return status(204, undefined);
       },
       {

@@ -1,0 +1,28 @@
+/** Folds the texts that a former version has written, so that they are searched like all others. */
+import { sql } from "drizzle-orm";
+import type { Database } from "../database/drizzle.ts";
+import { todos } from "../database/schema.ts";
+import { runBatch, statement } from "../database/statement.ts";
+import { fold } from "./search.ts";
+
+/** Todos that are folded in one transaction. */
+const BATCH = 500;
+
+const unfolded = statement<{ id: number; contents: string }>(sql`
+  SELECT id, contents FROM ${todos} WHERE contents_folded IS NULL ORDER BY id LIMIT ${BATCH}`);
+
+const setFolded = statement(sql`
+  UPDATE ${todos} SET contents_folded = ${sql.placeholder("folded")}
+  WHERE id = ${sql.placeholder("todo_id")} AND contents = ${sql.placeholder("contents")}`);
+
+/** A former version knows no notes, so what this one has written of them is folded in any case. */
+export async function foldTexts(database: Database): Promise<void> {
+  for (;;) {
+    const [rows] = await runBatch(database, [unfolded({})]);
+    if (rows.length === 0) return;
+    await runBatch(
+      database,
+      rows.map(({ id, contents }) => setFolded({ todo_id: id, contents, folded: fold(contents) })),
+    );
+  }
+}
