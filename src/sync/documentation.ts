@@ -9,8 +9,8 @@ const requestHeader = (name: string, description: string, example: string) => ({
   in: "header" as const,
   required: false,
   description,
-  // No more than what servers take of headers at all.
-  schema: { type: "string" as const, maxLength: 8192, examples: [example] },
+  // No length or pattern: whatever is no tag of the resource's is only that.
+  schema: { type: "string" as const, examples: [example] },
 });
 
 export const ifMatch = requestHeader(

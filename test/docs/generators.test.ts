@@ -33,7 +33,12 @@ test("every body refers to a named schema, and none is put together inline", asy
 });
 
 test("every text in a request has a maximum length", () => {
-  const texts = operations.flatMap(inputsOf).filter(([, { type, enum: closed }]) => {
+  // Of headers, the HTTP server takes so much and no more.
+  const withoutHeaders = operations.map((operation) => ({
+    ...operation,
+    parameters: operation.parameters.filter((parameter) => parameter.in !== "header"),
+  }));
+  const texts = withoutHeaders.flatMap(inputsOf).filter(([, { type, enum: closed }]) => {
     return [type].flat().includes("string") && !closed;
   });
   expect(texts.length).toBeGreaterThan(15);
