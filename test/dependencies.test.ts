@@ -1,6 +1,9 @@
 /** What installing the dependencies does: it puts files in place and runs nothing of theirs. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { dirname, join } from "node:path";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const ROOT = join(import.meta.dir, "..");
 /** What a package may have run when it is installed (https://docs.npmjs.com/cli/using-npm/scripts). */

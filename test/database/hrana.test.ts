@@ -1,10 +1,13 @@
 /** One trip to a libSQL server: what goes there and comes back, against libSQL's own server and against broken ones. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { LibsqlError, type ResultSet } from "@libsql/core/api";
 import { outageOf } from "../../src/database/errors.ts";
 import { openHrana, type Run, type Step } from "../../src/database/hrana.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary } from "../sqld.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const folder = temporaryFolder();
 const timeout = 2000;

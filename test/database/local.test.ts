@@ -1,5 +1,5 @@
 /** openLocal on real files: what is acknowledged is stored, whatever other processes, full disks and crashes do. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,9 @@ import { drizzle } from "drizzle-orm/libsql/web";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import Database from "libsql";
 import { type LocalOptions, openLocal } from "../../src/database/local.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 let folder = "";
 let path = "";

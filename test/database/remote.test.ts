@@ -1,5 +1,5 @@
 /** The client of a libSQL server, and of an embedded replica of one, against libSQL's own server. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Database } from "../../src/database/drizzle.ts";
 import { outageOf } from "../../src/database/errors.ts";
@@ -8,6 +8,9 @@ import { migrations } from "../../src/database/migrations.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary, until } from "../sqld.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const folder = temporaryFolder();
 const databaseAuthToken = serverToken();

@@ -1,11 +1,14 @@
 /** Writes to a libSQL server that share trips and commits, against libSQL's own server. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import type { Client } from "@libsql/core/api";
 import { outageOf } from "../../src/database/errors.ts";
 import { openRemote } from "../../src/database/remote.ts";
 import { openLine } from "../line.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary } from "../sqld.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 /** Enough at once that most of them have to wait, and go together. */
 const MANY = 100;

@@ -1,5 +1,5 @@
 /** `/health/ready`: what it says of the version and the schema, and how a service leaves. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { createApp } from "../../src/app.ts";
@@ -10,6 +10,9 @@ import { createServices } from "../../src/services.ts";
 import { nativePlatform } from "../../src/start/platform.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { PASSWORD, SECRET } from "../service.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 test("an unmigrated database answers 503 until it is migrated, and then serves", async () => {
   using folder = temporaryFolder();

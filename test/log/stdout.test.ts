@@ -1,9 +1,12 @@
 /** The service as a process whose stdout is a pipe that nobody reads, or that nobody has open any more. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../process.ts";
 import { callsTo } from "../service.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
 /** More than a pipe and the service's memory take of these lines. */

@@ -1,5 +1,5 @@
 /** The outbox, from the row to the mailbox: real database files, a real SMTP server, and the clock moved by hand. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,9 @@ import { openTransport } from "../../src/mail/open.ts";
 import { createOutbox, LEASE } from "../../src/mail/outbox.ts";
 import type { Transport } from "../../src/mail/transport.ts";
 import { startCutting, startSmtp } from "./smtp.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const OTP = "271828";
 const SECOND = 1000;

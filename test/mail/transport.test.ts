@@ -1,10 +1,13 @@
 /** The ways out for mails, against a real SMTP server: what arrives, and what is refused, hangs or breaks off. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { openTransport } from "../../src/mail/open.ts";
 import { render } from "../../src/mail/templates.ts";
 import type { Mail, SendError, Transport } from "../../src/mail/transport.ts";
 import { type Behaviour, startCutting, startSilent, startSmtp, TRUST } from "./smtp.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const FROM = "할 일 <todos@example.org>";
 const OTP = "012345";

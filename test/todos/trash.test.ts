@@ -1,5 +1,5 @@
 /** `/trash`: what is deleted is kept there, comes back whole, or goes for good. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startProcess, temporaryFolder } from "../process.ts";
@@ -13,6 +13,9 @@ import {
   type Todo,
   type User,
 } from "./actions.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 let service: Service;
 let other: User;
