@@ -8,6 +8,10 @@ const STDOUT = 1;
 
 let server: Bun.Server<undefined> | undefined;
 
+// For the service alone to read, from their first byte: what libSQL's replica makes would be for everyone. (Deno would
+// have to be granted all of `--allow-sys` for this. There, the folder of the files is private.)
+process.umask(0o077);
+
 await runCommand(process.argv.slice(2), {
   environment: process.env,
   isTerminal: process.stdout.isTTY,

@@ -34,7 +34,9 @@ export function nativePlatform(socketIp: SocketIp): Platform {
 export async function openConfigured(config: Config): Promise<Database> {
   const { databaseUrl } = config;
   try {
-    if (databaseUrl.startsWith("file:")) mkdirSync(folderOf(databaseUrl), { recursive: true });
+    if (databaseUrl.startsWith("file:")) {
+      mkdirSync(folderOf(databaseUrl), { recursive: true, mode: 0o700 });
+    }
     return await openDatabase(databaseUrl, config);
   } catch (error) {
     throw faultOf("Cannot open the database (DATABASE_URL)", error);

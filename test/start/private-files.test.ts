@@ -1,0 +1,54 @@
+/** The files that the service makes: nobody else on the machine can read them, not even for a moment. */
+import { expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { startProcess, temporaryFolder } from "../process.ts";
+import { SECRET } from "../service.ts";
+import { startPrimary } from "../sqld.ts";
+
+/** Collects the modes of a folder and its files, as they appear, until it is stopped. */
+function watchModes(folder: string) {
+  const modes = new Map<string, Set<string>>();
+  const look = () => {
+    try {
+      for (const name of [".", ...readdirSync(folder)]) {
+        const mode = (statSync(join(folder, name)).mode & 0o777).toString(8);
+        modes.set(name, (modes.get(name) ?? new Set()).add(mode));
+      }
+    } catch {
+      // The folder, or one of its files, is not there yet or no longer.
+    }
+  };
+  const timer = setInterval(look, 1);
+  return {
+    stop() {
+      clearInterval(timer);
+      look();
+      return Object.fromEntries([...modes].map(([name, seen]) => [name, [...seen]]));
+    },
+  };
+}
+
+test.each(["a file", "an embedded replica"])("are private, with %s", async (kind) => {
+  using folder = temporaryFolder();
+  const primary = await startPrimary(folder.path);
+  const watch = watchModes(join(folder.path, "data"));
+  try {
+    const replica = {
+      DATABASE_SYNC_URL: primary.url,
+      DATABASE_AUTH_TOKEN: primary.token,
+      MIGRATE_ON_START: "true",
+      JWT_SECRET: SECRET,
+    };
+    await using service = await startProcess(folder.path, kind === "a file" ? {} : replica);
+    await service.user("mina");
+    if (kind !== "a file") await service.line(/in sync/);
+    const { ".": ofFolder, ...ofFiles } = watch.stop();
+    expect(ofFolder).toEqual(["700"]);
+    expect(Object.keys(ofFiles)).toContain("todos.db");
+    expect(Object.values(ofFiles)).toEqual(Object.values(ofFiles).map(() => ["600"]));
+  } finally {
+    watch.stop();
+    await primary.kill();
+  }
+});
