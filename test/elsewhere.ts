@@ -54,7 +54,9 @@ export function buildWorkerd(): void {
 
 /** workerd, as built by `buildWorkerd`, on any free port. It says which one as a line of JSON. */
 export function workerdCommand(config = join(ROOT, "workerd.capnp")): string[] {
-  const workerd = join(ROOT, "node_modules/.bin/workerd");
+  // Not the package's own script: a signal would end that, and leave workerd running.
+  const machine = `${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
+  const workerd = join(ROOT, `node_modules/@cloudflare/workerd-${machine}/bin/workerd`);
   return [workerd, "serve", config, "--socket-addr=http=127.0.0.1:0", "--control-fd=1"];
 }
 

@@ -1,5 +1,5 @@
 /** The service as a process: how it starts, what it logs, and how it stops. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   copyFileSync,
   existsSync,
@@ -13,6 +13,9 @@ import { dirname, join } from "node:path";
 import Database from "libsql";
 import { launch, type ServiceProcess, startProcess, temporaryFolder } from "./process.ts";
 import { type CallOptions, PASSWORD, SECRET } from "./service.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const HOST = "127.0.0.1";
 const DATABASE = "data/todos.db";

@@ -1,5 +1,5 @@
 /** The service on workerd: what its build holds, how it starts, and that it answers. See also `slow/workerd.slow.ts`. */
-import { beforeAll, expect, test } from "bun:test";
+import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { migrate } from "../../src/database/migrate.ts";
@@ -8,6 +8,9 @@ import { buildWorkerd, workerdCommand } from "../elsewhere.ts";
 import { launch, startProcess, temporaryFolder } from "../process.ts";
 import { SECRET } from "../service.ts";
 import { serverToken, startPrimary } from "../sqld.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const ROOT = join(import.meta.dir, "../..");
 const OUT = join(ROOT, "build/workerd");
