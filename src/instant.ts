@@ -7,25 +7,35 @@ const padded = (count: number, digits: number) =>
 const TWO = padded(60, 2);
 const THREE = padded(1000, 3);
 
-/** The day of the last call, as days since the epoch and as text with its `T`. */
-let lastDay = Number.NaN;
-let lastDayText = "";
+/** The last moment that a Date holds (ECMA-262 §21.4.1.1), and the first with the sign turned. */
+const LAST = 8.64e15;
+
+/** Days since the epoch, as text with its `T`. */
+const days = new Map<number, string>();
+const DAYS = 1000;
 
 /**
- * RFC 3339 in UTC, the same text as `Date.prototype.toISOString`, in a fifth of its time.
+ * RFC 3339 in UTC, the same text as `Date.prototype.toISOString`, in half of its time.
  * @param milliseconds since the epoch, an integer
+ * @throws RangeError for what is no moment
  */
 export function toInstant(milliseconds: number): string {
+  if (!(milliseconds >= -LAST && milliseconds <= LAST)) throw new RangeError("This is no moment");
   const day = Math.floor(milliseconds / DAY);
-  if (day !== lastDay) {
-    // Throws a RangeError for what is no moment.
-    const text = new Date(milliseconds).toISOString();
-    lastDayText = text.slice(0, text.indexOf("T") + 1);
-    lastDay = day;
-  }
   const time = milliseconds - day * DAY;
   const hours = TWO[Math.floor(time / 3_600_000)];
   const minutes = TWO[Math.floor(time / 60_000) % 60];
   const seconds = TWO[Math.floor(time / 1000) % 60];
-  return `${lastDayText}${hours}:${minutes}:${seconds}.${THREE[time % 1000]}Z`;
+  return `${dayText(day)}${hours}:${minutes}:${seconds}.${THREE[time % 1000]}Z`;
+}
+
+function dayText(day: number): string {
+  const known = days.get(day);
+  if (known !== undefined) return known;
+  const whole = new Date(day * DAY).toISOString();
+  const text = whole.slice(0, whole.indexOf("T") + 1);
+  // Of rows with moments of all times, most come again.
+  if (days.size >= DAYS) days.clear();
+  days.set(day, text);
+  return text;
 }

@@ -1,104 +1,195 @@
-/** Two instances on one file behind a plain proxy, restarted in turn under load: no request fails. */
-import { expect, test } from "bun:test";
-import { connect, createServer, type Server, type Socket } from "node:net";
+/**
+ * A rolling restart: the service as it was before todos had lists, due dates and revisions runs beside this one, on one
+ * file. The former version is taken from the repository's own history, so a shallow clone is not enough.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { startProcess, temporaryFolder } from "../process.ts";
-import { callsTo, SECRET } from "../service.ts";
+import { openLocal } from "../../src/database/local.ts";
+import { output } from "../command.ts";
+import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
+import { contentsOf, idsOf, newUser, type Todo, type User } from "../todos/actions.ts";
 
-type Instance = Awaited<ReturnType<typeof startProcess>>;
+const ROOT = join(import.meta.dir, "../..");
+/** What came with the new fields: the former version is the last commit without it. */
+const MIGRATION = "drizzle/0002_todos_to_live_with.sql";
 
-/** Seconds that an instance goes on serving. The proxy asks for its health each second. */
-const DRAIN_DELAY = "3";
+const SETTINGS = { JWT_SECRET: "a secret that both versions have, long enough" };
 
-/** A balancer as plain as they come: it asks each second, and passes connections on in turn, without a second try. */
-async function startProxy(instances: Instance[]) {
-  let healthy: Instance[] = [];
-  let turn = 0;
-  const sockets = new Set<Socket>();
-  const ask = async () => {
-    const answers = await Promise.all(
-      instances.map((instance) =>
-        fetch(`${instance.url}/health/ready`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      ),
-    );
-    healthy = instances.filter((_, i) => answers[i]);
-  };
-  await ask();
-  const timer = setInterval(ask, 1000);
-  const server: Server = createServer((client) => {
-    const target = healthy[turn++ % healthy.length];
-    if (!target) return client.destroy();
-    const upstream = connect(target.port, "127.0.0.1");
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from);
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-    }
-    return undefined;
+let former: ReturnType<typeof temporaryFolder>;
+
+beforeAll(async () => {
+  former = temporaryFolder();
+  const git = (...words: string[]) => output(ROOT, ["git", ...words]);
+  const added = await git("log", "--diff-filter=A", "--format=%H", "--", MIGRATION);
+  const first = added.trim().split("\n").at(-1);
+  if (!first) throw new Error("This clone has no history: git fetch --unshallow");
+  const archive = join(former.path, "former.tar");
+  await git("archive", "--output", archive, `${first}^`);
+  await output(former.path, ["tar", "-xf", archive]);
+  await output(former.path, [process.execPath, "install", "--frozen-lockfile"]);
+}, 120_000);
+afterAll(() => former[Symbol.dispose]());
+
+const startFormer = (folder: string) =>
+  startProcess(folder, SETTINGS, [process.execPath, join(former.path, "src/main.bun.ts")]);
+const startNew = (folder: string) => startProcess(folder, SETTINGS);
+
+/** The same user on another process. */
+async function on(service: ServiceProcess, { id, username }: { id: number; username: string }) {
+  const { logIn, call } = service;
+  return newUser({
+    call,
+    logIn,
+    user: async () => ({ id, username, ...(await logIn(username)) }),
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The proxy has no port");
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    ask,
-    isHealthy: (instance: Instance) => healthy.includes(instance),
-    stop() {
-      clearInterval(timer);
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
 }
 
-test("no request fails", async () => {
+const inbox = (user: User) => user.walk("sort=position&list_id=inbox", 100);
+
+test("an existing database of 100,000 todos keeps everything where it was, in a time that the log tells", async () => {
   using folder = temporaryFolder();
-  const environment = {
-    DATABASE_URL: `file:${join(folder.path, "todos.db")}`,
-    JWT_SECRET: SECRET,
-    DRAIN_DELAY,
-  };
-  const start = () => startProcess(folder.path, environment);
-  const instances = [await start(), await start()];
-  const proxy = await startProxy(instances);
-  try {
-    const calls = callsTo(proxy.url);
-    const { call } = calls;
-    const { token } = await calls.user("mina");
-    const statuses: (number | string)[] = [];
-    let isLoading = true;
-    // Each request on a connection of its own: what a balancer does with kept ones is its own affair.
-    const headers = { connection: "close" };
-    const load = async (worker: number) => {
-      for (let i = 0; isLoading; i++) {
-        const json = { contents: `${worker}-${i}` };
-        const answer = await (i % 2
-          ? call("GET", "/todos?limit=1", { token, headers })
-          : call("POST", "/todos", { token, headers, json })
-        ).catch((error: Error) => error);
-        statuses.push(answer instanceof Error ? answer.message : answer.status);
-        if (answer instanceof Response) await answer.arrayBuffer();
+  const before = await startFormer(folder.path);
+  const users = [await before.user(), await before.user()];
+  const [first, second] = users;
+  await before.stop();
+  const database = openLocal(join(folder.path, "data/todos.db"));
+  await database.execute({
+    sql: `WITH RECURSIVE counter (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counter WHERE n + 1 < 100000)
+      INSERT INTO todos (user_id, contents, is_done, created_at, updated_at)
+      SELECT iif(n % 50, ?, ?), iif(n % 3, 'Todo ', '할 일 ') || n, n % 7 = 0, n, n FROM counter`,
+    args: [first?.id ?? 0, second?.id ?? 0],
+  });
+  const read = async () =>
+    (
+      await database.execute(
+        "SELECT id, user_id, contents, is_done, created_at, updated_at FROM todos",
+      )
+    ).rows;
+  const rows = JSON.stringify(await read());
+  database.close();
+
+  await using service = await startNew(folder.path);
+  await service.line(/migration 0002_todos_to_live_with applied in \d+ ms/);
+  const again = openLocal(join(folder.path, "data/todos.db"));
+  const found = await again.execute(
+    "SELECT id, user_id, contents, is_done, created_at, updated_at FROM todos ORDER BY position",
+  );
+  expect(JSON.stringify(found.rows)).toBe(rows);
+  const user = await on(service, { id: second?.id ?? 0, username: second?.username ?? "" });
+  const todos = await inbox(user);
+  expect(todos).toHaveLength(2000);
+  expect(idsOf(todos)).toEqual(idsOf(await user.walk("", 100)));
+  // In either script, while the texts of the one are still being folded.
+  expect(contentsOf(await user.walk("q=TODO%2050", 100))).toContain("Todo 50");
+  expect(contentsOf(await user.walk("q=%ED%95%A0", 100))).toContain("할 일 0");
+  again.close();
+}, 120_000);
+
+test("both versions serve one file, and each finds what the other writes", async () => {
+  using folder = temporaryFolder();
+  await using old = await startFormer(folder.path);
+  const theOld = await newUser(old);
+  for (const contents of ["Old MILK", "오래된 우유", "third"]) await theOld.add(contents);
+  await using service = await startNew(folder.path);
+  const theNew = await on(service, theOld);
+  expect(contentsOf(await inbox(theNew))).toEqual(["Old MILK", "오래된 우유", "third"]);
+
+  // What the former version goes on writing has a place, is found, counts, and has a revision.
+  const added: Todo = await theOld.add("둘째 우유");
+  const seen = await theNew.read(added.id);
+  expect(contentsOf(await inbox(theNew)).at(-1)).toBe("둘째 우유");
+  expect(contentsOf(await theNew.walk("q=%EC%9A%B0%EC%9C%A0", 1))).toEqual([
+    "오래된 우유",
+    "둘째 우유",
+  ]);
+  await theOld.change(added.id, { contents: "Changed MILK", is_done: true });
+  const changed = await theNew.read(added.id);
+  expect(changed).toMatchObject({ contents: "Changed MILK", is_done: true });
+  expect(changed.done_at).toBe(changed.updated_at);
+  expect(changed.rev).toBe(seen.rev + 1);
+  expect(contentsOf(await theNew.walk("q=milk", 100))).toEqual(["Old MILK", "Changed MILK"]);
+
+  // What this version writes is there for the former one, and what it deletes is not.
+  const full = await theNew.add({
+    contents: "New",
+    notes: "with notes",
+    due: { date: "2126-01-01" },
+    repeat: { every: 1, unit: "day", from: "due" },
+  });
+  expect((await theOld.read(full.id)).contents).toBe("New");
+  await theNew.remove(full.id);
+  expect((await theOld.call("GET", `/todos/${full.id}`)).status).toBe(404);
+  expect(contentsOf((await theOld.list()).todos)).not.toContain("New");
+  await theNew.restore(full.id);
+  expect((await theOld.read(full.id)).contents).toBe("New");
+  expect(await theNew.read(full.id)).toMatchObject({ notes: "with notes", repeat: { every: 1 } });
+
+  // What the former version deletes is gone for both, and its clients' lists go on as before.
+  const { next } = await (await theNew.call("GET", "/todos/changes")).json();
+  await theOld.remove(added.id);
+  expect((await theNew.call("GET", `/todos/${added.id}`)).status).toBe(404);
+  const since = encodeURIComponent(next);
+  const { changes } = await (await theNew.call("GET", `/todos/changes?since=${since}`)).json();
+  expect(changes).toEqual([{ type: "todo", id: added.id, deleted: true }]);
+  const moved = await theNew.move(full.id, { after: null });
+  expect(contentsOf(await inbox(theNew))[0]).toBe("New");
+  expect(moved.rev).toBeGreaterThan(full.rev);
+}, 120_000);
+
+test("nothing that either has acknowledged is lost while both write at once", async () => {
+  using folder = temporaryFolder();
+  await using old = await startFormer(folder.path);
+  const theOld = await newUser(old);
+  await using service = await startNew(folder.path);
+  const theNew = await on(service, theOld);
+  const acknowledged = new Set<string>();
+  const deleted = new Set<number>();
+
+  /** Adds, changes and deletes by turns. */
+  async function write(user: User, writer: string): Promise<void> {
+    for (let i = 0; i < 40; i++) {
+      const contents = `${writer} ${i}`;
+      const { id } = await user.add(contents);
+      if (i % 4 === 1) {
+        await user.change(id, { contents: `${contents} 우유`, is_done: true });
+        acknowledged.add(`${contents} 우유`);
+      } else if (i % 4 === 3) {
+        await user.remove(id);
+        deleted.add(id);
+      } else {
+        acknowledged.add(contents);
       }
-    };
-    const workers = [1, 2, 3, 4].map(load);
-    for (const [i, instance] of instances.entries()) {
-      expect(await instance.stop()).toBe(0);
-      const next = await start();
-      instances[i] = next;
-      while (!proxy.isHealthy(next)) await Bun.sleep(50);
     }
-    isLoading = false;
-    await Promise.all(workers);
-    expect(statuses.length).toBeGreaterThan(200);
-    expect(statuses.filter((status) => status !== 200 && status !== 201)).toEqual([]);
-  } finally {
-    proxy.stop();
-    for (const instance of instances) await instance[Symbol.asyncDispose]();
   }
-});
+  await Promise.all([
+    ...["a", "b", "c"].map((writer) => write(theOld, writer)),
+    ...["d", "e", "f"].map((writer) => write(theNew, writer)),
+  ]);
+
+  for (const user of [theOld, theNew]) {
+    const todos = await user.walk("", 100);
+    expect(new Set(contentsOf(todos))).toEqual(acknowledged);
+    expect(todos).toHaveLength(acknowledged.size);
+    for (const { id } of todos) expect(deleted.has(id)).toBe(false);
+  }
+  const todos = await inbox(theNew);
+  expect(todos).toHaveLength(acknowledged.size);
+  expect(new Set(todos.map(({ position }) => position)).size).toBe(todos.length);
+  expect(new Set(contentsOf(await theNew.walk("q=%EC%9A%B0%EC%9C%A0", 100)))).toEqual(
+    new Set([...acknowledged].filter((contents) => contents.endsWith("우유"))),
+  );
+  for (const { rev } of todos) expect(rev).toBeGreaterThan(0);
+
+  // The counts are those of the rows, and one process goes on alone.
+  expect(await old.stop()).toBe(0);
+  const database = openLocal(join(folder.path, "data/todos.db"));
+  const { rows } = await database.execute(`
+    SELECT todo_count, (SELECT count(*) FROM todos) + (SELECT count(*) FROM trash) AS counted,
+      revision >= (SELECT max(rev) FROM todos) AS is_raised
+    FROM users`);
+  expect(
+    rows.map(({ todo_count, counted, is_raised }) => [todo_count, is_raised, counted]),
+  ).toEqual([[rows[0]?.counted, 1, rows[0]?.counted]] as never);
+  database.close();
+  await theNew.add("afterwards");
+}, 120_000);
