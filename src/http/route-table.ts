@@ -7,10 +7,18 @@ export interface Route {
   methods: string[];
 }
 
+export interface RouteTable {
+  /** The route at a path, a literal one before one with a parameter. */
+  find(path: string): Route | undefined;
+  /**
+   * The literal paths that a pattern with a parameter matches too, as `/todos/:id` matches `/todos/changes`. Elysia's
+   * router falls back to the pattern for a method that the literal path does not take.
+   */
+  overlapping: ReadonlyMap<string, Route>;
+}
+
 /** @param routes an Elysia app's `routes` */
-export function routeTable(
-  routes: readonly { method: string; path: string }[],
-): (path: string) => Route | undefined {
+export function routeTable(routes: readonly { method: string; path: string }[]): RouteTable {
   const table = Array.from(
     Map.groupBy(routes, ({ path }) => path),
     ([pattern, same]) => {
@@ -21,9 +29,9 @@ export function routeTable(
   );
   // A literal path wins over one with a parameter in the same place, as in Elysia's router.
   table.sort((one, other) => parameters(one.pattern) - parameters(other.pattern));
-  return (path) => {
+  const allAt = (path: string) => {
     const segments = path.split("/");
-    return table.find(
+    return table.filter(
       (route) =>
         route.segments.length === segments.length &&
         route.segments.every((segment, i) =>
@@ -31,6 +39,14 @@ export function routeTable(
         ),
     );
   };
+  const overlapping = table.filter(
+    ({ pattern }) => parameters(pattern) === 1 && allAt(pattern).length > 1,
+  );
+  return {
+    find: (path) => allAt(path)[0],
+    overlapping: new Map(overlapping.map((route) => [route.pattern, route])),
+  };
 }
 
+/** One for a literal path, and one more for each parameter. */
 const parameters = (pattern: string) => pattern.split(":").length;
