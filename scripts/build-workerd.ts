@@ -1,25 +1,26 @@
 /**
- * `bun run build:workerd`: the service as modules for workerd, in `build/workerd`. What is only text is a module of its
- * own: as part of the code it would be parsed at each start, which took half of the time.
+ * `bun run build:workerd`: the service as modules for workerd, in `build/workerd`. What a start does not need is a module
+ * of its own, because a start parses the whole of the code that it needs. Text in the code took half of its time.
  */
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dictionary } from "@zxcvbn-ts/language-common";
 import type { BunPlugin } from "bun";
+import { nothingNative } from "./nothing-native.ts";
+import { workerdConfig } from "./workerd-config.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const OUT = join(ROOT, "build/workerd");
-
 const MAIN = "todos.js";
 
 /** A password has at least eight characters, so shorter ones need not come along. */
 const SHORTEST_PASSWORD = 8;
 const PASSWORDS = "common-passwords.txt";
 
-/** Modules that stay files of their own, under the names that `workerd.capnp` gives them. */
-const separate: BunPlugin = {
-  name: "separate modules",
+/** Text and WebAssembly, which stay files. */
+const files: BunPlugin = {
+  name: "files",
   setup(build) {
     build.onResolve({ filter: /^swagger-ui-dist\/|\.wasm$/ }, async ({ path }) => {
       const name = path.endsWith(".wasm") ? basename(path) : `${basename(path)}.txt`;
@@ -43,45 +44,34 @@ const separate: BunPlugin = {
   },
 };
 
-/** What workerd does not have, so that whoever makes it reachable hears of it here. */
-const refused: BunPlugin = {
-  name: "nothing native",
-  setup(build) {
-    build.onResolve(
-      { filter: /^(libsql$|@libsql\/(linux|darwin|win32)|@node-rs\/|bun:|bun$)/ },
-      (found) => {
-        throw new Error(`${found.path} is not for workerd: imported by ${found.importer}`);
-      },
-    );
-    build.onResolve({ filter: /^(node:)?(fs|child_process|worker_threads)$/ }, (found) => {
-      // It reads files and starts programs when it is told to, and `mail/smtp.ts` forbids it.
-      if (found.importer.includes("/node_modules/nodemailer/")) return undefined;
-      throw new Error(`${found.path} is not for workerd: imported by ${found.importer}`);
-    });
-  },
-};
-
 await rm(OUT, { recursive: true, force: true });
 await mkdir(OUT, { recursive: true });
-await Bun.build({
+const { outputs } = await Bun.build({
   entrypoints: [join(ROOT, "src/main.workerd.ts")],
   outdir: OUT,
-  naming: MAIN,
+  naming: { entry: MAIN, chunk: "[name]-[hash].[ext]" },
+  splitting: true,
   target: "browser",
   conditions: ["workerd", "worker"],
   format: "esm",
   minify: true,
   define: { "process.env.NODE_ENV": '"production"' },
   external: ["cloudflare:*", "node:*"],
-  plugins: [refused, separate],
+  plugins: [nothingNative, files],
 });
 
-// What type a module has is said in `workerd.capnp`; of import attributes, workerd knows none of type "text".
-const code = await Bun.file(join(OUT, MAIN)).text();
-await Bun.write(join(OUT, MAIN), code.replaceAll(',{with:{type:"text"}}', ""));
+// A module's type is a matter of configuration; of import attributes, workerd knows none of type "text".
+for (const { path } of outputs) {
+  const code = await Bun.file(path).text();
+  await Bun.write(path, code.replaceAll(',{with:{type:"text"}}', ""));
+}
+
+const names = Array.from(new Bun.Glob("*").scanSync(OUT)).toSorted();
+const others = names.filter((name) => name !== MAIN);
+await Bun.write(join(OUT, "config.capnp"), await workerdConfig([MAIN, ...others]));
 
 let total = 0;
-for (const name of new Bun.Glob("*").scanSync(OUT)) {
+for (const name of names) {
   const bytes = await Bun.file(join(OUT, name)).bytes();
   const kib = Math.ceil(Bun.gzipSync(bytes, { level: 9 }).length / 1024);
   total += kib;

@@ -1,57 +1,6 @@
-/** Starts the service on Deno. */
+/** Starts the service on Deno: on a database file, on a replica in a file, or on a server, with native libraries. */
 import { runCommand } from "./start/command-line.ts";
+import { denoRuntime } from "./start/deno.ts";
 import { nativePlatform } from "./start/platform.ts";
-import { withResolvedUrl } from "./start/request-url.ts";
 
-const ips = new WeakMap<Request, string>();
-
-await runCommand(Deno.args, {
-  // Read one by one, because Deno has a permission for each variable.
-  environment: new Proxy({}, { get: (_, name) => Deno.env.get(String(name)) }),
-  isTerminal: Deno.stdout.isTerminal(),
-  noColor: Deno.noColor,
-  write: (bytes) => Deno.stdout.write(bytes),
-  listen(hostname, port, fetch) {
-    const cut = new AbortController();
-    const listening = Deno.serve(
-      // Deno would print a line here, which is not a line of the log.
-      { hostname, port, signal: cut.signal, onListen() {} },
-      (request, { remoteAddr }) => {
-        ips.set(request, remoteAddr.hostname);
-        return fetch(withResolvedUrl(request));
-      },
-    );
-    let isStopped = false;
-    return {
-      url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${listening.addr.port}/`,
-      async stop() {
-        await listening.shutdown();
-        isStopped = true;
-      },
-      async abort() {
-        if (!isStopped) cut.abort();
-        await listening.finished;
-      },
-    };
-  },
-  platform: nativePlatform((request) => ips.get(request) ?? null),
-  onSignal(stop) {
-    Deno.addSignalListener("SIGTERM", () => stop("SIGTERM"));
-    Deno.addSignalListener("SIGINT", () => stop("SIGINT"));
-  },
-  onUncaught(tell) {
-    // `preventDefault`, or Deno would end the process before the log is written.
-    addEventListener("error", (event) => {
-      event.preventDefault();
-      tell(event instanceof ErrorEvent ? event.error : event);
-    });
-    addEventListener("unhandledrejection", (event) => {
-      event.preventDefault();
-      tell(event instanceof PromiseRejectionEvent ? event.reason : event);
-    });
-  },
-  print: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)),
-  readInput: () => new Response(Deno.stdin.readable).text(),
-  writeError: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
-  exit: (code) => Deno.exit(code),
-});
+await runCommand(Deno.args, denoRuntime(nativePlatform));

@@ -26,8 +26,9 @@ export default {
   },
 
   /** By cron: what no request is there for, and what the end of one has left behind. */
-  scheduled(): void {
+  async scheduled(): Promise<void> {
     services.outbox.wake();
     services.removal.wake();
+    await services.upkeep.run();
   },
 };

@@ -53,7 +53,7 @@ export function buildWorkerd(): void {
 }
 
 /** workerd, as built by `buildWorkerd`, on any free port. It says which one as a line of JSON. */
-export function workerdCommand(config = join(ROOT, "workerd.capnp")): string[] {
+export function workerdCommand(config = join(ROOT, "build/workerd/config.capnp")): string[] {
   // Not the package's own script: a signal would end that, and leave workerd running.
   const machine = `${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
   const workerd = join(ROOT, `node_modules/@cloudflare/workerd-${machine}/bin/workerd`);

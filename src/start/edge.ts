@@ -1,8 +1,13 @@
 /** What the platforms at the edge have in common: no files, no native libraries, and the data on a libSQL server. */
 import { createHmac } from "node:crypto";
+import type { Argon2 } from "../auth/passwords.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
 import { type Database, withSchema } from "../database/drizzle.ts";
 import { openRemote, openServerCopy } from "../database/remote.ts";
+import { createRemoval } from "../database/removal.ts";
+import type { SocketIp } from "../http/client-ip.ts";
+import { startClockwork } from "../mail/clockwork.ts";
+import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
 
 /** Stands in for a URL that is refused already, so that the other settings are judged as with a server. */
@@ -18,11 +23,11 @@ export function readEdgeConfig(environment: Record<string, string | undefined>):
   const isFile = url === "" || url.startsWith("file:");
   if (isFile) faults.push("DATABASE_URL must be the URL of a libSQL server: there are no files");
   if (DATABASE_SYNC_URL) faults.push("DATABASE_SYNC_URL must not be set: there are no files");
-  const settings = {
-    ...environment,
-    DATABASE_URL: isFile ? SOME_SERVER : url,
-    DATABASE_SYNC_URL: undefined,
-  };
+  // Not a copy: on Deno an environment cannot be listed, only asked.
+  const settings: typeof environment = Object.create(environment, {
+    DATABASE_URL: { value: isFile ? SOME_SERVER : url },
+    DATABASE_SYNC_URL: { value: undefined },
+  });
   try {
     const config = readConfig(settings);
     if (faults.length === 0) return config;
@@ -31,6 +36,19 @@ export function readEdgeConfig(environment: Record<string, string | undefined>):
     faults.push(...error.faults);
   }
   throw new ConfigError(faults);
+}
+
+/** The platform of a runtime with processes, as Deno. */
+export function edgePlatform(argon2: Argon2, socketIp: SocketIp): Platform {
+  return {
+    argon2,
+    hmac,
+    openDatabase: async (config) => openServer(config),
+    openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
+    startClockwork,
+    startRemoval: createRemoval,
+    socketIp,
+  };
 }
 
 export const hmac: Platform["hmac"] = (key, message) =>

@@ -13,6 +13,8 @@ type Fetch = (request: Request) => Response | Promise<Response>;
 /** What the service needs of the runtime that it is on. */
 export interface Runtime {
   environment: Record<string, string | undefined>;
+  /** Reads the configuration, where that is stricter than `readConfig`. */
+  readConfig?: typeof readConfig;
   /** Whether a person reads stdout. */
   isTerminal: boolean;
   /** Whether colors are unwanted (https://no-color.org). */
@@ -54,7 +56,7 @@ export async function run(runtime: Runtime): Promise<void> {
     runtime.exit(code);
   };
   try {
-    const config = readConfig(runtime.environment);
+    const config = (runtime.readConfig ?? readConfig)(runtime.environment);
     const format = logFormat(config, runtime);
     log = configureLog({
       format,

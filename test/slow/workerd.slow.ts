@@ -61,7 +61,7 @@ function behindFront(): string[] {
   writeFileSync(
     config,
     `using Workerd = import "/workerd/workerd.capnp";
-    using Service = import "${relative(folder.path, join(ROOT, "workerd.capnp"))}";
+    using Service = import "${relative(folder.path, join(ROOT, "build/workerd/config.capnp"))}";
     const config :Workerd.Config = (
       services = [
         (name = "front", worker = .front),

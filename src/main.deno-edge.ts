@@ -1,0 +1,8 @@
+/** Starts the service on Deno 2.9 or later without files and native libraries: on a libSQL server, with Deno's Argon2. */
+import { webCryptoArgon2 } from "./auth/argon2-webcrypto.ts";
+import { denoRuntime } from "./start/deno.ts";
+import { edgePlatform, readEdgeConfig } from "./start/edge.ts";
+import { run } from "./start/run.ts";
+
+const runtime = denoRuntime((socketIp) => edgePlatform(webCryptoArgon2, socketIp));
+await run({ ...runtime, readConfig: readEdgeConfig });
