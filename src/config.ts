@@ -54,6 +54,8 @@ export interface Config {
   listsPerUser: number;
   /** Seconds for which a deleted todo is kept. */
   trashTtl: number;
+  /** Seconds for which a request with an `Idempotency-Key` is known again. */
+  idempotencyTtl: number;
   /** Seconds for which a deletion is told to clients that have not heard of it. */
   changesTtl: number;
   /** Seconds from a signal for which requests are still served, while `/health/ready` is 503. */
@@ -205,6 +207,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     todosPerUser: integer("TODOS_PER_USER", 10_000, 1, 1_000_000),
     listsPerUser: integer("LISTS_PER_USER", 200, 1, 1000),
     trashTtl: integer("TRASH_TTL", 30 * DAY, 1, 366 * DAY),
+    idempotencyTtl: integer("IDEMPOTENCY_TTL", DAY, 1, 30 * DAY),
     changesTtl: integer("CHANGES_TTL", 90 * DAY, 1, 3660 * DAY),
     drainDelay: integer("DRAIN_DELAY", production ? 5 : 0, 0, 300),
     shutdownTimeout: integer("SHUTDOWN_TIMEOUT", 10, 1, 300),

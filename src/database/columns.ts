@@ -11,7 +11,7 @@
  *
  * `read` takes the rows of a statement that ends in RETURNING the same columns, too.
  */
-import { getTableColumns, type Table } from "drizzle-orm";
+import { getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
 
 export interface Columns<Row> {
   /** For the `columns` of a relational query. */
@@ -45,6 +45,17 @@ export function columnsOf<T extends Table, Name extends keyof T["$inferSelect"] 
     },
   };
 }
+
+/** Expressions by name, for a SELECT. */
+export const selectionOf = (columns: Record<string, SQL>): SQL =>
+  sql.join(
+    Object.entries(columns).map(([name, column]) => sql`${column} AS ${sql.identifier(name)}`),
+    sql`, `,
+  );
+
+/** Their values as one JSON array. */
+export const jsonOf = (columns: Record<string, SQL>): SQL =>
+  sql`json_array(${sql.join(Object.values(columns), sql`, `)})`;
 
 /** A prepared relational query. */
 interface Prepared {

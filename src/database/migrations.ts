@@ -4,6 +4,7 @@ import ttlAndOutbox from "../../drizzle/0001_ttl_and_outbox.sql" with { type: "t
 import todosToLiveWith from "../../drizzle/0002_todos_to_live_with.sql" with { type: "text" };
 import withstandAbuse from "../../drizzle/0003_withstand_abuse.sql" with { type: "text" };
 import disabledUsers from "../../drizzle/0004_disabled_users.sql" with { type: "text" };
+import idempotency from "../../drizzle/0005_idempotency.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each by its tag in the journal: a new one is added here by hand. */
@@ -13,6 +14,7 @@ const texts = new Map([
   ["0002_todos_to_live_with", todosToLiveWith],
   ["0003_withstand_abuse", withstandAbuse],
   ["0004_disabled_users", disabledUsers],
+  ["0005_idempotency", idempotency],
 ]);
 
 export interface Migration {

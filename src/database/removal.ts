@@ -9,6 +9,7 @@ import { batch, type DrizzleStatement } from "./batch.ts";
 import type { Database } from "./drizzle.ts";
 import {
   deletions,
+  kept_answers,
   lists,
   outbox,
   sessions,
@@ -27,6 +28,7 @@ export const OWNED: readonly { table: SQLiteTable; key: string }[] = [
   { table: trash, key: "id" },
   { table: lists, key: "id" },
   { table: deletions, key: "user_id, rev, type, id" },
+  { table: kept_answers, key: "user_id, key" },
 ];
 
 /** Rows of each table that one slice takes. */

@@ -239,6 +239,30 @@ export const ttl = sqliteTable(
   ],
 );
 
+/**
+ * What answers to requests with an `Idempotency-Key` are made of, for when they are sent again. A row of `ttl` says
+ * which keys are known; this holds a user's own text, and so goes with what it is about. See `sync/idempotency.ts`.
+ */
+export const kept_answers = sqliteTable(
+  "kept_answers",
+  {
+    user_id: integer()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** SHA-256 of the key, base64url. */
+    key: text().notNull(),
+    /** The todo that it is about, if it is about one. */
+    todo_id: integer(),
+    /** The values of the outcome's columns, as a JSON array. */
+    outcome: text().notNull(),
+    expires_at: instant().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.user_id, table.key] }),
+    index("kept_answers_expires_at").on(table.expires_at),
+  ],
+);
+
 /** Mails that are still to be sent; a row is deleted once its mail is sent or given up. See `mail/outbox.ts`. */
 export const outbox = sqliteTable(
   "outbox",

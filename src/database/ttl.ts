@@ -27,7 +27,9 @@ export type Kind =
   // `otp/reset.ts`.
   | "reset_code"
   | "reset_wait"
-  | "reset_sends";
+  | "reset_sends"
+  // `sync/idempotency.ts`.
+  | "idempotency";
 
 export interface TtlWrite {
   kind: Kind;

@@ -21,6 +21,9 @@ export interface Inputs {
 export const takesValues = ({ fields, query }: Inputs) =>
   query.length > 0 || Object.keys(fields).length > 0;
 
+/** Only an operation that takes an `Idempotency-Key` has this one. */
+const KEY_REUSED = "idempotency_key_reused";
+
 const isValidation = (code: Code) => catalogue[code][0] === 422;
 
 /** The codes that a problem of this schema may have; none when it is the schema of anything else. */
@@ -72,7 +75,9 @@ export function createErrorSchemas() {
 
 /** An example for each code; none for a 422 of an operation that takes no values, because it has no fault to name. */
 export function problemExamples(schema: Schema, inputs: Inputs) {
-  const told = codesOf(schema).filter((code) => !isValidation(code) || takesValues(inputs));
+  const codes = codesOf(schema);
+  const hasFaults = takesValues(inputs) || codes.includes(KEY_REUSED);
+  const told = codes.filter((code) => !isValidation(code) || hasFaults);
   const { current } = schema.properties ?? {};
   return Object.fromEntries(
     told.map((code) => {
@@ -96,6 +101,8 @@ const exampleOf = ({ properties = {} }: Schema): object =>
 
 /** What the example of a 422 tells: the fault of the first value, or of the password. */
 function faultsOf(code: Code, { fields, query }: Inputs): FieldError[] {
+  if (code === KEY_REUSED)
+    return [{ parameter: "Idempotency-Key", detail: "A key that no other request was sent with." }];
   const names = Object.keys(fields);
   if (code === "weak_password") {
     const name = names.findLast((each) => each.endsWith("password"));
@@ -105,7 +112,8 @@ function faultsOf(code: Code, { fields, query }: Inputs): FieldError[] {
   if (name !== undefined) {
     return [{ pointer: `/${name}`, detail: fields[name]?.description ?? "" }];
   }
-  return query
-    .slice(0, 1)
-    .map(({ name, description }) => ({ parameter: name, detail: description }));
+  const [parameter] = query;
+  return parameter
+    ? [{ parameter: parameter.name, detail: parameter.description }]
+    : [{ parameter: "Idempotency-Key", detail: "1 to 128 visible ASCII characters." }];
 }

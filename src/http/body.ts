@@ -1,4 +1,5 @@
 /** Reads request bodies strictly: size, media type, UTF-8 and form, in this order. */
+import { exchangeOf } from "./exchange.ts";
 import { Failure } from "./problem.ts";
 
 /** Bytes. */
@@ -16,6 +17,7 @@ const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*
  */
 export async function readJson(request: Request): Promise<object> {
   const text = decode(await readBytes(request, JSON_TYPE));
+  exchangeOf(request).body = text;
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,6 +1,8 @@
 /** What the service knows about a request while it is answered: its id, client, route and session. */
 
 export interface Exchange {
+  /** The body as it was sent, once it has been read as JSON. */
+  body?: string;
   /** Goes out as `X-Request-Id`, into the log, and into every problem's `instance`. */
   readonly id: string;
   /** The client's address, or null where the runtime does not tell. */

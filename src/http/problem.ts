@@ -48,6 +48,7 @@ export const catalogue = {
     "The body must be application/json in UTF-8, without a content encoding.",
   ],
   misdirected_request: [421, "The Host header does not name a host."],
+  idempotency_key_reused: [422, "This idempotency key was sent with another request; see errors."],
   validation_failed: [422, "Some values are not valid; see errors."],
   weak_password: [422, "The password is too easy to guess; see errors."],
   too_many_attempts: [429, "Too many failed attempts; try again later, or reset the password."],

@@ -8,12 +8,19 @@ import { statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
 import { isKnown } from "../sync/etag.ts";
-import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import {
+  type Asker,
+  type Operation,
+  type OutcomeRow,
+  operation,
+  outcomeOf,
+} from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
+import { isNew } from "../sync/writer.ts";
 import { discardWhere } from "../todos/trash.queries.ts";
 import type { List } from "./model.ts";
-import { columns, list } from "./row.ts";
+import { list, listColumns } from "./row.ts";
 
 const isOwn = sql`id = ${sql.placeholder("list_id")} AND user_id = ${owner}`;
 const newRevision = sql`(SELECT ${nextRevision} FROM ${users} WHERE ${users.id} = user_id)`;
@@ -23,11 +30,12 @@ const create = statement(sql`
   SELECT ${users.id}, ${sql.placeholder("name")}, ${lastPosition(lists, sql`user_id = ${users.id}`)},
     ${nextRevision}, ${sql.placeholder("now")}, ${sql.placeholder("now")}
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-  WHERE ${isLive()} AND ${users.list_count} < ${sql.placeholder("limit")}`);
-const created = askOutcome<{ id: number | null }>(
-  columns,
-  sql`LEFT JOIN ${lists} ON ${lists.user_id} = ${users.id} AND ${lists.rev} = ${nextRevision}`,
-);
+  WHERE ${isLive()} AND ${isNew} AND ${users.list_count} < ${sql.placeholder("limit")}`);
+const created = outcomeOf<{ id: number | null }>({
+  columns: listColumns,
+  joins: sql`LEFT JOIN ${lists} ON ${lists.user_id} = ${users.id} AND ${lists.rev} = ${nextRevision}`,
+  succeeded: sql`${lists.id} IS NOT NULL`,
+});
 
 /** A list after a change, or as it was, with what stands against the change. */
 interface State {
@@ -36,15 +44,16 @@ interface State {
   is_changed: number;
   matches: number;
 }
-const state = sql`${columns}, ${lists.rev} = ${nextRevision} AS is_changed, ${matches(lists.rev)} AS matches`;
-const joinList = sql`
+const isChanged = sql`${lists.rev} = ${nextRevision}`;
+const state = { ...listColumns, is_changed: isChanged, matches: matches(lists.rev) };
+const joins = sql`
   LEFT JOIN ${lists} ON ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${users.id}`;
 
 const rename = statement(sql`
   UPDATE ${lists}
   SET name = ${sql.placeholder("name")}, rev = ${newRevision}, updated_at = ${sql.placeholder("now")}
   WHERE ${isOwn} AND name <> ${sql.placeholder("name")} AND ${matches(lists.rev)}`);
-const renamed = askOutcome<State>(state, joinList);
+const renamed = outcomeOf<State>({ columns: state, joins });
 
 const prepareMove = (place: Place) =>
   moveTo(place, {
@@ -53,7 +62,7 @@ const prepareMove = (place: Place) =>
       SELECT ${lists.id}, ${lists.user_id}, ${lists.position}, true AS stays, ${nextRevision} AS rev
       FROM ${lists} JOIN ${users} ON ${users.id} = ${lists.user_id}
       WHERE ${lists.id} = ${sql.placeholder("list_id")} AND ${lists.user_id} = ${owner}
-        AND ${matches(lists.rev)}`,
+        AND ${isNew} AND ${matches(lists.rev)}`,
     isInList: sql`each.user_id = moved.user_id`,
     set: sql`updated_at = ${sql.placeholder("now")}`,
   });
@@ -63,13 +72,15 @@ const moves = {
   after: prepareMove("after"),
 };
 
-const moved = askOutcome<State & { has_after: number }>(
-  sql`${state}, ${sql.placeholder("after")} IS NULL OR EXISTS (
-    SELECT 1 FROM ${lists} AS each
-    WHERE each.id = ${sql.placeholder("after")} AND each.id <> ${lists.id} AND each.user_id = ${users.id}
-  ) AS has_after`,
-  joinList,
-);
+const hasAfter = sql`(${sql.placeholder("after")} IS NULL OR EXISTS (
+  SELECT 1 FROM ${lists} AS each
+  WHERE each.id = ${sql.placeholder("after")} AND each.id <> ${lists.id} AND each.user_id = ${users.id}
+))`;
+const moved = outcomeOf<State & { has_after: number }>({
+  columns: { ...state, has_after: hasAfter },
+  joins,
+  succeeded: sql`${lists.id} IS NOT NULL AND (${isChanged} OR (${matches(lists.rev)} AND ${hasAfter}))`,
+});
 
 const noteDeletion = statement(sql`
   INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
@@ -88,17 +99,17 @@ const takeTodos = statement(sql`DELETE FROM ${todos} WHERE ${isInList}`);
 const orphan = statement(sql`
   UPDATE ${trash} SET list_id = NULL, rev = ${newRevision} WHERE ${isInList}`);
 const take = statement(sql`DELETE FROM ${lists} WHERE ${isOwn} AND ${isNoted}`);
-const removed = askOutcome<State & { is_removed: number }>(
-  sql`${state}, ${isNoted} AS is_removed`,
-  joinList,
-);
+const removed = outcomeOf<State & { is_removed: number }>({
+  columns: { ...state, is_removed: isNoted },
+  joins,
+});
 
 /** What `readNested` gives for a user with lists. */
 type UserRow = [lists: unknown[][]];
 type RevisedRow = [revision: number, ...UserRow];
 
 /** @throws Failure `list_not_found`, `precondition_failed` */
-function judge(found: State & ArrayLike<unknown>): List {
+function judge(found: OutcomeRow<State>): List {
   if (found.id === null) throw new Failure("list_not_found");
   const row = list.read(found);
   if (!found.is_changed && !found.matches) throw preconditionFailed(row);
@@ -158,33 +169,28 @@ export function listQueries({ database: db, clock, config }: Services) {
     },
 
     /** Run, it throws Failure `limit_reached`. */
-    create(session: SessionRef, name: string): Operation<List> {
-      const values = { ...session, name, limit: config.listsPerUser, now: clock() };
-      return operation(session, [create(values)], created(values), (found) => {
+    create(asker: Asker, name: string): Operation<List> {
+      const values = { ...asker, name, limit: config.listsPerUser, now: clock() };
+      return operation(values, [create], created, (found) => {
         if (found.id === null) throw new Failure("limit_reached");
         return list.read(found);
       });
     },
 
     /** Run, it throws Failure `list_not_found`, `precondition_failed`. */
-    rename(session: SessionRef, list_id: number, name: string, if_match: IfMatch): Operation<List> {
-      const values = { ...session, list_id, name, if_match, now: clock() };
-      return operation(session, [rename(values)], renamed(values), judge);
+    rename(asker: Asker, list_id: number, name: string, if_match: IfMatch): Operation<List> {
+      const values = { ...asker, list_id, name, if_match, now: clock() };
+      return operation(values, [rename], renamed, judge);
     },
 
     /**
      * Puts a list behind the list `after`, or first. Run, it throws Failure `list_not_found`, `precondition_failed`,
      * `validation_failed`.
      */
-    move(
-      session: SessionRef,
-      list_id: number,
-      after: number | null,
-      if_match: IfMatch,
-    ): Operation<List> {
+    move(asker: Asker, list_id: number, after: number | null, if_match: IfMatch): Operation<List> {
       const { renumber, move } = moves[placeOf(after)];
-      const values = { ...session, list_id, after, if_match, now: clock() };
-      return operation(session, [renumber(values), move(values)], moved(values), (found) => {
+      const values = { ...asker, list_id, after, if_match, now: clock() };
+      return operation(values, [renumber, move], moved, (found) => {
         const row = judge(found);
         if (!found.has_after) throw unfit("/after", "The id of another list, or null.");
         return row;
@@ -195,16 +201,10 @@ export function listQueries({ database: db, clock, config }: Services) {
      * Deletes a list, and puts its todos into the trash. Run, it throws Failure `list_not_found`,
      * `precondition_failed`.
      */
-    remove(session: SessionRef, list_id: number, if_match: IfMatch): Operation<void> {
-      const values = { ...session, list_id, if_match, now: clock() };
-      const changes = [
-        noteDeletion(values),
-        discardTodos(values),
-        takeTodos(values),
-        orphan(values),
-        take(values),
-      ];
-      return operation(session, changes, removed(values), (found) => {
+    remove(asker: Asker, list_id: number, if_match: IfMatch): Operation<void> {
+      const values = { ...asker, list_id, if_match, now: clock() };
+      const changes = [noteDeletion, discardTodos, takeTodos, orphan, take];
+      return operation(values, changes, removed, (found) => {
         if (!found.is_removed) judge(found);
       });
     },

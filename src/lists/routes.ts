@@ -5,8 +5,17 @@ import { bodyProblems, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { ifMatch, ifNoneMatch, notModified, Tagged, takesHeaders } from "../sync/documentation.ts";
+import {
+  idempotencyKey,
+  ifMatch,
+  ifNoneMatch,
+  notModified,
+  Replayable,
+  Tagged,
+  takesHeaders,
+} from "../sync/documentation.ts";
 import { isPageKnown, isRowKnown, knownRevisions, unchanged } from "../sync/etag.ts";
+import { once } from "../sync/idempotency.ts";
 import { run } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { List, ListCreate, ListMove, ListPage, ListUpdate } from "./model.ts";
@@ -46,8 +55,9 @@ export function listRoutes(services: Services) {
     )
     .post(
       "",
-      async ({ session, body, set, status }) => {
-        const list = await run(services, queries.create(session, body.name));
+      async ({ session, request, body, set, status }) => {
+        const context = { session, request, set };
+        const list = await once(services, context, (asker) => queries.create(asker, body.name));
         set.headers.location = `/lists/${list.id}`;
         return status(201, list);
       },
@@ -56,10 +66,20 @@ export function listRoutes(services: Services) {
         parse: "strict",
         body: ListCreate,
         response: {
-          201: Created(List, "The list was added.", "/lists/1"),
-          ...problems(...bodyProblems, "limit_reached", "validation_failed"),
+          201: Replayable(Created(List, "The list was added.", "/lists/1")),
+          ...problems(
+            ...bodyProblems,
+            "limit_reached",
+            "idempotency_key_reused",
+            "validation_failed",
+          ),
         },
-        detail: { summary: "Add a list", description: "It is last.", operationId: "createList" },
+        detail: {
+          summary: "Add a list",
+          description: "It is last.",
+          operationId: "createList",
+          ...takesHeaders(idempotencyKey),
+        },
       },
     )
     .get(
@@ -107,23 +127,30 @@ export function listRoutes(services: Services) {
     )
     .post(
       "/:id/move",
-      ({ session, request, params, body }) =>
-        run(services, queries.move(session, toId(params.id), body.after, ifMatchOf(request))),
+      ({ session, request, params, body, set }) =>
+        once(services, { session, request, set }, (asker) =>
+          queries.move(asker, toId(params.id), body.after, ifMatchOf(request)),
+        ),
       {
         auth: true,
         parse: "strict",
         body: ListMove,
         response: {
-          200: List,
+          200: Replayable(List),
           ...changedMeanwhile(List),
-          ...problems(...bodyProblems, "list_not_found", "validation_failed"),
+          ...problems(
+            ...bodyProblems,
+            "list_not_found",
+            "idempotency_key_reused",
+            "validation_failed",
+          ),
         },
         detail: {
           summary: "Move a list",
           description: "Behind another of your lists, or first.",
           operationId: "moveList",
           parameters: [listId],
-          ...takesHeaders(ifMatch),
+          ...takesHeaders(ifMatch, idempotencyKey),
         },
       },
     )

@@ -1,20 +1,19 @@
 /** The columns of a list, which answers have as they are. */
-import { sql } from "drizzle-orm";
-import { columnsOf } from "../database/columns.ts";
+import { type SQL, sql } from "drizzle-orm";
+import { columnsOf, jsonOf, selectionOf } from "../database/columns.ts";
 import { lists } from "../database/schema.ts";
 
 const names = ["id", "name", "position", "rev", "created_at", "updated_at"] as const;
 
 export const list = columnsOf(lists, names);
 
-/** The same columns, for a SELECT. */
-export const columns = sql.join(
-  names.map((name) => sql`${lists[name]} AS ${sql.identifier(name)}`),
-  sql`, `,
+/** The same columns by name, for an outcome; others may follow. */
+export const listColumns: Record<string, SQL> = Object.fromEntries(
+  names.map((name) => [name, sql`${lists[name]}`]),
 );
 
+/** The same, for a SELECT. */
+export const columns = selectionOf(listColumns);
+
 /** The same as one JSON array, for `list.read`. */
-export const listAsJson = sql`json_array(${sql.join(
-  names.map((name) => lists[name]),
-  sql`, `,
-)})`;
+export const listAsJson = jsonOf(listColumns);

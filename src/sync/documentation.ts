@@ -27,6 +27,24 @@ export const ifNoneMatch = (example: string) =>
     example,
   );
 
+export const idempotencyKey = requestHeader(
+  "Idempotency-Key",
+  "1 to 128 visible ASCII characters of your choice. Sent again with the same key, the request is not done again.",
+  "3f1c9a52-6a0e-4f0b-9d7e-2b8f5c1d4e6a",
+);
+
+/** The answer to a request that takes an `Idempotency-Key`. */
+export const Replayable = <S extends TSchema>(schema: S): S => ({
+  ...schema,
+  headers: {
+    ...schema.headers,
+    "Idempotency-Replayed": {
+      ...header("`true` when the request was done before, under its key.", "true"),
+      required: false,
+    },
+  },
+});
+
 /** For the `detail` of a route. `as`: Elysia's type has nothing for what is the document's own. */
 export const takesHeaders = (...headers: ReturnType<typeof requestHeader>[]) =>
   ({ "x-headers": headers }) as object;

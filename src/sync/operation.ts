@@ -5,19 +5,35 @@
  */
 import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import { jsonOf, selectionOf } from "../database/columns.ts";
 import type { Database } from "../database/drizzle.ts";
-import { sessions, users } from "../database/schema.ts";
-import { type Bound, runBatch, type Statement, statement } from "../database/statement.ts";
+import { kept_answers, sessions, users } from "../database/schema.ts";
+import {
+  type Bound,
+  runBatch,
+  type Statement,
+  statement,
+  type Values,
+} from "../database/statement.ts";
 import { raiseRevision } from "./revision.ts";
 import type { Sweep } from "./sweep.ts";
+import { isNew } from "./writer.ts";
+
+/** Who asks for an operation, and under which `Idempotency-Key`, if any: see `idempotency.ts`. */
+export interface Asker extends SessionRef {
+  idempotency_key?: string;
+}
 
 export interface Operation<Result> {
-  /** Who asks. */
-  session: SessionRef;
+  asker: Asker;
   /** Each changes rows, and gives them the next revision, or does nothing. */
   changes: Bound<unknown>[];
-  /** One row, or none when the session has ended. */
+  /** What is asked after them. */
   outcome: Bound<unknown>;
+  /** Keeps what the outcome says, if the operation has succeeded, under the asker's key. */
+  keep: Keep;
+  /** The names of the outcome's columns. */
+  names: string[];
   /**
    * @param row the outcome's
    * @throws Failure when nothing was changed, and why
@@ -25,31 +41,66 @@ export interface Operation<Result> {
   read(row: ArrayLike<unknown>): Result;
 }
 
+/** @param expires_at milliseconds since the epoch */
+export type Keep = (expires_at: number) => Bound<never>;
+
 /** What the statement of an outcome returns: columns by name, and in their order. */
-export type Outcome<Row> = Row & ArrayLike<unknown>;
+export type OutcomeRow<Row> = Row & ArrayLike<unknown>;
+
+/** Asks what became of an operation: one row, or none when the session has ended. */
+export interface Outcome<Row> {
+  ask: Statement<Row>;
+  keep: Statement<never>;
+  names: string[];
+}
+
+interface OutcomeParts {
+  /** By name, in the order in which `read` is given their values. */
+  columns: Record<string, SQL>;
+  /** What is joined to the live session's user. */
+  joins?: SQL;
+  /** Whether the operation has succeeded. Without it, nothing is ever kept. */
+  succeeded?: SQL;
+  /** The id of the todo that it is about, if it is about one. */
+  todo_id?: SQL;
+}
+
+/**
+ * After a change, and before the revision is raised, a changed row is one whose `rev` is the next revision.
+ */
+export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
+  const { columns, joins = sql``, succeeded = sql`false`, todo_id = sql`NULL` } = parts;
+  const from = sql`
+    FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} ${joins} WHERE ${isLive()}`;
+  return {
+    ask: statement<Row>(sql`SELECT ${selectionOf(columns)} ${from}`),
+    keep: statement(sql`
+      INSERT INTO ${kept_answers} (user_id, key, todo_id, outcome, expires_at)
+      SELECT ${users.id}, ${sql.placeholder("idempotency_key")}, ${todo_id}, ${jsonOf(columns)},
+        ${sql.placeholder("expires_at")}
+      ${from} AND ${isNew} AND ${succeeded}`),
+    names: Object.keys(columns),
+  };
+}
 
 /** An operation whose outcome is typed. */
 export const operation = <Row, Result>(
-  session: SessionRef,
-  changes: Bound<unknown>[],
-  outcome: Bound<Row>,
-  read: (row: Outcome<Row>) => Result,
-): Operation<Result> => ({
-  session,
-  changes,
-  outcome,
-  // `as`: the row is what the statement returns.
-  read: read as Operation<Result>["read"],
-});
-
-/**
- * Asks for the columns of the live session's user and of what is joined to it. After a change, and before the revision
- * is raised, a changed row is one whose `rev` is the next revision.
- */
-export const askOutcome = <Row>(columns: SQL, joins: SQL = sql``): Statement<Row> =>
-  statement<Row>(sql`
-    SELECT ${columns} FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} ${joins}
-    WHERE ${isLive()}`);
+  values: Asker & Values,
+  changes: Statement<unknown>[],
+  { ask, keep, names }: Outcome<Row>,
+  read: (row: OutcomeRow<Row>) => Result,
+): Operation<Result> => {
+  const all = { idempotency_key: null, ...values };
+  return {
+    asker: values,
+    changes: changes.map((change) => change(all)),
+    outcome: ask(all),
+    keep: (expires_at) => keep({ ...all, expires_at }),
+    names,
+    // `as`: the row is what the statement returns.
+    read: read as Operation<Result>["read"],
+  };
+};
 
 /**
  * Runs an operation in one transaction and one round trip, and takes along what has had its time.
@@ -57,9 +108,9 @@ export const askOutcome = <Row>(columns: SQL, joins: SQL = sql``): Statement<Row
  */
 export async function run<Result>(
   { database, sweep }: { database: Database; sweep: Sweep },
-  { session, changes, outcome, read }: Operation<Result>,
+  { asker, changes, outcome, read }: Operation<Result>,
 ): Promise<Result> {
-  const { user_id } = session;
+  const { user_id } = asker;
   const ride = sweep.ride();
   const results: ArrayLike<unknown>[][] = await runBatch(database, [
     ...changes,

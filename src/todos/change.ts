@@ -1,14 +1,21 @@
 /** Changing a todo, and ticking off one that repeats, which adds the next of its series. */
 import { type SQL, sql } from "drizzle-orm";
-import { owner, type SessionRef } from "../auth/live-session.ts";
 import { lastPosition } from "../database/order.ts";
 import { todos, users } from "../database/schema.ts";
 import { statement, type Values } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { askOutcome, type Operation, operation, run } from "../sync/operation.ts";
+import {
+  type Asker,
+  type Operation,
+  type OutcomeRow,
+  operation,
+  outcomeOf,
+  run,
+} from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
+import { writer } from "../sync/writer.ts";
 import type { Due } from "./due.ts";
 import {
   type ColumnValues,
@@ -20,7 +27,7 @@ import {
 } from "./fields.ts";
 import type { Todo, TodoUpdate } from "./model.ts";
 import { anchorOf, nextDue } from "./repeat.ts";
-import { toRepeat, toTodo, visibleOf } from "./row.ts";
+import { toRepeat, toTodo, visibleIn } from "./row.ts";
 
 type Field = keyof TodoUpdate;
 
@@ -95,19 +102,26 @@ function prepare(fields: Field[]) {
       )},
       rev = (SELECT ${nextRevision} FROM ${users} WHERE ${users.id} = ${todos.user_id}),
       updated_at = ${value("now")}`;
-  const isOwn = sql`id = ${value("todo_id")} AND user_id = ${owner}`;
+  const isOwn = sql`id = ${value("todo_id")} AND user_id = ${writer}`;
   return {
-    outcome: askOutcome<State>(
-      sql`${visibleOf(todos)}, due_day, ${todos.rev} = ${nextRevision} AS is_changed,
-        (
+    outcome: outcomeOf<State>({
+      columns: {
+        ...visibleIn(todos),
+        due_day: sql`${todos.due_day}`,
+        is_changed: sql`${todos.rev} = ${nextRevision}`,
+        next_id: sql`(
           SELECT next.id FROM ${todos} AS next
           WHERE next.user_id = ${users.id} AND next.rev = ${nextRevision} AND next.id <> ${todos.id}
-        ) AS next_id,
-        ${matches(todos.rev)} AS matches,
-        ${lacksDue} AS lacks_due, ${isDoneAlready} AS is_done_already, ${completes} AS completes,
-        todo_count >= ${value("limit")} AS is_full`,
-      sql`LEFT JOIN ${todos} ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}`,
-    ),
+        )`,
+        matches: matches(todos.rev),
+        lacks_due: lacksDue,
+        is_done_already: isDoneAlready,
+        completes,
+        is_full: sql`${users.todo_count} >= ${value("limit")}`,
+      },
+      joins: sql`LEFT JOIN ${todos}
+        ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}`,
+    }),
 
     update: statement(sql`
       ${set(fields)}
@@ -170,7 +184,7 @@ export function todoChanges(services: Services) {
    * @throws Failure `validation_failed`; run, also `todo_not_found`, `limit_reached`, `precondition_failed`
    */
   function changeOf(
-    session: SessionRef,
+    asker: Asker,
     todo_id: number,
     change: TodoUpdate,
     if_match: IfMatch,
@@ -181,14 +195,14 @@ export function todoChanges(services: Services) {
     const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
     const now = clock();
     const limit = config.todosPerUser;
-    const values = { ...session, ...columns, todo_id, if_match, now, limit };
-    const completing = was && { ...values, ...completionOf(was, columns, now) };
+    const values = { ...asker, ...columns, todo_id, if_match, now, limit };
+    const completing = was && completionOf(was, columns, now);
     const changes = [
-      ...(completing ? [complete(completing), addNext(completing)] : []),
+      ...(completing ? [complete, addNext] : []),
       // After a completion it changes nothing. Without one, somebody else may have ticked it off, or ended its series.
-      update(values),
+      update,
     ];
-    return operation(session, changes, outcome(values), judge);
+    return operation({ ...values, ...completing }, changes, outcome, judge);
   }
 
   return {
@@ -200,16 +214,16 @@ export function todoChanges(services: Services) {
      * @throws Failure `unauthorized`, and what `changeOf` and its operation throw
      */
     async change(
-      session: SessionRef,
+      asker: Asker,
       todo_id: number,
       change: TodoUpdate,
       if_match: IfMatch,
     ): Promise<Changed> {
-      let outcome = await run(services, changeOf(session, todo_id, change, if_match));
+      let outcome = await run(services, changeOf(asker, todo_id, change, if_match));
       while ("completes" in outcome) {
         outcome = await run(
           services,
-          changeOf(session, todo_id, change, if_match, outcome.completes),
+          changeOf(asker, todo_id, change, if_match, outcome.completes),
         );
       }
       return outcome.changed;
@@ -218,7 +232,7 @@ export function todoChanges(services: Services) {
 }
 
 /** @throws Failure `todo_not_found`, `limit_reached`, `precondition_failed`, `validation_failed` */
-function judge(found: State & ArrayLike<unknown>): Outcome {
+function judge(found: OutcomeRow<State>): Outcome {
   if (found.id === null) throw new Failure("todo_not_found");
   const todo = toTodo(found);
   if (found.is_changed) {

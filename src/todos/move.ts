@@ -1,16 +1,17 @@
 /** Moving a todo within its list or into another. */
 import { sql } from "drizzle-orm";
-import { isLive, type SessionRef } from "../auth/live-session.ts";
+import { isLive } from "../auth/live-session.ts";
 import { moveTo, type Place, placeOf } from "../database/order.ts";
 import { sessions, todos, users } from "../database/schema.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { type Asker, type Operation, operation, outcomeOf } from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
+import { isNew } from "../sync/writer.ts";
 import type { Todo, TodoMove } from "./model.ts";
 import { isOwnList } from "./queries.ts";
-import { toTodo, visibleOf } from "./row.ts";
+import { toTodo, visibleIn } from "./row.ts";
 
 /** The list that the todo goes to; `stays` is the value for its own. */
 const target = sql`iif(${sql.placeholder("stays")}, ${todos.list_id}, ${sql.placeholder("list_id")})`;
@@ -24,7 +25,7 @@ const prepare = (place: Place) =>
     moved: sql`
       SELECT ${todos.id}, ${todos.user_id}, ${todos.position}, ${target} AS list_id,
         ${todos.list_id} IS ${target} AS stays, ${nextRevision} AS rev
-      FROM ${theTodo} WHERE ${isLive()} AND ${isOwnList} AND ${matches(todos.rev)}`,
+      FROM ${theTodo} WHERE ${isLive()} AND ${isNew} AND ${isOwnList} AND ${matches(todos.rev)}`,
     isInList: sql`each.user_id = moved.user_id AND each.list_id IS moved.list_id`,
     set: sql`list_id = target.list_id, updated_at = ${sql.placeholder("now")}`,
   });
@@ -41,16 +42,26 @@ interface State {
   has_after: number;
 }
 
-const outcome = askOutcome<State>(
-  sql`${visibleOf(todos)}, ${todos.rev} = ${nextRevision} AS is_moved, ${isOwnList} AS has_list,
-    ${matches(todos.rev)} AS matches,
-    ${sql.placeholder("after")} IS NULL OR EXISTS (
-      SELECT 1 FROM ${todos} AS each
-      WHERE each.id = ${sql.placeholder("after")} AND each.id <> ${todos.id}
-        AND each.user_id = ${todos.user_id} AND each.list_id IS ${target}
-    ) AS has_after`,
-  sql`LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.id} = ${sql.placeholder("todo_id")}`,
-);
+const isMoved = sql`${todos.rev} = ${nextRevision}`;
+const hasAfter = sql`(${sql.placeholder("after")} IS NULL OR EXISTS (
+  SELECT 1 FROM ${todos} AS each
+  WHERE each.id = ${sql.placeholder("after")} AND each.id <> ${todos.id}
+    AND each.user_id = ${todos.user_id} AND each.list_id IS ${target}
+))`;
+const outcome = outcomeOf<State>({
+  columns: {
+    ...visibleIn(todos),
+    is_moved: isMoved,
+    has_list: isOwnList,
+    matches: matches(todos.rev),
+    has_after: hasAfter,
+  },
+  joins: sql`LEFT JOIN ${todos}
+    ON ${todos.user_id} = ${users.id} AND ${todos.id} = ${sql.placeholder("todo_id")}`,
+  succeeded: sql`${todos.id} IS NOT NULL
+    AND (${isMoved} OR (${isOwnList} AND ${matches(todos.rev)} AND ${hasAfter}))`,
+  todo_id: sql`${todos.id}`,
+});
 
 export function todoMoves({ clock }: Services) {
   return {
@@ -59,14 +70,14 @@ export function todoMoves({ clock }: Services) {
      * `validation_failed`.
      */
     move(
-      session: SessionRef,
+      asker: Asker,
       todo_id: number,
       { list_id, after }: TodoMove,
       if_match: IfMatch,
     ): Operation<Todo> {
       const { renumber, move } = moves[placeOf(after)];
       const values = {
-        ...session,
+        ...asker,
         todo_id,
         stays: list_id === undefined,
         list_id: list_id ?? null,
@@ -74,7 +85,7 @@ export function todoMoves({ clock }: Services) {
         if_match,
         now: clock(),
       };
-      return operation(session, [renumber(values), move(values)], outcome(values), (found) => {
+      return operation(values, [renumber, move], outcome, (found) => {
         if (found.id === null) throw new Failure("todo_not_found");
         const todo = toTodo(found);
         if (found.is_moved) return todo;

@@ -7,11 +7,12 @@ import { lists, sessions, todos, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { type Asker, type Operation, operation, outcomeOf } from "../sync/operation.ts";
 import { nextRevision } from "../sync/revision.ts";
+import { isNew } from "../sync/writer.ts";
 import { checkCreate, columnValues } from "./fields.ts";
 import type { Todo, TodoCreate } from "./model.ts";
-import { toTodo, visible, visibleOf } from "./row.ts";
+import { toTodo, visible, visibleIn } from "./row.ts";
 
 /** The list with the id `list_id` is the user's own, or it is the inbox. Said of a row of `users`. */
 export const isOwnList = sql`(
@@ -38,13 +39,15 @@ const create = statement(sql`
     ${sql.placeholder("due_at")}, ${sql.placeholder("due_day")}, ${sql.placeholder("repeat")},
     ${sql.placeholder("now")}, ${sql.placeholder("now")}
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-  WHERE ${isLive()} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}`);
+  WHERE ${isLive()} AND ${isNew} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}`);
 
 /** The new todo, or why there is none. */
-const outcome = askOutcome<{ id: number | null; has_list: number }>(
-  sql`${visibleOf(todos)}, ${isOwnList} AS has_list`,
-  sql`LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.rev} = ${nextRevision}`,
-);
+const outcome = outcomeOf<{ id: number | null; has_list: number }>({
+  columns: { ...visibleIn(todos), has_list: isOwnList },
+  joins: sql`LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.rev} = ${nextRevision}`,
+  succeeded: sql`${todos.id} IS NOT NULL`,
+  todo_id: sql`${todos.id}`,
+});
 
 /** What a new todo is unless the request says otherwise. */
 const DEFAULTS = { notes: null, is_done: false, priority: 0, due: null, repeat: null };
@@ -79,13 +82,13 @@ export function todoQueries({ database: db, clock, config }: Services) {
      * Adds a todo.
      * @throws Failure `validation_failed`; run, also `list_not_found`, `limit_reached`
      */
-    create(session: SessionRef, body: TodoCreate): Operation<Todo> {
+    create(asker: Asker, body: TodoCreate): Operation<Todo> {
       checkCreate(body);
       const { list_id = null, ...fields } = body;
       const columns = columnValues({ ...DEFAULTS, ...fields });
       const limit = config.todosPerUser;
-      const values = { ...session, ...columns, list_id, limit, now: clock() };
-      return operation(session, [create(values)], outcome(values), (row) => {
+      const values = { ...asker, ...columns, list_id, limit, now: clock() };
+      return operation(values, [create], outcome, (row) => {
         if (row.id !== null) return toTodo(row);
         throw new Failure(row.has_list ? "limit_reached" : "list_not_found");
       });

@@ -6,8 +6,17 @@ import { bodyProblems, Failure, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { ifMatch, ifNoneMatch, notModified, Tagged, takesHeaders } from "../sync/documentation.ts";
+import {
+  idempotencyKey,
+  ifMatch,
+  ifNoneMatch,
+  notModified,
+  Replayable,
+  Tagged,
+  takesHeaders,
+} from "../sync/documentation.ts";
 import { isPageKnown, isRowKnown, knownRevisions, unchanged } from "../sync/etag.ts";
+import { once } from "../sync/idempotency.ts";
 import { run } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { todoChanges } from "./change.ts";
@@ -97,8 +106,9 @@ export function todoRoutes(services: Services) {
     )
     .post(
       "",
-      async ({ session, body, set, status }) => {
-        const todo = await run(services, create(session, body));
+      async ({ session, request, body, set, status }) => {
+        const context = { session, request, set };
+        const todo = await once(services, context, (asker) => create(asker, body));
         set.headers.location = `/todos/${todo.id}`;
         return status(201, todo);
       },
@@ -107,14 +117,21 @@ export function todoRoutes(services: Services) {
         parse: "strict",
         body: TodoCreate,
         response: {
-          201: Created(Todo, "The todo was added.", "/todos/1"),
-          ...problems(...bodyProblems, "limit_reached", "list_not_found", "validation_failed"),
+          201: Replayable(Created(Todo, "The todo was added.", "/todos/1")),
+          ...problems(
+            ...bodyProblems,
+            "limit_reached",
+            "list_not_found",
+            "idempotency_key_reused",
+            "validation_failed",
+          ),
         },
         detail: {
           summary: "Add a todo",
           description:
             "It is open, unless `is_done` says otherwise, and last in its list: the inbox, unless `list_id` says otherwise.",
           operationId: "createTodo",
+          ...takesHeaders(idempotencyKey),
         },
       },
     )
@@ -169,23 +186,31 @@ export function todoRoutes(services: Services) {
     )
     .post(
       "/:id/move",
-      ({ session, request, params, body }) =>
-        run(services, move(session, toId(params.id), body, ifMatchOf(request))),
+      ({ session, request, params, body, set }) =>
+        once(services, { session, request, set }, (asker) =>
+          move(asker, toId(params.id), body, ifMatchOf(request)),
+        ),
       {
         auth: true,
         parse: "strict",
         body: TodoMove,
         response: {
-          200: Todo,
+          200: Replayable(Todo),
           ...changedMeanwhile(Todo),
-          ...problems(...bodyProblems, "todo_not_found", "list_not_found", "validation_failed"),
+          ...problems(
+            ...bodyProblems,
+            "todo_not_found",
+            "list_not_found",
+            "idempotency_key_reused",
+            "validation_failed",
+          ),
         },
         detail: {
           summary: "Move a todo",
           description: "Within its list, or into another.",
           operationId: "moveTodo",
           parameters: [todoId],
-          ...takesHeaders(ifMatch),
+          ...takesHeaders(ifMatch, idempotencyKey),
         },
       },
     )

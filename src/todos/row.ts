@@ -1,6 +1,6 @@
 /** A todo's row as it is read: its columns, and the todo that answers make of them. */
 import { type SQL, sql } from "drizzle-orm";
-import { columnsOf } from "../database/columns.ts";
+import { columnsOf, jsonOf, selectionOf } from "../database/columns.ts";
 import { todos, type trash } from "../database/schema.ts";
 import { toInstant } from "../instant.ts";
 import type { Todo } from "./model.ts";
@@ -48,18 +48,15 @@ type Values = readonly [
 /** The columns that a todo is made of, for relational queries. */
 export const visible = columnsOf(todos, names).included;
 
-/** The same columns, for a SELECT or after RETURNING; others may follow. */
-export const visibleOf = (table: typeof todos | typeof trash): SQL =>
-  sql.join(
-    names.map((name) => sql`${table[name]} AS ${sql.identifier(name)}`),
-    sql`, `,
-  );
+/** The same columns by name, for an outcome; others may follow. */
+export const visibleIn = (table: typeof todos | typeof trash): Record<string, SQL> =>
+  Object.fromEntries(names.map((name) => [name, sql`${table[name]}`]));
+
+/** The same columns, for a SELECT; others may follow. */
+export const visibleOf = (table: typeof todos | typeof trash): SQL => selectionOf(visibleIn(table));
 
 /** The same as one JSON array, for `toTodo`. */
-export const todoAsJson = sql`json_array(${sql.join(
-  names.map((name) => todos[name]),
-  sql`, `,
-)})`;
+export const todoAsJson = jsonOf(visibleIn(todos));
 
 /** How many values of a row these columns are. */
 export const VISIBLE = names.length;

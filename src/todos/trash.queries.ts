@@ -3,17 +3,18 @@ import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { readNested } from "../database/columns.ts";
 import { lastPosition } from "../database/order.ts";
-import { deletions, lists, todos, trash, users } from "../database/schema.ts";
+import { deletions, kept_answers, lists, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
 import { limitUnlessKnown } from "../sync/etag.ts";
-import { askOutcome, type Operation, operation } from "../sync/operation.ts";
+import { type Asker, type Operation, operation, outcomeOf } from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
+import { writer } from "../sync/writer.ts";
 import type { Todo } from "./model.ts";
-import { toTodo, VISIBLE, visible, visibleOf } from "./row.ts";
+import { toTodo, VISIBLE, visible, visibleIn, visibleOf } from "./row.ts";
 
 /** Where a page begins: behind the todo with this id that was deleted then (milliseconds). */
 export interface Mark {
@@ -30,7 +31,7 @@ const KEPT = sql.raw(
 const nextRevisionOf = (table: typeof todos | typeof trash) =>
   sql`(SELECT ${nextRevision} FROM ${users} WHERE ${users.id} = ${table.user_id})`;
 
-const isOwn = sql`id = ${sql.placeholder("todo_id")} AND user_id = ${owner}`;
+const isOwn = sql`id = ${sql.placeholder("todo_id")} AND user_id = ${writer}`;
 
 /** Puts what fits `which` into the trash; deleting it from `todos` comes after that. */
 export const discardWhere = (which: SQL, listId = sql`list_id`) =>
@@ -45,14 +46,18 @@ const takeDiscarded = statement(sql`
   WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${trash} WHERE ${trash.id} = ${todos.id})`);
 
 /** The todo when it is where it was, and whether it is in the trash since just now. */
-const discarded = askOutcome<{ id: number | null; is_discarded: number }>(
-  sql`${visibleOf(todos)}, EXISTS (
-    SELECT 1 FROM ${trash}
-    WHERE ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}
-      AND ${trash.rev} = ${nextRevision}
-  ) AS is_discarded`,
-  sql`LEFT JOIN ${todos} ON ${todos.id} = ${sql.placeholder("todo_id")} AND ${todos.user_id} = ${users.id}`,
-);
+const discarded = outcomeOf<{ id: number | null; is_discarded: number }>({
+  columns: {
+    ...visibleIn(todos),
+    is_discarded: sql`EXISTS (
+      SELECT 1 FROM ${trash}
+      WHERE ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}
+        AND ${trash.rev} = ${nextRevision}
+    )`,
+  },
+  joins: sql`LEFT JOIN ${todos}
+    ON ${todos.id} = ${sql.placeholder("todo_id")} AND ${todos.user_id} = ${users.id}`,
+});
 
 const ownList = sql`(
   SELECT ${lists.id} FROM ${lists}
@@ -69,16 +74,21 @@ const takeRestored = statement(sql`
   WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${todos} WHERE ${todos.id} = ${trash.id})`);
 
 /** The todo as it is restored or, when it is still in there, as it is in the trash. */
-const restored = askOutcome<{ id: number | null; deleted_at: number | null }>(
-  sql`found.*`,
-  sql`LEFT JOIN (
+const found = Object.fromEntries(
+  [...Object.keys(visible), "deleted_at"].map((name) => [name, sql`found.${sql.identifier(name)}`]),
+);
+const restored = outcomeOf<{ id: number | null; deleted_at: number | null }>({
+  columns: found,
+  joins: sql`LEFT JOIN (
     SELECT ${visibleOf(trash)}, ${trash.deleted_at}, ${trash.user_id} FROM ${trash}
     WHERE id = ${sql.placeholder("todo_id")}
     UNION ALL
     SELECT ${visibleOf(todos)}, NULL, ${todos.user_id} FROM ${todos}
     WHERE id = ${sql.placeholder("todo_id")} AND rev = ${nextRevisionOf(todos)}
   ) AS found ON found.user_id = ${users.id}`,
-);
+  succeeded: sql`found.id IS NOT NULL AND found.deleted_at IS NULL`,
+  todo_id: sql`found.id`,
+});
 
 const noteDeletion = statement(sql`
   INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
@@ -94,17 +104,26 @@ const takePurged = statement(sql`
   WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${users} WHERE ${users.id} = ${trash.user_id} AND ${isNoted})`);
 
 /** The todo when it is still in the trash, and whether it is gone since just now. */
-const purged = askOutcome<{ id: number | null; deleted_at: number; is_purged: number }>(
-  sql`${visibleOf(trash)}, ${trash.deleted_at}, ${isNoted} AS is_purged`,
-  sql`LEFT JOIN ${trash} ON ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}`,
-);
+const purged = outcomeOf<{ id: number | null; is_purged: number }>({
+  columns: { ...visibleIn(trash), deleted_at: sql`${trash.deleted_at}`, is_purged: isNoted },
+  joins: sql`LEFT JOIN ${trash}
+    ON ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}`,
+});
+
+/** Of the text nothing may be left. A request that is sent again is still known, but has no answer any more. */
+const forgetAnswers = (gone: SQL) =>
+  statement(sql`DELETE FROM ${kept_answers} WHERE user_id = ${owner} AND todo_id IN (${gone})`);
+const forgetPurged = forgetAnswers(sql`
+  SELECT ${trash.id} FROM ${trash} JOIN ${users} ON ${users.id} = ${trash.user_id}
+  WHERE ${trash.id} = ${sql.placeholder("todo_id")} AND ${isNoted}`);
+const forgetAll = forgetAnswers(sql`SELECT id FROM ${trash} WHERE user_id = ${owner}`);
 
 const noteAllDeletions = statement(sql`
   INSERT INTO ${deletions} (user_id, rev, type, id, created_at)
   SELECT user_id, ${nextRevisionOf(trash)}, 'todo', id, ${sql.placeholder("now")}
   FROM ${trash} WHERE user_id = ${owner}`);
 const takeAll = statement(sql`DELETE FROM ${trash} WHERE user_id = ${owner}`);
-const emptied = askOutcome(sql`${users.id}`);
+const emptied = outcomeOf<unknown>({ columns: { id: sql`${users.id}` } });
 
 /** What `readNested` gives for a user with a trash. */
 type UserRow = [revision: number, trash: unknown[][]];
@@ -154,20 +173,18 @@ export function trashQueries({ database: db, clock }: Services) {
     },
 
     /** Puts a todo into the trash. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
-    discard(session: SessionRef, todo_id: number, if_match: IfMatch): Operation<void> {
-      const values = { ...session, todo_id, if_match, now: clock() };
-      const changes = [discard(values), takeDiscarded(values)];
-      return operation(session, changes, discarded(values), (found) => {
+    discard(asker: Asker, todo_id: number, if_match: IfMatch): Operation<void> {
+      const values = { ...asker, todo_id, if_match, now: clock() };
+      return operation(values, [discard, takeDiscarded], discarded, (found) => {
         if (found.is_discarded) return;
         throw found.id === null ? new Failure("todo_not_found") : preconditionFailed(toTodo(found));
       });
     },
 
     /** Takes a todo out of the trash again. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
-    restore(session: SessionRef, todo_id: number, if_match: IfMatch): Operation<Todo> {
-      const values = { ...session, todo_id, if_match, now: clock() };
-      const changes = [restore(values), takeRestored(values)];
-      return operation(session, changes, restored(values), (found) => {
+    restore(asker: Asker, todo_id: number, if_match: IfMatch): Operation<Todo> {
+      const values = { ...asker, todo_id, if_match, now: clock() };
+      return operation(values, [restore, takeRestored], restored, (found) => {
         if (found.id === null) throw new Failure("todo_not_found");
         if (found.deleted_at !== null) throw preconditionFailed(toDeletedTodo(found));
         return toTodo(found);
@@ -175,10 +192,9 @@ export function trashQueries({ database: db, clock }: Services) {
     },
 
     /** Deletes a todo in the trash for good. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
-    purge(session: SessionRef, todo_id: number, if_match: IfMatch): Operation<void> {
-      const values = { ...session, todo_id, if_match, now: clock() };
-      const changes = [noteDeletion(values), takePurged(values)];
-      return operation(session, changes, purged(values), (found) => {
+    purge(asker: Asker, todo_id: number, if_match: IfMatch): Operation<void> {
+      const values = { ...asker, todo_id, if_match, now: clock() };
+      return operation(values, [noteDeletion, forgetPurged, takePurged], purged, (found) => {
         if (found.is_purged) return;
         if (found.id === null) throw new Failure("todo_not_found");
         throw preconditionFailed(toDeletedTodo(found));
@@ -186,14 +202,9 @@ export function trashQueries({ database: db, clock }: Services) {
     },
 
     /** Deletes all that is in the trash for good. */
-    empty(session: SessionRef): Operation<void> {
-      const values = { ...session, now: clock() };
-      return operation(
-        session,
-        [noteAllDeletions(values), takeAll(values)],
-        emptied(values),
-        () => {},
-      );
+    empty(asker: Asker): Operation<void> {
+      const values = { ...asker, now: clock() };
+      return operation(values, [noteAllDeletions, forgetAll, takeAll], emptied, () => {});
     },
   };
 }

@@ -5,8 +5,17 @@ import { Failure, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
-import { ifMatch, ifNoneMatch, notModified, Tagged, takesHeaders } from "../sync/documentation.ts";
+import {
+  idempotencyKey,
+  ifMatch,
+  ifNoneMatch,
+  notModified,
+  Replayable,
+  Tagged,
+  takesHeaders,
+} from "../sync/documentation.ts";
 import { isPageKnown, knownRevisions, unchanged } from "../sync/etag.ts";
+import { once } from "../sync/idempotency.ts";
 import { run } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { Todo } from "./model.ts";
@@ -70,21 +79,23 @@ export function trashRoutes(services: Services) {
     )
     .post(
       "/:id/restore",
-      ({ session, request, params }) =>
-        run(services, queries.restore(session, toId(params.id), ifMatchOf(request))),
+      ({ session, request, params, set }) =>
+        once(services, { session, request, set }, (asker) =>
+          queries.restore(asker, toId(params.id), ifMatchOf(request)),
+        ),
       {
         auth: true,
         response: {
-          200: Todo,
+          200: Replayable(Todo),
           ...changedMeanwhile(DeletedTodo),
-          ...problems("todo_not_found", "validation_failed"),
+          ...problems("todo_not_found", "idempotency_key_reused", "validation_failed"),
         },
         detail: {
           summary: "Restore a todo",
           description: "It is last in its list again or, when that is gone, in the inbox.",
           operationId: "restoreTodo",
           parameters: [todoId],
-          ...takesHeaders(ifMatch),
+          ...takesHeaders(ifMatch, idempotencyKey),
         },
       },
     )

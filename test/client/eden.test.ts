@@ -177,7 +177,7 @@ describe("todos", () => {
   test("what is not valid says where", async () => {
     const { error } = await client.todos.post({ contents: "" });
     if (error?.status !== 422) throw new Error("expected 422");
-    expectTypeOf(error.value.code).toEqualTypeOf<"validation_failed">();
+    expectTypeOf(error.value.code).toEqualTypeOf<"validation_failed" | "idempotency_key_reused">();
     expectTypeOf(error.value.errors).toEqualTypeOf<
       ({ pointer: string; detail: string } | { parameter: string; detail: string })[] | undefined
     >();

@@ -231,6 +231,7 @@ async function besides(operations: Operation[]): Promise<Answer[]> {
     ...(await conditional(operations)),
     ...(await withoutList(operations)),
     ...(await expired(operations)),
+    ...(await underOneKey(operations)),
   ];
 }
 
@@ -249,6 +250,35 @@ function conditional(operations: Operation[]): Promise<Answer[]> {
       return send(operation, owner, { kind: "other", label: "conditional", headers, body });
     }),
   );
+}
+
+/** Sends each operation that takes a key one that was sent before: with the same request, and with another. */
+async function underOneKey(operations: Operation[]): Promise<Answer[]> {
+  const keyed = operations.filter(({ parameters }) =>
+    parameters.some(({ name }) => name === "Idempotency-Key"),
+  );
+  const answers = await Promise.all(
+    keyed.map(async (operation) => {
+      const owner = await ownerFor(operation.path);
+      const headers = { "Idempotency-Key": "once" };
+      const body = goodBody(operation, createGenerator(1));
+      const same = { kind: "other", label: "under one key", headers, body } as const;
+      const first = await send(operation, owner, same);
+      const again = await send(operation, owner, same);
+      const other = JSON.stringify({ contents: "of another request" });
+      await service.call("POST", "/todos", {
+        token: owner.token,
+        headers: { ...headers, "content-type": "application/json", "Idempotency-Key": "other" },
+        body: other,
+      });
+      const reused = await send(operation, owner, {
+        ...same,
+        headers: { "Idempotency-Key": "other" },
+      });
+      return [first, again, reused];
+    }),
+  );
+  return answers.flat();
 }
 
 /** Goes on from a cursor that is too old. */

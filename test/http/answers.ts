@@ -87,7 +87,17 @@ export async function whole(answer: Response) {
   return { status, headers: names, body: (await answer.text()).replace(id, "") };
 }
 
-const TABLES = ["users", "sessions", "todos", "trash", "lists", "deletions", "ttl", "outbox"];
+const TABLES = [
+  "users",
+  "sessions",
+  "todos",
+  "trash",
+  "lists",
+  "deletions",
+  "ttl",
+  "kept_answers",
+  "outbox",
+];
 
 /** All rows of the tables, of those that requests write to unless told, for a comparison of before and after. */
 export async function stored({ services }: Service, names = TABLES): Promise<string> {
