@@ -1,6 +1,6 @@
 /**
- * Writes `dist/`: the client in one file of JavaScript, with Eden in it, and its types. `dist/` has a `package.json`
- * without dependencies, so it is a package by itself: `npm pack ./dist`.
+ * Writes `dist/`: the entries of the package, each in one file of JavaScript with all that it needs, and their types.
+ * `dist/` has a `package.json` without dependencies, so it is a package by itself: `npm pack ./dist`.
  */
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,23 +10,29 @@ import { readNotes } from "./notes.ts";
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
-const entry = join(root, "src/client/client.ts");
-const types = join(dist, "client.d.ts");
+const entries = ["client", "sync"];
 
 rmSync(dist, { recursive: true, force: true });
 
 await Bun.build({
-  entrypoints: [entry],
+  entrypoints: entries.map((name) => join(root, `src/client/${name}.ts`)),
   outdir: dist,
   target: "browser",
   minify: { syntax: true },
 });
 
-writeFileSync(types, declarationsOf(entry, await readNotes()));
-assertSameTypes(entry, types);
+const notes = await readNotes();
+for (const name of entries) {
+  const entry = join(root, `src/client/${name}.ts`);
+  const types = join(dist, `${name}.d.ts`);
+  writeFileSync(types, declarationsOf(entry, notes));
+  assertSameTypes(entry, types);
+}
 
 const { name, version, license, type } = manifest;
-const exports = { "./client": { types: "./client.d.ts", default: "./client.js" } };
+const exports = Object.fromEntries(
+  entries.map((name) => [`./${name}`, { types: `./${name}.d.ts`, default: `./${name}.js` }]),
+);
 const published = { name, version, license, type, sideEffects: false, exports };
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(published, null, 2)}\n`);
 

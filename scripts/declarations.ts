@@ -17,6 +17,7 @@ const PLAIN =
   ts.TypeFlags.StringLiteral |
   ts.TypeFlags.NumberLiteral |
   ts.TypeFlags.BooleanLiteral |
+  ts.TypeFlags.TemplateLiteral |
   ts.TypeFlags.Void |
   ts.TypeFlags.Undefined |
   ts.TypeFlags.Null |
@@ -49,7 +50,7 @@ export function declarationsOf(entry: string, notes: Notes): string {
     if (type.isUnion()) return printUnion(type, place);
     if (type.flags & PLAIN) return checker.typeToString(type);
     if (checker.isTupleType(type)) return `[${argumentsOf(type, place).join(", ")}]`;
-    if (checker.isArrayType(type)) return `Array<${argumentsOf(type, place)}>`;
+    if (checker.isArrayType(type)) return `${type.symbol.name}<${argumentsOf(type, place)}>`;
     if (isGlobal(type)) {
       const args = argumentsOf(type, place);
       return type.symbol.name + (args.length > 0 ? `<${args}>` : "");
@@ -168,7 +169,7 @@ export function declarationsOf(entry: string, notes: Notes): string {
       }),
     );
   const text = [...types, ...functions].join("\n");
-  const file = ts.createSourceFile("client.d.ts", text, ts.ScriptTarget.ESNext);
+  const file = ts.createSourceFile("types.d.ts", text, ts.ScriptTarget.ESNext);
   return ts.createPrinter().printFile(file);
 }
 

@@ -26,6 +26,24 @@ export interface ClientOptions {
   signal?: AbortSignal;
 }
 
+/** What the sync part of this package needs of a client. */
+export interface ClientSession {
+  /** The id of the user who is logged in, or null. */
+  user(): Promise<string | null>;
+  /**
+   * Sends a request to a path of the service, for this user and nobody else.
+   * @throws Error as `fetch` does, and when another user is logged in, or none
+   */
+  fetch(user: string, path: string, init: RequestInit): Promise<Response>;
+  /**
+   * Calls `listener` after each log-in, log-out and end of a session through this client.
+   * @returns what ends that
+   */
+  subscribe(listener: (event: SessionEvent) => void): () => void;
+}
+
+export type SessionEvent = "log-in" | "log-out" | "end";
+
 const LOG_IN = "POST /users/log-in";
 const REFRESH = "POST /users/refresh";
 const CHANGE_PASSWORD = "PUT /users/me/password";
@@ -40,15 +58,28 @@ type Renewal = { tokens: StoredTokens | null } | { answer: Response };
 
 /**
  * @param base the address of the service, without a slash at the end
- * @returns a `fetch` that rejects only when there is no answer at all: offline, or aborted
+ * @returns `request`, a `fetch` that rejects only when there is no answer at all: offline, or aborted
  */
 export function authenticatedFetch(base: string, options: ClientOptions) {
   const { store = memoryStore(), onSessionEnd, fetch: send = fetch, signal } = options;
   const bookmarks = createBookmarks();
   let renewing: Promise<Renewal> | undefined;
   let replacing: Promise<unknown> = Promise.resolve();
+  const listeners = new Set<(event: SessionEvent) => void>();
 
-  return async function request(url: string, init: RequestInit): Promise<Response> {
+  const session: ClientSession = {
+    user: async () => userOf(await store.get()),
+    fetch: (user, path, init) => request(base + path, init, user),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+
+  return { request, session };
+
+  /** @param only the user whose request it is; whoever is logged in, unless given */
+  async function request(url: string, init: RequestInit, only?: string): Promise<Response> {
     const [path] = url.slice(base.length).split("?", 1);
     const route = `${init.method} ${path}`;
     const takesToken = !WITHOUT_TOKEN.includes(route);
@@ -58,6 +89,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
 
     let tokens = takesToken ? await store.get() : null;
     const user = userOf(tokens);
+    if (only !== undefined && user !== only) throw new Error(`User ${only} is not logged in.`);
     const attempt = () => {
       const once = () => exchange(route, url, signaled, tokens);
       return route === CHANGE_PASSWORD ? inTurn(once) : once();
@@ -77,7 +109,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     await answer.body?.cancel();
     tokens = renewal.tokens;
     return attempt();
-  };
+  }
 
   /** Sends a request once, and does what its answer means for the store. */
   async function exchange(
@@ -98,11 +130,15 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
   /** @returns the user whose answer it is: at a log-in, the one who has just logged in */
   async function keep(route: string, answer: Response, user: string | null) {
     if (!answer.ok) return user;
-    if (END_SESSION.includes(route) && isFor(user, await store.get())) await store.set(null);
+    if (END_SESSION.includes(route) && isFor(user, await store.get())) {
+      await store.set(null);
+      tell("log-out");
+    }
     if (!GIVE_TOKENS.includes(route) || answer.status === 204) return user;
     const tokens = arrived(await answer.clone().json());
     if (route === CHANGE_PASSWORD && !isFor(user, await store.get())) return user;
     await store.set(tokens);
+    if (route === LOG_IN) tell("log-in");
     return userOf(tokens);
   }
 
@@ -135,8 +171,15 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     const heldNow = await store.get();
     if (heldNow?.access_token !== old.access_token) return { tokens: heldNow };
     await store.set(tokens);
-    if (!tokens) onSessionEnd?.();
+    if (!tokens) {
+      tell("end");
+      onSessionEnd?.();
+    }
     return { tokens };
+  }
+
+  function tell(event: SessionEvent) {
+    for (const listener of listeners) listener(event);
   }
 
   /**

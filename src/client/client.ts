@@ -4,11 +4,15 @@ import type { Tokens } from "../model/tokens.ts";
 import type { User as UserSchema } from "../model/user.ts";
 import type { Session as SessionSchema } from "../sessions/model.ts";
 import type { Todo as TodoSchema } from "../todos/model.ts";
-import { authenticatedFetch, type ClientOptions } from "./authenticated-fetch.ts";
+import {
+  authenticatedFetch,
+  type ClientOptions,
+  type ClientSession,
+} from "./authenticated-fetch.ts";
 import { type Client, createTreaty } from "./treaty.ts";
 
 export type { StoredTokens, TokenStore } from "./tokens.ts";
-export type { Client, ClientOptions, Tokens };
+export type { Client, ClientOptions, ClientSession, Tokens };
 export type Todo = (typeof TodoSchema)["static"];
 export type User = (typeof UserSchema)["static"];
 export type Session = (typeof SessionSchema)["static"];
@@ -24,5 +28,6 @@ export type Problems = { [C in Code]: Problem<C> };
  */
 export function createClient(baseUrl: string, options: ClientOptions = {}): Client {
   const base = baseUrl.replace(/\/+$/, "");
-  return createTreaty(base, authenticatedFetch(base, options));
+  const { request, session } = authenticatedFetch(base, options);
+  return createTreaty(base, request, session);
 }

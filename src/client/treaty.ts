@@ -1,12 +1,16 @@
 /** Eden's treaty over a `fetch` of ours: errors that say what went wrong, and path parameters that stay one segment. */
 import { type Treaty, treaty } from "@elysiajs/eden";
 import type { App } from "../app.ts";
+import type { ClientSession } from "./authenticated-fetch.ts";
 
 /**
  * The client of the service: the path, then the method, as in `client.todos({ id: 1 }).get()`. Left out are the
  * documentation page and `/token`, which takes a form.
  */
-export type Client = Omit<Route<Treaty.Create<App>>, "swagger" | "token">;
+export type Client = Omit<Route<Treaty.Create<App>>, "swagger" | "token"> & {
+  /** No route: what the sync part of this package works with. */
+  "~session": ClientSession;
+};
 
 /** What Eden makes of a route or of a part of a path, without what this client does not have. */
 type Route<Eden> = Eden extends (...inputs: infer Inputs) => Promise<infer Outcome>
@@ -54,6 +58,7 @@ const METHODS = ["get", "post", "put", "patch", "delete"];
 export function createTreaty(
   base: string,
   request: (url: string, init: RequestInit) => Promise<Response>,
+  session: ClientSession,
 ): Client {
   const eden = treaty<App>(base, {
     keepDomain: true,
@@ -70,8 +75,11 @@ export function createTreaty(
       return false;
     },
   });
+  const client = new Proxy(refine(eden, false), {
+    get: (target, name) => (name === "~session" ? session : Reflect.get(target, name)),
+  });
   // The same tree; `Route` says what the functions below change about it.
-  return refine(eden, false) as Client;
+  return client as object as Client;
 }
 
 /** Wraps a node of Eden's tree: a part of a path that may take a parameter or, at a method's name, the request. */

@@ -169,16 +169,3 @@ describe("types", () => {
     expectTypeOf<NonNullable<Ready["error"]>["status"]>().toEqualTypeOf<421 | 500 | 503>();
   });
 });
-
-test("minified and compressed it is under 5 KB, and there is nothing of the server in it", async () => {
-  const { outputs } = await Bun.build({
-    entrypoints: [new URL("../../src/client/client.ts", import.meta.url).pathname],
-    minify: true,
-    target: "browser",
-  });
-  const [code, ...others] = await Promise.all(outputs.map((output) => output.text()));
-  expect(others).toEqual([]);
-  const transpiler = new Bun.Transpiler({ loader: "js" });
-  expect(transpiler.scanImports(code ?? "")).toEqual([]);
-  expect(Bun.gzipSync(code ?? "").length).toBeLessThan(5_000);
-});

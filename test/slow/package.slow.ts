@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript-5";
 import manifest from "../../package.json" with { type: "json" };
+import { startContract } from "../client/contract.ts";
 import { readDocument } from "../docs/document.ts";
 import { temporaryFolder } from "../process.ts";
 import { type Service, startService } from "../service.ts";
@@ -40,6 +41,8 @@ async function add(contents: string): Promise<Todo> {
   switch (error.status) {
     case 400:
     case 401:
+    case 403:
+    case 404:
     case 413:
     case 415:
     case 421:
@@ -65,6 +68,27 @@ const code = none?.status === 404 && none.value.code;
 console.log(JSON.stringify([contents, todo?.is_done, page?.todos.length, code, ended?.status, kept]));
 `;
 
+/** Against a service that keeps todos in step. */
+const SYNC_PROGRAM = `
+import { createClient } from "todo-service/client";
+import { createSync, type LocalTodo, type Refusal } from "todo-service/sync";
+
+const [address = "", username = ""] = process.argv.slice(2);
+const client = createClient(address);
+await client.users["log-in"].post({ username, password: "correct horse battery" });
+
+const refusals: Refusal[] = [];
+const sync = createSync(client, { onRefused: (refusal) => refusals.push(refusal) });
+await sync.ready();
+const list = sync.lists.create({ name: "Home" });
+const todo: LocalTodo = sync.todos.create({ contents: "Buy milk", list_id: list.id });
+sync.todos.update(todo.id, { is_done: true, due: { date: "2026-12-01" } });
+await sync.flush();
+const saved = sync.todos.get(todo.id);
+console.log(JSON.stringify([saved?.contents, saved?.is_done, saved?.pending, refusals]));
+await sync.close();
+`;
+
 const CONFIG = {
   compilerOptions: {
     strict: true,
@@ -74,7 +98,7 @@ const CONFIG = {
     // So that the package's own types are checked as well.
     skipLibCheck: false,
   },
-  files: ["program.ts", "globals.d.ts"],
+  files: ["program.ts", "sync.ts", "globals.d.ts"],
 };
 
 /** What the program uses of its runtime, in place of the runtime's types. */
@@ -115,6 +139,7 @@ beforeAll(async () => {
   writeFileSync(file("tsconfig.json"), JSON.stringify(CONFIG));
   writeFileSync(file("globals.d.ts"), RUNTIME);
   writeFileSync(file("program.ts"), PROGRAM);
+  writeFileSync(file("sync.ts"), SYNC_PROGRAM);
   await mustRun(["npm", "install", "--no-audit", "--no-fund"]);
   // For Node; what the compilers say is looked at below.
   await compile("typescript", "--outDir", "out");
@@ -237,11 +262,28 @@ test.each([
   expect(code).toBe(0);
 });
 
+test.each([
+  ["Bun", [process.execPath, "sync.ts"]],
+  ["Deno", [join(ROOT, "node_modules/.bin/deno"), "run", "--allow-net=127.0.0.1", "sync.ts"]],
+  ["Node", ["node", "out/sync.js"]],
+])("a copy is kept in step on %s, and ends with the program", async (runtime, command) => {
+  const contract = startContract();
+  try {
+    const { code, stdout, stderr } = await run([...command, contract.url, `on-${runtime}`]);
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual(["Buy milk", true, false, []]);
+    expect(code).toBe(0);
+    expect(contract.todos(`on-${runtime}`)).toMatchObject([{ contents: "Buy milk", list_id: 1 }]);
+  } finally {
+    await contract.stop();
+  }
+});
+
 test("the repository itself can be packed, and has the client in it", async () => {
   const stdout = await mustRun(["npm", "pack", "--dry-run", "--json"], ROOT);
   const [{ files }] = JSON.parse(stdout);
   const paths = files.map(({ path }: { path: string }) => path);
-  for (const entry of Object.values(manifest.exports["./client"])) {
+  for (const entry of Object.values(manifest.exports).flatMap((each) => Object.values(each))) {
     expect(paths).toContain(entry.replace("./", ""));
   }
   expect(paths.filter((path: string) => /^(src|test|data)\//.test(path))).toEqual([]);

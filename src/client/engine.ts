@@ -1,0 +1,178 @@
+/**
+ * Keeps a copy in step with the service: sends the queue, fetches what has changed, and listens for more. Of all tabs
+ * that share the copy one does this, as long as the user can see it.
+ */
+import type { ClientSession } from "./authenticated-fetch.ts";
+import { delayAfter, failureOf } from "./backoff.ts";
+import { catchUp } from "./changes.ts";
+import type { Copy } from "./copy.ts";
+import { queueOf } from "./entries.ts";
+import { listen } from "./events.ts";
+import { type SenderOptions, sendQueue } from "./sender.ts";
+
+export interface EngineOptions extends SenderOptions {
+  /** Milliseconds between two questions for news while there is no stream of events: 15,000, unless given. */
+  pollEvery?: number;
+  /**
+   * Milliseconds without a sign of life after which a stream of events is given up: 60,000, unless given. It must be
+   * more than the service's HEARTBEAT.
+   */
+  silence?: number;
+}
+
+export type Engine = ReturnType<typeof startEngine>;
+
+export function startEngine(copy: Copy, session: ClientSession, options: EngineOptions) {
+  const { pollEvery = 15_000, silence = 60_000 } = options;
+  const { entries } = copy;
+  const closing = new AbortController();
+  /** Ends the wait for something to do. */
+  let alarm = new AbortController();
+  /** Whether the service may have changes that the copy does not have. */
+  let isStale = true;
+  let isLive = false;
+  /** Of the last answer; at first one that nothing has. */
+  let etag = '""';
+  let failures = 0;
+  let lastError: unknown;
+
+  const send = (path: string, init: RequestInit = {}) =>
+    session.fetch(copy.user, path, { signal: closing.signal, ...init });
+  const hasWork = () => entries.sending !== undefined || queueOf(entries).length > 0;
+  /** A page that is hidden sends what it still has, and tries that once. */
+  const isWanted = () => !closing.signal.aborted && (isVisible() || (hasWork() && failures === 0));
+
+  const fetchChanges = () => catchUp(entries, send, copy.write);
+
+  async function run() {
+    while (!closing.signal.aborted) {
+      if (isWanted()) await copy.inTurn(closing.signal, work);
+      else await rest(pollEvery);
+    }
+  }
+
+  async function work() {
+    const leaving = new AbortController();
+    const following = follow(leaving.signal);
+    let isSilent = false;
+    while (isWanted()) {
+      let delay = pollEvery;
+      try {
+        if (isSilent && !isLive && (await hasNews())) isStale = true;
+        await step();
+        failures = 0;
+      } catch (error) {
+        if (closing.signal.aborted) break;
+        isStale = true;
+        failures++;
+        lastError = error;
+        delay = delayAfter(error, failures);
+      }
+      tellStatus();
+      if (failures === 0 && (isStale || hasWork())) continue;
+      isSilent = await rest(delay);
+    }
+    leaving.abort();
+    await following;
+  }
+
+  /** @returns whether nothing has come up meanwhile */
+  async function rest(delay: number) {
+    alarm = new AbortController();
+    await pause(delay, alarm.signal);
+    return !alarm.signal.aborted;
+  }
+
+  async function step() {
+    if (isStale) {
+      isStale = false;
+      await fetchChanges();
+    }
+    await sendQueue(copy, send, fetchChanges, options);
+  }
+
+  /** Asks whether anything has changed, which costs the service next to nothing when it has not. */
+  async function hasNews(): Promise<boolean> {
+    const answer = await send("/todos?limit=1", { headers: { "if-none-match": etag } });
+    if (answer.status === 304) return false;
+    if (!answer.ok) throw failureOf(answer);
+    await answer.body?.cancel();
+    etag = answer.headers.get("etag") ?? etag;
+    return true;
+  }
+
+  /** Listens for changes, over and over. */
+  async function follow(signal: AbortSignal) {
+    let ends = 0;
+    while (!signal.aborted) {
+      let reason: unknown;
+      try {
+        // It tells at once whether anything has changed since then.
+        const since = entries.next ? `?since=${encodeURIComponent(entries.next)}` : "";
+        const answer = await send(`/todos/events${since}`, { signal });
+        if (!answer.ok) throw failureOf(answer);
+        if (!since) hearOfChange();
+        await listen(answer, silence, (isChange) => {
+          ends = 0;
+          isLive = true;
+          tellStatus();
+          if (isChange) hearOfChange();
+        });
+      } catch (error) {
+        reason = error;
+      }
+      isLive = false;
+      if (signal.aborted) return;
+      tellStatus();
+      await pause(delayAfter(reason, ++ends), signal);
+    }
+  }
+
+  function hearOfChange() {
+    isStale = true;
+    alarm.abort();
+  }
+
+  function tellStatus() {
+    copy.setStatus(failures > 0 ? "offline" : isLive ? "live" : "polling");
+  }
+
+  /** When there is reason to hope: the network is back, or the user. */
+  function tryAgain() {
+    failures = 0;
+    alarm.abort();
+  }
+  // In browsers alone.
+  const { document, window } = globalThis as Partial<typeof globalThis>;
+  document?.addEventListener("visibilitychange", tryAgain, { signal: closing.signal });
+  window?.addEventListener("online", tryAgain, { signal: closing.signal });
+  const running = run();
+
+  return {
+    /** To be called when there is something to send. */
+    wake: tryAgain,
+    /** Why the service could not be reached, when the status is offline. */
+    lastError: () => lastError,
+    /** Stops it; what is on its way may arrive or not. */
+    async close() {
+      closing.abort();
+      alarm.abort();
+      await running;
+    },
+  };
+}
+
+/** Outside of browsers there is always someone who looks. */
+const isVisible = () =>
+  (globalThis as Partial<typeof globalThis>).document?.visibilityState !== "hidden";
+
+/** Resolves after `delay` milliseconds, or as soon as `signal` aborts. */
+function pause(delay: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, delay);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

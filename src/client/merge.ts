@@ -1,0 +1,69 @@
+/** What becomes of a change when someone else has changed the same row: field by field, the later change wins. */
+import type { List, ListUpdate, Row, Todo, TodoUpdate, Type } from "./rows.ts";
+
+/** A field that was changed here and elsewhere, to different values. */
+export type Conflict =
+  | ConflictIn<"todo", Todo, Required<TodoUpdate>>
+  | ConflictIn<"list", List, ListUpdate>;
+
+type ConflictIn<Type, Row, Fields> = {
+  [Field in keyof Fields]: {
+    type: Type;
+    field: Field;
+    /** The row as it is now, with their value. */
+    row: Row;
+    before: Fields[Field];
+    mine: Fields[Field];
+    theirs: Fields[Field];
+    /** When mine was set (RFC 3339). The time of theirs is the row's `updated_at`. */
+    at: string;
+  };
+}[keyof Fields];
+
+/** @returns the value to keep; undefined leaves it to the times */
+export type ResolveConflict = (conflict: Conflict) => Conflict["mine"] | undefined;
+
+type Values = Record<string, unknown>;
+
+/** A change of some fields, with the values that they had before. */
+interface Update {
+  type: Type;
+  fields: Values;
+  before: Values;
+}
+
+/**
+ * @param at when the change was made
+ * @param row as the service has it now
+ * @returns the fields with the values that they are to have: where someone else has won, the value that they have
+ */
+export function merged(
+  { type, fields, before }: Update,
+  at: string,
+  row: Row,
+  resolve?: ResolveConflict,
+): object {
+  const isLater = Date.parse(at) >= Date.parse(row.updated_at);
+  const values = Object.entries(fields).map(([field, mine]) => {
+    // The fields of a change are fields of its row.
+    const theirs = row[field as keyof Row];
+    if (isSame(theirs, before[field]) || isSame(theirs, mine)) return [field, mine];
+    const conflict = { type, field, row, before: before[field], mine, theirs, at };
+    // Its parts come from one row and its fields, which the types cannot follow through the loop.
+    const resolved = resolve?.(conflict as unknown as Conflict);
+    return [field, resolved === undefined ? (isLater ? mine : theirs) : resolved];
+  });
+  return Object.fromEntries(values);
+}
+
+const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);
+
+/** A value as text, without what the service adds or reorders: a due date's `at`, nulls, and the order of weekdays. */
+function textOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  return Object.entries(value)
+    .filter(([name, part]) => name !== "at" && part !== null)
+    .map(([name, part]) => (Array.isArray(value) ? "" : name) + textOf(part))
+    .sort()
+    .join();
+}

@@ -1,0 +1,128 @@
+/** Makes the next request out of the queue: a batch of changes to todos, or a single change of another kind. */
+import { type Entries, type Queued, queueOf, realId, type Sending, type Sent } from "./entries.ts";
+import { merged, type ResolveConflict } from "./merge.ts";
+import { randomKey } from "./random.ts";
+import { type ListCreate, listOf, type Row, type TodoMove, type Type } from "./rows.ts";
+
+const BATCH_OPERATIONS = 100;
+/** UTF-16 units, each of which is at most three bytes: the service takes 256 KiB. */
+const BATCH_LENGTH = 85_000;
+
+/** @returns undefined when the queue is empty */
+export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sending | undefined {
+  const queue = queueOf(entries);
+  const [first] = queue;
+  if (!first) return undefined;
+  const operations = batchable(queue, entries);
+  return operations.length > 0
+    ? batch(operations, entries, resolve)
+    : single(asSent(first), entries, resolve);
+}
+
+/** The changes at the front of the queue that one batch can hold. The updates of one todo become one. */
+function batchable(queue: Queued[], entries: Entries): Sent[] {
+  const operations = new Map<string, Sent>();
+  const created = new Set<unknown>();
+  for (const queued of queue) {
+    const { operation, key, at } = queued;
+    const { type, op } = operation;
+    const id = realId(entries, operation.id);
+    // What a batch creates has no id yet by which the same batch could name it.
+    const isEarly = created.has(id) || (op === "move" && created.has(operation.place.after));
+    if (type !== "todo" || op === "restore" || isEarly) break;
+    if (op === "create") created.add(id);
+    const name = op === "update" ? String(id) : key;
+    const earlier = operations.get(name);
+    if (op === "update" && earlier?.operation.op === "update") {
+      const { fields, before } = earlier.operation;
+      earlier.keys.push(key);
+      earlier.at = at;
+      // The later values, and those that the service had before all of them.
+      Object.assign(fields, operation.fields);
+      earlier.operation.before = { ...operation.before, ...before };
+    } else {
+      if (operations.size === BATCH_OPERATIONS) break;
+      operations.set(name, asSent(structuredClone(queued)));
+    }
+  }
+  return [...operations.values()];
+}
+
+const asSent = ({ key, at, operation }: Queued): Sent => ({ keys: [key], at, operation });
+
+function batch(operations: Sent[], entries: Entries, resolve?: ResolveConflict): Sending {
+  const texts: string[] = [];
+  let length = 0;
+  for (const sent of operations) {
+    const { op } = sent.operation;
+    const id = realId(entries, sent.operation.id);
+    const name = op === "create" ? {} : { id };
+    const condition = op === "update" ? { if_match: entries[`todo/${id}`]?.rev } : {};
+    const content = contentOf(sent, entries, resolve);
+    const text = JSON.stringify({ op, ...name, ...condition, ...content });
+    length += text.length + 1;
+    if (length > BATCH_LENGTH && texts.length > 0) break;
+    texts.push(text);
+  }
+  const body = `{"operations":[${texts}]}`;
+  return request("POST", "/todos/batch", body, operations.slice(0, texts.length));
+}
+
+function single(sent: Sent, entries: Entries, resolve?: ResolveConflict): Sending {
+  const { op, id: oldId } = sent.operation;
+  const id = realId(entries, oldId);
+  const method = op === "update" ? "PATCH" : op === "delete" ? "DELETE" : "POST";
+  const resource = op === "restore" ? `/trash/${id}` : op === "create" ? "/lists" : `/lists/${id}`;
+  const path = op === "move" || op === "restore" ? `${resource}/${op}` : resource;
+  const row = entries[`list/${id}`];
+  const condition = op === "update" && row ? { "if-match": `"${row.rev}"` } : {};
+  const body = JSON.stringify(contentOf(sent, entries, resolve));
+  return request(method, path, body, [sent], condition);
+}
+
+const request = (
+  method: string,
+  path: string,
+  body: string,
+  operations: Sent[],
+  condition: Record<string, string> = {},
+): Sending => ({
+  at: new Date().toISOString(),
+  headers: { ...condition, "idempotency-key": randomKey() },
+  method,
+  path,
+  body,
+  operations,
+});
+
+/** What the service is to be told, with the ids and the rows of now. */
+function contentOf({ operation, at }: Sent, entries: Entries, resolve?: ResolveConflict): object {
+  const { type } = operation;
+  const row = entries[`${type}/${realId(entries, operation.id)}`];
+  switch (operation.op) {
+    case "create":
+      return { ...operation.fields, ...placeNow(type, operation.fields, undefined, entries) };
+    case "update":
+      return row ? merged(operation, at, row, resolve) : operation.fields;
+    case "move":
+      return placeNow(type, operation.place, row, entries);
+    default:
+      return {};
+  }
+}
+
+/** A place by the ids of now. What is gone meanwhile is left out, which means the inbox, the same list, or the end. */
+function placeNow(
+  type: Type,
+  place: TodoMove & Partial<ListCreate>,
+  row: Row | undefined,
+  entries: Entries,
+) {
+  const list = place.list_id && realId(entries, place.list_id);
+  const list_id = list && !entries[`list/${list}`] ? undefined : list;
+  const home = list_id === undefined ? row && listOf(row) : list_id;
+  const anchor = place.after && realId(entries, place.after);
+  const beside = anchor ? entries[`${type}/${anchor}`] : undefined;
+  const after = !anchor || (beside && listOf(beside) === home) ? anchor : undefined;
+  return { list_id, after };
+}

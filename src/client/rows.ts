@@ -1,0 +1,20 @@
+/** The rows that a copy holds, and what may be done with them, as the API has it. */
+import type * as list from "../lists/model.ts";
+import type * as todo from "../todos/model.ts";
+
+export type Todo = (typeof todo.Todo)["static"];
+export type TodoCreate = (typeof todo.TodoCreate)["static"];
+export type TodoUpdate = (typeof todo.TodoUpdate)["static"];
+export type TodoMove = (typeof todo.TodoMove)["static"];
+
+export type List = (typeof list.List)["static"];
+export type ListCreate = (typeof list.ListCreate)["static"];
+export type ListUpdate = (typeof list.ListUpdate)["static"];
+export type ListMove = (typeof list.ListMove)["static"];
+
+export type Type = "todo" | "list";
+export type Row = Todo | List;
+
+/** The list that a row is in; undefined for a list itself. */
+export const listOf = (row: Row): number | null | undefined =>
+  "list_id" in row ? row.list_id : undefined;

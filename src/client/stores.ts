@@ -1,0 +1,130 @@
+/** Where a copy is kept between two visits: in memory, in `localStorage` or in IndexedDB. */
+import { apply } from "./entries.ts";
+
+/** Keeps entries for each user, by the user's id. An entry is a JSON value under a key. */
+export interface SyncStore {
+  /** A name that every tab that shares the store knows it by. None when nothing is shared. */
+  readonly name?: string;
+  /** All entries of the user, by their keys. */
+  read(user: string): Promise<Record<string, unknown>>;
+  /**
+   * Sets entries; null removes one. Done are all of `changes` or, after a crash, a part from their beginning. Writes are
+   * done in the order in which they are asked for.
+   */
+  write(user: string, changes: Record<string, unknown>): Promise<void>;
+  /** Removes all entries of the user. */
+  clear(user: string): Promise<void>;
+}
+
+/** For what need not outlive the page. */
+export function memoryStore(): SyncStore {
+  const users = new Map<string, Record<string, unknown>>();
+  return {
+    read: async (user) => structuredClone(users.get(user) ?? {}),
+    async write(user, changes) {
+      const entries = users.get(user) ?? {};
+      apply(entries, structuredClone(changes));
+      users.set(user, entries);
+    },
+    async clear(user) {
+      users.delete(user);
+    },
+  };
+}
+
+/**
+ * In `localStorage`, which holds about 5 MB: some thousand todos. Every script on the page can read it.
+ * @param name begins its keys, so that an origin may have several stores
+ */
+export const localStorageStore = (name: string): SyncStore => webStorageStore(name, localStorage);
+
+export function webStorageStore(name: string, storage: Storage): SyncStore {
+  const prefixOf = (user: string) => `${name}/${user}/`;
+  const keysOf = (user: string) =>
+    Object.keys(storage).filter((key) => key.startsWith(prefixOf(user)));
+  return {
+    name,
+    read: async (user) =>
+      Object.fromEntries(
+        keysOf(user).map((key) => [
+          key.slice(prefixOf(user).length),
+          JSON.parse(storage.getItem(key) ?? "null"),
+        ]),
+      ),
+    async write(user, changes) {
+      for (const [key, value] of Object.entries(changes)) {
+        if (value === null) storage.removeItem(prefixOf(user) + key);
+        else storage.setItem(prefixOf(user) + key, JSON.stringify(value));
+      }
+    },
+    async clear(user) {
+      for (const key of keysOf(user)) storage.removeItem(key);
+    },
+  };
+}
+
+const ENTRIES = "entries";
+
+/**
+ * In IndexedDB, which holds as much as the disk does.
+ * @param name of the database
+ */
+export function indexedDbStore(name: string): SyncStore {
+  let opening: Promise<IDBDatabase> | undefined;
+
+  async function open(): Promise<IDBDatabase> {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(ENTRIES);
+    const database = await resultOf(request);
+    // A browser may close it, for example when the user deletes the data of a site. It is then opened again.
+    database.onclose = () => {
+      opening = undefined;
+    };
+    return database;
+  }
+
+  /** The entries in a transaction of their own, and what resolves when it is on the disk. */
+  async function begin(mode: IDBTransactionMode) {
+    opening ??= open().catch((error) => {
+      opening = undefined;
+      throw error;
+    });
+    const transaction = (await opening).transaction(ENTRIES, mode, { durability: "strict" });
+    const done = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error);
+    });
+    return { entries: transaction.objectStore(ENTRIES), done };
+  }
+
+  /** The keys of a user are `[user, key]`. An array sorts behind every text. */
+  const allOf = (user: string) => IDBKeyRange.bound([user], [user, []]);
+
+  return {
+    name,
+    async read(user) {
+      const { entries } = await begin("readonly");
+      return Object.fromEntries(await resultOf(entries.getAll(allOf(user))));
+    },
+    async write(user, changes) {
+      const { entries, done } = await begin("readwrite");
+      for (const [key, value] of Object.entries(changes)) {
+        if (value === null) entries.delete([user, key]);
+        else entries.put([key, value], [user, key]);
+      }
+      await done;
+    },
+    async clear(user) {
+      const { entries, done } = await begin("readwrite");
+      entries.delete(allOf(user));
+      await done;
+    },
+  };
+}
+
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * The part of the package that keeps a copy of the todos: the entry "./sync". What is changed in the copy is changed at
+ * once, offline too, and sent when that is possible.
+ */
+import type { ClientSession, SessionEvent } from "./authenticated-fetch.ts";
+import { type Copy, openCopy, type Status } from "./copy.ts";
+import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
+import { type Operation, queueOf, realId } from "./entries.ts";
+import type {
+  List,
+  ListCreate,
+  ListMove,
+  ListUpdate,
+  Row,
+  Todo,
+  TodoCreate,
+  TodoMove,
+  TodoUpdate,
+  Type,
+} from "./rows.ts";
+import { memoryStore, type SyncStore } from "./stores.ts";
+import type { Local } from "./view.ts";
+
+export type { Operation } from "./entries.ts";
+export type { Conflict, ResolveConflict } from "./merge.ts";
+export type { Problem, Refusal } from "./results.ts";
+export type {
+  List,
+  ListCreate,
+  ListMove,
+  ListUpdate,
+  Todo,
+  TodoCreate,
+  TodoMove,
+  TodoUpdate,
+} from "./rows.ts";
+export { indexedDbStore, localStorageStore, memoryStore, type SyncStore } from "./stores.ts";
+
+export interface SyncOptions extends EngineOptions {
+  /** Where the copy is kept: in memory, unless given. */
+  store?: SyncStore;
+  /** Called when the store fails, for want of space for example. */
+  onStoreError?: (error: unknown) => void;
+}
+
+export type LocalTodo = Local<Todo>;
+export type LocalList = Local<List>;
+
+export interface Sync {
+  todos: Todos;
+  lists: Lists;
+  /** Calls `listener` after every change of the rows or of the status. @returns what ends that */
+  subscribe(listener: () => void): () => void;
+  /** Resolves when the copy of the user who is logged in is loaded, or nobody is logged in. */
+  ready(): Promise<void>;
+  /**
+   * `live`: what changes elsewhere comes at once. `polling`: it comes after some seconds. `offline`: the service cannot
+   * be reached. `connecting`: that is not known yet. `logged-out`: there is no copy.
+   */
+  status(): SyncStatus;
+  /** How many changes the service does not have yet. */
+  pending(): number;
+  /** Why the status is `offline`. */
+  error(): unknown;
+  /** Resolves when the service has every change, or nobody is logged in. Offline, that may take long. */
+  flush(): Promise<void>;
+  /** Tries again at once when offline, as it does by itself when a browser says that the network is back. */
+  retry(): void;
+  /** Ends it. The copy stays in the store. */
+  close(): Promise<void>;
+}
+
+export type SyncStatus = Status | "logged-out";
+
+/**
+ * The rows of one kind of the user who is logged in. They are the same objects until something changes. A row that was
+ * created here has a negative id until the service gives it one; both lead to it as long as the page is open.
+ */
+interface Collection<Row, Create, Update, Move> {
+  /** By position, then id. */
+  all(): readonly Local<Row>[];
+  get(id: number): Local<Row> | undefined;
+  create(fields: Create): Local<Row>;
+  /** Sets some fields. @returns the row as it is then, or undefined when there is none */
+  update(id: number, fields: Update): Local<Row> | undefined;
+  move(id: number, place: Move): Local<Row> | undefined;
+  /** Puts a todo into the trash, or deletes a list and puts its todos there. */
+  delete(id: number): void;
+}
+
+export interface Todos extends Collection<Todo, TodoCreate, TodoUpdate, TodoMove> {
+  /** Takes it out of the trash. */
+  restore(todo: Todo): void;
+}
+
+export type Lists = Collection<List, ListCreate, ListUpdate, ListMove>;
+
+/**
+ * Keeps a copy of the todos of whoever is logged in with `client`. It works offline, it is shared by the tabs that use
+ * the same store, and a log-out removes it from the store.
+ */
+export function createSync(client: { "~session": ClientSession }, options: SyncOptions = {}): Sync {
+  const { store = memoryStore(), onStoreError = () => {} } = options;
+  const session = client["~session"];
+  const listeners = new Set<() => void>();
+  let current: { copy: Copy; engine: Engine } | undefined;
+  let isClosed = false;
+  let switching = enter();
+  const unsubscribe = session.subscribe(switchUser);
+
+  function switchUser(event?: SessionEvent | "cleared") {
+    switching = switching.then(() => enter(event));
+  }
+
+  /** Opens the copy of the user who is logged in now, after closing that of another. */
+  async function enter(event?: SessionEvent | "cleared") {
+    try {
+      const user = isClosed ? null : await session.user();
+      if (current?.copy.user === user && event !== "cleared") return;
+      if (current) {
+        const { copy, engine } = current;
+        current = undefined;
+        await engine.close();
+        // Also when another tab has cleared it: this one may have written something since.
+        if ((event === "log-out" || event === "cleared") && copy.user !== user) await copy.clear();
+        copy.close();
+      }
+      if (user !== null) {
+        const copy = await openCopy(user, store, {
+          onChange: tell,
+          onQueued: () => current?.engine.wake(),
+          onCleared: () => switchUser("cleared"),
+          onError: onStoreError,
+        });
+        current = { copy, engine: startEngine(copy, session, options) };
+      }
+    } catch (error) {
+      onStoreError(error);
+    }
+    tell();
+  }
+
+  function tell() {
+    for (const listener of listeners) {
+      try {
+        listener();
+      } catch (error) {
+        // The app's own error, to be seen as such: it must not stop the work here.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  function copyNow(): Copy {
+    if (!current) throw new Error("No user is logged in, or not ready().");
+    return current.copy;
+  }
+
+  const idNow = (id: number) => (current ? realId(current.copy.entries, id) : id);
+
+  function collection<AnyRow extends Row, New extends object, Fields extends object, Place>(
+    type: Type,
+  ): Collection<AnyRow, New, Fields, Place> {
+    // The types say which rows, fields and places belong to which `type`, where `todos` and `lists` are made.
+    const add = (operation: object) => copyNow().add({ type, ...operation } as Operation);
+    const get = (id: number) =>
+      current?.copy.view()[type].get(idNow(id)) as Local<AnyRow> | undefined;
+    const all = (): readonly unknown[] => current?.copy.rows()[type] ?? [];
+    /** Adds a change of a row, if there is one. */
+    function change(op: string, id: number, more: (row: object) => object) {
+      const row = get(id);
+      if (row) add({ op, id: idNow(id), ...more(row) });
+      return get(id);
+    }
+    return {
+      all: () => all() as readonly Local<AnyRow>[],
+      get,
+      create(fields) {
+        const id = temporaryId();
+        add({ op: "create", id, fields });
+        // It has just been added.
+        return get(id) as Local<AnyRow>;
+      },
+      update: (id, fields) =>
+        change("update", id, (row) => ({
+          fields,
+          before: Object.fromEntries(Object.entries(row).filter(([name]) => name in fields)),
+        })),
+      move: (id, place) => change("move", id, () => ({ place })),
+      delete: (id) => void change("delete", id, () => ({})),
+    };
+  }
+
+  const todos: Todos = {
+    ...collection<Todo, TodoCreate, TodoUpdate, TodoMove>("todo"),
+    restore(todo) {
+      copyNow().add({ type: "todo", op: "restore", id: idNow(todo.id), todo });
+    },
+  };
+  const lists: Lists = collection<List, ListCreate, ListUpdate, ListMove>("list");
+
+  function subscribe(listener: () => void) {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  const pending = () => (current ? queueOf(current.copy.entries).length : 0);
+
+  return {
+    todos,
+    lists,
+    subscribe,
+    ready: () => switching,
+    status: () => current?.copy.status() ?? "logged-out",
+    pending,
+    error: () => current?.engine.lastError(),
+    async flush() {
+      await switching;
+      while (pending() > 0) {
+        await new Promise<void>((resolve) => {
+          const end = subscribe(() => {
+            end();
+            resolve();
+          });
+        });
+      }
+    },
+    retry: () => current?.engine.wake(),
+    async close() {
+      isClosed = true;
+      unsubscribe();
+      switchUser();
+      await switching;
+    },
+  };
+}
+
+/** Negative, so it is no id of the service's; and no two tabs choose the same. */
+const temporaryId = () => -1 - Math.floor(Math.random() * 1e15);

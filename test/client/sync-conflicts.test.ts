@@ -1,0 +1,257 @@
+/** What happens to changes that others have overtaken, and to those that the service refuses. */
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Conflict, Refusal, SyncOptions } from "../../src/client/sync.ts";
+import { createScene, type Device } from "./device.ts";
+
+const { start, open, closeAll } = createScene();
+afterEach(closeAll);
+
+/** Two devices of one user that show the same todo, the second of them offline. */
+async function apart(options?: SyncOptions) {
+  const service = start();
+  const here = await open(service.url, "mina");
+  const away = await open(service.url, "mina", options);
+  here.todos.create({ contents: "Buy milk", notes: "two", due: { date: "2026-12-01" } });
+  await away.until(() => away.todos.all().length === 1);
+  away.network.down();
+  const id = away.todos.all()[0]?.id ?? 0;
+  return { service, here, away, id };
+}
+
+async function reunite(here: Device, away: Device) {
+  away.network.up();
+  away.retry();
+  await away.flush();
+  const rows = (device: Device) => JSON.stringify(device.todos.all().map(({ key, ...row }) => row));
+  while (rows(here) !== rows(away)) await Bun.sleep(2);
+}
+
+/** So that the later of two changes is later by the clock. */
+const tick = () => Bun.sleep(3);
+
+describe("two devices that changed one todo", () => {
+  test("keep both changes when these were of different fields", async () => {
+    const { service, here, away, id } = await apart();
+    here.todos.update(id, { priority: 3, notes: null });
+    await here.flush();
+    away.todos.update(id, { contents: "Buy oat milk", is_done: true });
+    await reunite(here, away);
+    expect(service.todos("mina")).toMatchObject([
+      { contents: "Buy oat milk", is_done: true, priority: 3, notes: null },
+    ]);
+  });
+
+  test("keep the later one of the same field: that of the device that was away", async () => {
+    const { service, here, away, id } = await apart();
+    here.todos.update(id, { contents: "Buy oat milk", priority: 1 });
+    await here.flush();
+    await tick();
+    away.todos.update(id, { contents: "Buy soy milk", notes: "three" });
+    await reunite(here, away);
+    expect(service.todos("mina")).toMatchObject([
+      { contents: "Buy soy milk", priority: 1, notes: "three" },
+    ]);
+  });
+
+  test("keep the later one of the same field: that of the device that was online", async () => {
+    const { service, here, away, id } = await apart();
+    away.todos.update(id, { contents: "Buy soy milk", notes: "three" });
+    await tick();
+    here.todos.update(id, { contents: "Buy oat milk" });
+    await here.flush();
+    await reunite(here, away);
+    expect(service.todos("mina")).toMatchObject([{ contents: "Buy oat milk", notes: "three" }]);
+  });
+
+  test("keep what was set last, however often it was set before", async () => {
+    const { service, here, away, id } = await apart();
+    away.todos.update(id, { contents: "Buy soy milk" });
+    await tick();
+    here.todos.update(id, { contents: "Buy oat milk" });
+    await here.flush();
+    await tick();
+    away.todos.update(id, { contents: "Buy rice milk" });
+    await reunite(here, away);
+    expect(service.todos("mina")).toMatchObject([{ contents: "Buy rice milk" }]);
+  });
+
+  test("have no conflict where both did the same", async () => {
+    const conflicts: Conflict[] = [];
+    const { service, here, away, id } = await apart({
+      onConflict: (conflict) => void conflicts.push(conflict),
+    });
+    here.todos.update(id, { is_done: true, due: { date: "2026-12-02", time: "10:00" } });
+    await here.flush();
+    const before = service.todos("mina");
+    away.todos.update(id, { is_done: true, due: { time: "10:00", date: "2026-12-02" } });
+    await reunite(here, away);
+    expect([conflicts, service.todos("mina")]).toEqual([[], before]);
+  });
+
+  test("may decide for themselves by onConflict, field by field", async () => {
+    const conflicts: Conflict[] = [];
+    const { service, here, away, id } = await apart({
+      onConflict(conflict) {
+        conflicts.push(conflict);
+        return conflict.field === "contents" ? `${conflict.mine} / ${conflict.theirs}` : undefined;
+      },
+    });
+    here.todos.update(id, { contents: "Buy oat milk", priority: 1 });
+    await here.flush();
+    await tick();
+    away.todos.update(id, { contents: "Buy soy milk", priority: 2, notes: "three" });
+    await reunite(here, away);
+    expect(conflicts).toMatchObject([
+      { field: "contents", before: "Buy milk", mine: "Buy soy milk", theirs: "Buy oat milk" },
+      { field: "priority", before: 0, mine: 2, theirs: 1, row: { id } },
+    ]);
+    expect(service.todos("mina")).toMatchObject([
+      { contents: "Buy soy milk / Buy oat milk", priority: 2, notes: "three" },
+    ]);
+  });
+
+  test("are told of the row as it is now when it changed at the last moment", async () => {
+    const { service, here, away, id } = await apart();
+    away.todos.update(id, { contents: "Buy soy milk" });
+    // What `here` does arrives after `away` has caught up and before it sends.
+    let isDue = true;
+    service.behaviour.instead = (route) => {
+      if (route === "POST /todos/batch" && isDue) {
+        isDue = false;
+        here.todos.update(id, { priority: 2 });
+        return new Response(null, { status: 503, headers: { "retry-after": "1" } });
+      }
+      return undefined;
+    };
+    const reunited = reunite(here, away);
+    await here.until(() => here.todos.get(id)?.priority === 2 && here.pending() === 0);
+    await reunited;
+    expect(service.todos("mina")).toMatchObject([{ contents: "Buy soy milk", priority: 2 }]);
+    const batches = service.received.filter(({ route }) => route === "POST /todos/batch");
+    expect(batches.map(({ status }) => status)).toContain(503);
+  });
+
+  test("end with the same order after moves of both", async () => {
+    const { here, away } = await apart();
+    for (const contents of ["b", "c", "d"]) here.todos.create({ contents });
+    await here.flush();
+    await reunite(here, away);
+    away.network.down();
+    const [a, b, c, d] = here.todos.all().map(({ id }) => id);
+    if (!a || !b || !c || !d) throw new Error("four todos");
+    here.todos.move(d, { after: null });
+    here.todos.move(a, { after: c });
+    await here.flush();
+    away.todos.move(c, { after: null });
+    away.todos.move(b, {});
+    await reunite(here, away);
+    expect(away.todos.all().map(({ id }) => id)).toEqual([c, d, a, b]);
+  });
+
+  test("may be of lists too", async () => {
+    const service = start();
+    const here = await open(service.url, "mina");
+    const away = await open(service.url, "mina");
+    here.lists.create({ name: "Home" });
+    await away.until(() => away.lists.all().length === 1);
+    const id = away.lists.all()[0]?.id ?? 0;
+    away.network.down();
+    away.lists.update(id, { name: "Flat" });
+    await tick();
+    here.lists.update(id, { name: "House" });
+    await here.flush();
+    await reunite(here, away);
+    expect(service.lists("mina")).toMatchObject([{ name: "House" }]);
+    expect(away.lists.all()).toMatchObject([{ name: "House" }]);
+  });
+});
+
+describe("what the service refuses", () => {
+  async function refusing() {
+    const refusals: Refusal[] = [];
+    const service = start();
+    const device = await open(service.url, "mina", {
+      onRefused: (refusal) => refusals.push(refusal),
+    });
+    return { service, device, refusals };
+  }
+
+  test("comes to onRefused with the problem, and is undone; the rest is kept", async () => {
+    const { service, device, refusals } = await refusing();
+    const { id } = device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    device.todos.update(id, { contents: "" });
+    device.todos.create({ contents: "Buy bread" });
+    await device.flush();
+    await Bun.sleep(0);
+    expect(refusals).toMatchObject([
+      {
+        operation: { type: "todo", op: "update", fields: { contents: "" } },
+        problem: { status: 422, code: "validation_failed", detail: expect.any(String) },
+      },
+    ]);
+    expect(device.contents()).toEqual(["Buy milk", "Buy bread"]);
+    expect(service.todos("mina")).toHaveLength(2);
+  });
+
+  test("takes along what was to be done with a row that is not made", async () => {
+    const { service, device, refusals } = await refusing();
+    service.behaviour.limit = 1;
+    device.todos.create({ contents: "Buy milk" });
+    const { id } = device.todos.create({ contents: "Buy bread" });
+    device.todos.update(id, { is_done: true });
+    await device.flush();
+    await Bun.sleep(0);
+    expect(refusals.map(({ operation, problem }) => [operation.op, problem.code])).toEqual([
+      ["create", "limit_reached"],
+      ["update", "todo_not_found"],
+    ]);
+    expect(device.contents()).toEqual(["Buy milk"]);
+  });
+
+  test("is a change of what someone else has deleted", async () => {
+    const { service, device, refusals } = await refusing();
+    const other = await open(service.url, "mina");
+    const { id } = device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    device.network.down();
+    device.todos.update(id, { contents: "Buy oat milk" });
+    await other.until(() => other.todos.all().length === 1);
+    other.todos.delete(other.todos.all()[0]?.id ?? 0);
+    await other.flush();
+    device.network.up();
+    device.retry();
+    await device.flush();
+    await Bun.sleep(0);
+    expect(refusals).toMatchObject([
+      { operation: { op: "update" }, problem: { status: 404, code: "todo_not_found" } },
+    ]);
+    expect(device.todos.all()).toEqual([]);
+  });
+
+  test("is no deletion of what is deleted already", async () => {
+    const { service, device, refusals } = await refusing();
+    const other = await open(service.url, "mina");
+    const { id } = device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    await other.until(() => other.todos.all().length === 1);
+    device.network.down();
+    device.todos.delete(id);
+    other.todos.delete(other.todos.all()[0]?.id ?? 0);
+    await other.flush();
+    device.network.up();
+    device.retry();
+    await device.flush();
+    expect([refusals, device.todos.all()]).toEqual([[], []]);
+  });
+
+  test("is no todo whose new list was refused: that goes to the inbox", async () => {
+    const { service, device, refusals } = await refusing();
+    const { id } = device.lists.create({ name: "" });
+    device.todos.create({ contents: "Buy milk", list_id: id });
+    await device.flush();
+    await Bun.sleep(0);
+    expect(refusals).toMatchObject([{ operation: { type: "list", op: "create" } }]);
+    expect(service.todos("mina")).toMatchObject([{ contents: "Buy milk", list_id: null }]);
+  });
+});

@@ -1,0 +1,148 @@
+/**
+ * Several devices do random things while their networks fail at random. In the end all of them show the same rows,
+ * those of the service, and nothing that was written is lost or doubled. Set SEED to repeat a run, STEPS for a longer one.
+ */
+import { expect, test } from "bun:test";
+import { memoryStore } from "../../src/client/sync.ts";
+import { startContract } from "./contract.ts";
+import { createNetwork, type Device, openDevice } from "./device.ts";
+
+const STEPS = Number(process.env.STEPS ?? 400);
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** Random numbers below 1, the same for the same seed (mulberry32). */
+function createRandom(seed: number) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, async () => {
+  const random = createRandom(SEED);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const oneOf = <T>(items: readonly T[]): T | undefined => items[below(items.length)];
+
+  const service = startContract();
+  const places = Array.from({ length: 3 }, () => ({
+    store: memoryStore(),
+    network: createNetwork(),
+  }));
+  const devices = await Promise.all(places.map((place) => openDevice(service.url, "mina", place)));
+  const written = new Set<string>();
+  let names = 0;
+
+  function act({ todos, lists }: Device) {
+    const todo = oneOf(todos.all());
+    const list = oneOf(lists.all());
+    const list_id = oneOf([null, list?.id ?? null]) ?? null;
+    const beside = todos.all().filter((other) => other.list_id === list_id);
+    switch (below(12)) {
+      case 0:
+        if (lists.all().length < 4) lists.create({ name: `list ${++names}` });
+        return;
+      case 1:
+        if (list) lists.update(list.id, { name: `list ${++names}` });
+        return;
+      case 2:
+        if (!list) return;
+        lists.move(list.id, {
+          after: oneOf(lists.all().filter((each) => each !== list))?.id ?? null,
+        });
+        return;
+      case 3:
+        if (!list || below(6) > 0) return;
+        lists.delete(list.id);
+        return;
+      case 4:
+        if (!todo) return;
+        todos.delete(todo.id);
+        if (below(2) === 0) todos.restore(todo);
+        return;
+      case 5:
+      case 6:
+        if (todo) todos.update(todo.id, { is_done: below(2) === 0, priority: below(4) });
+        return;
+      case 7:
+        if (todo) todos.update(todo.id, { notes: `note ${++names}` });
+        return;
+      case 8:
+      case 9:
+        if (todo)
+          todos.move(todo.id, {
+            list_id,
+            after: oneOf(beside.filter((each) => each !== todo))?.id ?? null,
+          });
+        return;
+      default: {
+        const contents = `todo ${++names}`;
+        written.add(contents);
+        todos.create({ contents, list_id });
+      }
+    }
+  }
+
+  try {
+    for (let step = 0; step < STEPS; step++) {
+      const i = below(devices.length);
+      const device = devices[i];
+      const place = places[i];
+      if (!device || !place) throw new Error("no device");
+      switch (below(16)) {
+        case 0:
+          device.network.down();
+          break;
+        case 1:
+          device.network.up();
+          device.retry();
+          break;
+        case 2:
+          device.network.loses = (route) => route.startsWith("POST") && random() < 0.5;
+          break;
+        case 3:
+          device.network.loses = () => false;
+          break;
+        case 4:
+          service.endStreams();
+          break;
+        case 5: {
+          // Closed, whatever is on its way, and opened again from what its store has.
+          await device.close();
+          devices[i] = await openDevice(service.url, "mina", place);
+          break;
+        }
+        default:
+          act(device);
+          if (below(3) === 0) await Bun.sleep(below(4));
+      }
+    }
+    for (const { network, retry } of devices) {
+      network.up();
+      network.loses = () => false;
+      retry();
+    }
+    await Promise.all(devices.map((device) => device.flush()));
+    const rowsOf = ({ todos, lists }: Device): unknown =>
+      [...lists.all(), ...todos.all()].map(({ key, ...row }) => row);
+    const rowsThere = () =>
+      [...service.lists("mina"), ...service.todos("mina")].map(({ type, ...row }) => ({
+        ...row,
+        pending: false,
+      }));
+    const isEqual = () => devices.every((device) => Bun.deepEquals(rowsOf(device), rowsThere()));
+    for (let i = 0; i < 500 && !isEqual(); i++) await Bun.sleep(10);
+    for (const device of devices) expect(rowsOf(device)).toEqual(rowsThere());
+
+    const there = [...service.todos("mina"), ...service.trash("mina")];
+    const contents = there.map((todo) => String(todo.contents));
+    expect(new Set(contents).size).toBe(contents.length);
+    const lost = [...written].filter((each) => !contents.includes(each));
+    expect(lost).toEqual([]);
+  } finally {
+    for (const device of devices) await device.close();
+    await service.stop();
+  }
+}, 60_000);

@@ -1,0 +1,152 @@
+/** Tabs that share a store, here in one process. Which of them sends, `test/slow/sync-browser.slow.ts` shows. */
+import { afterEach, expect, test } from "bun:test";
+import { webStorageStore } from "../../src/client/stores.ts";
+import { createNetwork, createScene } from "./device.ts";
+
+const { start, open, closeAll } = createScene();
+afterEach(closeAll);
+
+/** Like `localStorage`: what it holds are its own properties. */
+function createStorage(): Storage {
+  const methods = {
+    getItem(this: Record<string, string>, key: string) {
+      return this[key] ?? null;
+    },
+    setItem(this: Record<string, string>, key: string, text: string) {
+      this[key] = text;
+    },
+    removeItem(this: Record<string, string>, key: string) {
+      delete this[key];
+    },
+  };
+  return Object.create(methods);
+}
+
+let names = 0;
+
+/** Two tabs of one user, of which the second cannot send. */
+async function openTabs() {
+  const service = start();
+  const storage = createStorage();
+  const store = webStorageStore(`tabs-${++names}`, storage);
+  const one = await open(service.url, "mina", { store });
+  const network = createNetwork();
+  network.down();
+  const two = await open(service.url, "mina", { store, network });
+  return { service, storage, store, one, two };
+}
+
+test("each shows at once what the other does, and one sends for both", async () => {
+  const { service, one, two } = await openTabs();
+  const milk = two.todos.create({ contents: "Buy milk" });
+  await one.until(() => one.contents().includes("Buy milk"));
+  await two.flush();
+  expect(service.todos("mina")).toMatchObject([{ contents: "Buy milk" }]);
+  expect(two.todos.get(milk.id)).toMatchObject({ id: 1, key: milk.key, pending: false });
+  one.todos.update(1, { is_done: true });
+  await two.until(() => two.todos.get(milk.id)?.is_done === true);
+});
+
+test("keep the order in which their changes were made", async () => {
+  const { service, one, two } = await openTabs();
+  one.network.down();
+  const expected: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    const [tab, other] = i % 2 === 0 ? [one, two] : [two, one];
+    expected.push(`todo ${i}`);
+    tab.todos.create({ contents: `todo ${i}` });
+    await other.until(() => other.todos.all().length === i + 1);
+  }
+  expect([one.contents(), two.contents()]).toEqual([expected, expected]);
+  one.network.up();
+  one.retry();
+  await two.flush();
+  expect(service.todos("mina").map(({ contents }) => contents)).toEqual(expected);
+});
+
+test("show nothing any more when the user has logged out in one of them", async () => {
+  const { storage, one, two } = await openTabs();
+  one.todos.create({ contents: "Buy milk" });
+  await one.flush();
+  await two.until(() => two.todos.all().length === 1);
+  // As tabs of one origin share the tokens too, the second is logged out by the first.
+  await two.tokens.set(null);
+  await one.client.users["log-out"].post();
+  await two.until(() => two.status() === "logged-out");
+  expect([one.todos.all(), two.todos.all(), Object.keys(storage)]).toEqual([[], [], []]);
+});
+
+test("begin anew when the store was cleared and their own user is still logged in", async () => {
+  const { service, one, two } = await openTabs();
+  one.todos.create({ contents: "Buy milk" });
+  await one.flush();
+  await two.until(() => two.todos.all().length === 1);
+  two.network.up();
+  await one.client.users["log-out"].post();
+  await two.until(() => two.todos.all().length === 0);
+  await two.until(() => two.contents().includes("Buy milk"));
+  two.todos.create({ contents: "Buy bread" });
+  await two.flush();
+  expect(service.todos("mina")).toHaveLength(2);
+});
+
+test("begin with what another did while they were loading", async () => {
+  const { store, one } = await openTabs();
+  one.network.down();
+  const slow = {
+    ...store,
+    async read(user: string) {
+      const entries = await store.read(user);
+      one.todos.create({ contents: "meanwhile" });
+      await Bun.sleep(20);
+      return entries;
+    },
+  };
+  const network = createNetwork();
+  network.down();
+  const three = await open(one.url, "mina", { store: slow, network });
+  expect(three.contents()).toEqual(["meanwhile"]);
+});
+
+test("agree on an order where both did something at once", async () => {
+  const { one, two } = await openTabs();
+  one.network.down();
+  for (let i = 1; i <= 10; i++) {
+    one.todos.create({ contents: `one ${i}` });
+    two.todos.create({ contents: `two ${i}` });
+    await one.until(() => one.todos.all().length === 2 * i);
+    await two.until(() => two.todos.all().length === 2 * i);
+  }
+  expect(one.contents()).toEqual(two.contents());
+});
+
+test("leave nothing behind that one wrote while the other logged out", async () => {
+  const { storage, store, one, two } = await openTabs();
+  one.todos.create({ contents: "Buy milk" });
+  await one.flush();
+  await two.until(() => two.todos.all().length === 1);
+  const { clear } = store;
+  store.clear = async (user) => {
+    await clear(user);
+    // The other has not heard of it yet.
+    if (two.status() !== "logged-out") two.todos.create({ contents: "late" });
+  };
+  await two.tokens.set(null);
+  await one.client.users["log-out"].post();
+  await two.until(() => two.status() === "logged-out");
+  expect(Object.keys(storage)).toEqual([]);
+});
+
+test("two users in one storage, and two storages of one origin, are apart", async () => {
+  const storage = createStorage();
+  const [home, work] = [webStorageStore("home", storage), webStorageStore("work", storage)];
+  await home.write("1", { next: "a" });
+  await home.write("2", { next: "b" });
+  await work.write("1", { next: "c" });
+  expect(await home.read("1")).toEqual({ next: "a" });
+  await home.clear("1");
+  const left = await Promise.all([home.read("1"), home.read("2"), work.read("1")]);
+  expect(left).toEqual([{}, { next: "b" }, { next: "c" }]);
+  await home.write("2", { next: null });
+  expect(await home.read("2")).toEqual({});
+});
