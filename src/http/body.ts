@@ -1,5 +1,4 @@
 /** Reads request bodies strictly: size, media type, UTF-8 and form, in this order. */
-import { exchangeOf } from "./exchange.ts";
 import { Failure } from "./problem.ts";
 
 /** Bytes. */
@@ -13,11 +12,12 @@ const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*
 
 /**
  * The JSON object in a request's body.
+ * @param onText is given the body as it was sent
  * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body`
  */
-export async function readJson(request: Request): Promise<object> {
+export async function readJson(request: Request, onText?: (text: string) => void): Promise<object> {
   const text = decode(await readBytes(request, JSON_TYPE));
-  exchangeOf(request).body = text;
+  onText?.(text);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -2,13 +2,18 @@
 import { type AnyElysia, Elysia, ElysiaCustomStatusResponse } from "elysia";
 import { NoQuery } from "../model/values.ts";
 import { readJson } from "./body.ts";
+import { exchangeOf } from "./exchange.ts";
 import { failures } from "./failures.ts";
 import { Failure } from "./problem.ts";
 
 /** Used by each resource's routes. One that takes a body says `parse: "strict"`. */
 export const strict = new Elysia({ name: "strict" })
   .use(failures)
-  .parser("strict", ({ request }) => readJson(request))
+  .parser("strict", ({ request }) =>
+    readJson(request, (text) => {
+      exchangeOf(request).body = text;
+    }),
+  )
   .onBeforeHandle({ as: "scoped" }, ({ request }) => refuseRepeated(request.url))
   // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole app: where no
   // route matches, Elysia takes whatever this returns for the answer.

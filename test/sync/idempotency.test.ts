@@ -230,6 +230,18 @@ test("a key of 128 characters is good", async () => {
   ).toBe("true");
 });
 
+test("what was undone since is not done again", async () => {
+  const { id } = await add();
+  await call("DELETE", `/todos/${id}`);
+  const key = newKey();
+  const restore = () => call("POST", `/trash/${id}/restore`, undefined, key);
+  const first = await seen(await restore());
+  expect(first.status).toBe(200);
+  await call("DELETE", `/todos/${id}`);
+  expect(await seen(await restore())).toEqual(first);
+  expect((await call("GET", `/todos/${id}`)).status).toBe(404);
+});
+
 test("elsewhere it is ignored", async () => {
   const { id } = await add();
   for (const key of ["a b", "k"]) {
