@@ -11,18 +11,17 @@ const LOOK_INTERVAL = 1000;
 export interface SchemaWatch {
   /** False until `look` has found otherwise. While it is true, each request that asks may start another look. */
   isBehind(): boolean;
-  /** Looks now. Never rejects: a server that is out of reach is no reason to refuse what it may answer later. */
-  look(): Promise<void>;
+  /** Looks now: how many migrations are missing. Rejects when the database cannot answer. */
+  look(): Promise<number>;
 }
 
 export function watchSchema(db: Database): SchemaWatch {
   let isBehind = false;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
-  async function look(): Promise<void> {
+  async function look(): Promise<number> {
     lookedAt = performance.now();
-    const missing = await missingMigrations(db).catch(() => undefined);
-    if (missing === undefined) return;
+    const missing = await missingMigrations(db);
     if (missing > 0 && !isBehind) {
       logger.error(
         "the schema is behind by {missing} migrations: requests are answered 503 until `todos migrate` has run",
@@ -31,12 +30,14 @@ export function watchSchema(db: Database): SchemaWatch {
     }
     if (missing === 0 && isBehind) logger.info("the schema is up to date");
     isBehind = missing > 0;
+    return missing;
   }
 
   return {
     look,
     isBehind() {
-      if (isBehind && performance.now() - lookedAt > LOOK_INTERVAL) void look();
+      // A database that cannot answer now is asked again later.
+      if (isBehind && performance.now() - lookedAt > LOOK_INTERVAL) look().catch(() => {});
       return isBehind;
     },
   };

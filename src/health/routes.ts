@@ -2,7 +2,6 @@
 import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
-import { missingMigrations } from "../database/migrate.ts";
 import { migrations } from "../database/migrations.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
@@ -33,7 +32,7 @@ const Pong = t.Object(
   { title: "Pong", description: "The service is there." },
 );
 
-const schema = migrations.at(-1)?.tag ?? "";
+const NEWEST = migrations.at(-1)?.tag ?? "";
 
 const ready = problems();
 // Whether it can serve is another question.
@@ -46,7 +45,7 @@ const forBrowsers: object = {
   }),
 };
 
-export const health = ({ database, drain }: Pick<Services, "database" | "drain">) =>
+export const health = ({ drain, schema }: Pick<Services, "drain" | "schema">) =>
   new Elysia({ tags: ["Health"] })
     .use(failures)
     .get(
@@ -72,8 +71,9 @@ export const health = ({ database, drain }: Pick<Services, "database" | "drain">
       "/health/ready",
       async ({ request, fail }) => {
         if (drain.isAnnounced) return fail("unavailable");
-        const missing = await missingMigrations(database);
-        if (missing === 0) return { status: "ok" as const, version: packageJson.version, schema };
+        const missing = await schema.look();
+        if (missing === 0)
+          return { status: "ok" as const, version: packageJson.version, schema: NEWEST };
         const request_id = exchangeOf(request).id;
         logger.warn("the schema is behind: {missing} migrations missing", { missing, request_id });
         return fail("unavailable");

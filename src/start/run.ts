@@ -137,7 +137,8 @@ async function serve(runtime: Runtime, config: Config, services: Services): Prom
       throw faultOf("Cannot bring the database up to date (DATABASE_URL)", error);
     });
   } else {
-    await services.schema.look();
+    // A server that is out of reach now is no reason not to start.
+    await services.schema.look().catch(() => {});
   }
   const app = createApp(services);
   const { host, port } = config;

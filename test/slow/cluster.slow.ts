@@ -306,13 +306,13 @@ describe("what the log says", () => {
     const json = { username: "someone", password: PASSWORD };
     expectUnavailable(await timed(service, "POST", "/users/sign-up", { json }));
     expect(await readiness(service)).toBe(503);
-    await service.line(new RegExp(`database ${outage}`));
+    await service.line(new RegExp(`the database cannot answer: ${outage}`));
   });
 
   test("is unreachable when nobody listens there", async () => {
     await using service = await startOn("http://127.0.0.1:1");
     expect(await readiness(service)).toBe(503);
-    await service.line(/database unreachable/);
+    await service.line(/the database cannot answer: unreachable/);
   });
 });
 
@@ -342,7 +342,7 @@ describe("migrations", () => {
   test("again there is nothing to do", async () => {
     const run = runMigrate();
     expect(await run.ended).toBe(0);
-    expect(run.stdout).toEqual(["Migrations: up to date already"]);
+    expect(run.stdout).toEqual(["The schema is up to date."]);
   });
 
   test("on a server that is not there fail with a line", async () => {
