@@ -4,7 +4,7 @@
  */
 import { asc, sql } from "drizzle-orm";
 import { isLive } from "../src/auth/live-session.ts";
-import { columnsOf, readNested } from "../src/database/columns.ts";
+import { columnsOf, nested } from "../src/database/columns.ts";
 import { todos } from "../src/database/schema.ts";
 import { todoLists } from "../src/todos/list.ts";
 import { startService } from "../test/service.ts";
@@ -40,8 +40,8 @@ const full = await userWith({
 });
 
 const few = columnsOf(todos, ["id", "contents", "is_done", "created_at", "updated_at"]);
-const fewQuery = db.query.sessions
-  .findFirst({
+const listOfFew = nested<[number, unknown[][]]>(
+  db.query.sessions.findFirst({
     where: isLive(),
     columns: {},
     with: {
@@ -56,8 +56,8 @@ const fewQuery = db.query.sessions
         },
       },
     },
-  })
-  .prepare();
+  }),
+);
 
 const { list } = todoLists(service.services);
 type User = typeof plain;
@@ -70,11 +70,7 @@ async function listAll({ session }: User) {
 
 async function listFew({ session }: User) {
   const now = service.services.clock();
-  const found = await readNested<[number, unknown[][]]>(fewQuery, {
-    ...session,
-    now,
-    limit: PAGE + 1,
-  });
+  const found = await listOfFew({ ...session, now, limit: PAGE + 1 });
   return JSON.stringify(found?.[1].slice(0, PAGE).map(few.read));
 }
 

@@ -20,6 +20,9 @@ const result = await Bun.build({
     `${import.meta.dir}/../src/database/replica.worker.ts`,
   ],
   compile: { outfile },
+  // Parsed already, it starts in half the time.
+  bytecode: true,
+  format: "esm",
   plugins: [
     {
       // Its loader requires the native package by a name that no bundler can know: here it is told.

@@ -1,17 +1,22 @@
 /** Which passwords are too easy to guess (NIST SP 800-63B §3.1.1.2, ASVS 6.2). */
-import { dictionary } from "@zxcvbn-ts/language-common";
 import { Failure } from "../http/problem.ts";
 
-/** The 49,000 most common passwords of public leaks, lower case. */
-const common = new Set(dictionary["passwords-common"]);
+let common: Promise<Set<string>> | undefined;
+
+/** The 49,000 most common passwords of public leaks, lower case. They take 30 ms to load, which the start does not wait for. */
+async function loadCommon(): Promise<Set<string>> {
+  const { dictionary } = await import("@zxcvbn-ts/language-common");
+  return new Set(dictionary["passwords-common"]);
+}
 
 /**
  * Refuses a common password, whatever the case.
  * @param pointer the body's field that has the password, as a JSON Pointer
  * @throws Failure `weak_password`
  */
-export function refuseCommonPassword(password: string, pointer: string): void {
-  if (!common.has(password.toLowerCase())) return;
+export async function refuseCommonPassword(password: string, pointer: string): Promise<void> {
+  common ??= loadCommon();
+  if (!(await common).has(password.toLowerCase())) return;
   const detail = "This is one of the most common passwords.";
   throw new Failure("weak_password", { errors: [{ pointer, detail }] });
 }

@@ -2,7 +2,6 @@
  * Signs and verifies access tokens (RFC 9068) and refresh tokens.
  * `@elysiajs/jwt` checks almost nothing by default. All checks are asked for here, in one place.
  */
-import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
 import type { Key } from "../keys.ts";
@@ -42,11 +41,22 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     iss: options.issuer,
     aud: options.audience,
   } as const;
-  // The plugin decorates an Elysia instance. Only its two signers are used.
-  const { access, refresh } = new Elysia()
-    .use(jwt({ ...shared, name: "access", typ: "at+jwt" }))
-    // No `iat`: a refresh token that is sent twice within the leeway must get the same successor, byte for byte.
-    .use(jwt({ ...shared, name: "refresh", typ: "rt+jwt", iat: false })).decorator;
+  async function loadSigners() {
+    const { jwt } = await import("@elysiajs/jwt");
+    // The plugin decorates an Elysia instance. Only its two signers are used.
+    return (
+      new Elysia()
+        .use(jwt({ ...shared, name: "access", typ: "at+jwt" }))
+        // No `iat`: a refresh token that is sent twice within the leeway must get the same successor, byte for byte.
+        .use(jwt({ ...shared, name: "refresh", typ: "rt+jwt", iat: false })).decorator
+    );
+  }
+  let loading: ReturnType<typeof loadSigners> | undefined;
+  /** Loaded for the first token, so that the start does not wait for them. */
+  function signers() {
+    loading ??= loadSigners();
+    return loading;
+  }
 
   const expectations = (typ: string, requiredClaims: string[]) => ({
     algorithms: ["HS256"],
@@ -62,6 +72,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
   /** @param now seconds since the epoch */
   async function verify(token: string, now: number): Promise<Verified | undefined> {
     if (!isCanonical(token)) return undefined;
+    const { access } = await signers();
     const claims = await access.verify(token, expectations("at+jwt", ["iat", "sub", "sid", "jti"]));
     if (!claims) return undefined;
     const { iat, exp, sub, sid } = claims;
@@ -74,13 +85,15 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
 
   return {
     /** @param ttl seconds; the plugin stamps `iat` by the system's clock */
-    signAccess: (session: SessionRef, ttl: number): Promise<string> =>
-      access.sign({
+    async signAccess(session: SessionRef, ttl: number): Promise<string> {
+      const { access } = await signers();
+      return access.sign({
         sub: String(session.user_id),
         sid: session.id,
         jti: crypto.randomUUID(),
         exp: Math.floor(clock() / 1000) + ttl,
-      }),
+      });
+    },
 
     /**
      * The session that a well-signed, unexpired access token names; undefined for any other string. Whether the session
@@ -100,15 +113,18 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     },
 
     /** The one refresh token of a session's generation, the same string each time it is signed. */
-    signRefresh: ({ session_id, generation }: RefreshToken, expires_at: string): Promise<string> =>
-      refresh.sign({
-        sid: session_id,
-        gen: generation,
+    async signRefresh(token: RefreshToken, expires_at: string): Promise<string> {
+      const { refresh } = await signers();
+      return refresh.sign({
+        sid: token.session_id,
+        gen: token.generation,
         exp: Math.floor(Date.parse(expires_at) / 1000),
-      }),
+      });
+    },
 
     async verifyRefresh(token: string): Promise<RefreshToken | undefined> {
       if (!isCanonical(token)) return undefined;
+      const { refresh } = await signers();
       const claims = await refresh.verify(token, expectations("rt+jwt", ["sid", "gen"]));
       if (!claims) return undefined;
       const { sid, gen } = claims;

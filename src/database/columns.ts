@@ -3,11 +3,11 @@
  * Drizzle still makes the statements:
  *
  *     const todo = columnsOf(todos, ["id", "contents"]);
- *     const list = db.query.sessions
- *       .findFirst({ …, columns: {}, with: { user: { columns: {}, with: { todos: { columns: todo.included } } } } })
- *       .prepare();
- *     const user = await readNested<[todos: unknown[][]]>(list, { …session, now });  // undefined: no such session
- *     const page = user?.[0].map(todo.read);                                         // { id, contents }[], typed
+ *     const list = nested<[todos: unknown[][]]>(
+ *       db.query.sessions.findFirst({ …, with: { user: { columns: {}, with: { todos: { columns: todo.included } } } } }),
+ *     );
+ *     const user = await list({ …session, now });  // undefined: no such session
+ *     const page = user?.[0].map(todo.read);       // { id, contents }[], typed
  *
  * `read` takes the rows of a statement that ends in RETURNING the same columns, too.
  */
@@ -57,20 +57,23 @@ export const selectionOf = (columns: Record<string, SQL>): SQL =>
 export const jsonOf = (columns: Record<string, SQL>): SQL =>
   sql`json_array(${sql.join(Object.values(columns), sql`, `)})`;
 
-/** A prepared relational query. */
-interface Prepared {
-  values(placeholders: Record<string, unknown>): Promise<unknown>;
+/** A relational query of Drizzle's. */
+interface Query {
+  prepare(): { values(placeholders: Record<string, unknown>): Promise<unknown> };
 }
 
 /**
- * The first relation of the first row that a relational query finds; undefined when it finds no row. A row of a
- * relation is an array: its columns, and then its own relations, each a row or an array of rows.
+ * Runs a relational query, and gives the first relation of the first row that it finds; undefined when it finds none. A
+ * row of a relation is an array: its columns, and then its own relations, each a row or an array of rows.
+ *
+ * The query is prepared when it first runs. The service starts sooner, because it waits for none that nobody asks for.
  */
-export async function readNested<Relation>(
-  query: Prepared,
-  placeholders: Record<string, unknown>,
-): Promise<Relation | undefined> {
-  // `values` gives rows of libSQL's: arrays, in which a relation is JSON.
-  const [row] = (await query.values(placeholders)) as [json: string][];
-  return row && JSON.parse(row[0]);
+export function nested<Relation>(query: Query) {
+  let prepared: ReturnType<Query["prepare"]> | undefined;
+  return async (placeholders: Record<string, unknown>): Promise<Relation | undefined> => {
+    prepared ??= query.prepare();
+    // `values` gives rows of libSQL's: arrays, in which a relation is JSON.
+    const [row] = (await prepared.values(placeholders)) as [json: string][];
+    return row && JSON.parse(row[0]);
+  };
 }

@@ -1,6 +1,6 @@
-/** Statements whose text is built once. (Drizzle's own `batch` builds the text of each anew at every call.) */
+/** Statements whose text is built once, when it is first needed. (Drizzle's own `batch` builds it anew at every call.) */
 import { type InValue, LibsqlBatchError } from "@libsql/core/api";
-import { fillPlaceholders, type SQL } from "drizzle-orm";
+import { fillPlaceholders, type Query, type SQL } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import type { Database } from "./drizzle.ts";
 
@@ -21,8 +21,12 @@ const dialect = new SQLiteAsyncDialect();
 
 /** @param query with `sql.placeholder` for what changes from one run to the next */
 export function statement<Row = never>(query: SQL): Statement<Row> {
-  const { sql, params } = dialect.sqlToQuery(query);
-  return (values) => ({ sql, args: fillPlaceholders(params, values).map(toBindable) });
+  let built: Query | undefined;
+  return (values) => {
+    built ??= dialect.sqlToQuery(query);
+    const { sql, params } = built;
+    return { sql, args: fillPlaceholders(params, values).map(toBindable) };
+  };
 }
 
 /** SQLite has no booleans. */

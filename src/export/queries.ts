@@ -1,7 +1,7 @@
 /** Reads all that is a user's, a page at a time: one round trip each, and the session must be live at each. */
 import { asc, gt, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
-import { columnsOf, readNested } from "../database/columns.ts";
+import { columnsOf, nested } from "../database/columns.ts";
 import { lists, todos, trash, users } from "../database/schema.ts";
 import { list } from "../lists/row.ts";
 import type { Services } from "../services.ts";
@@ -17,8 +17,8 @@ const user = columnsOf(users, ["id", "username", "email", "created_at"]);
 type Row = unknown[];
 
 export function exportQueries({ database: db, clock }: Services) {
-  const first = db.query.sessions
-    .findFirst({
+  const first = nested<[...Row, lists: Row[]]>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -27,12 +27,12 @@ export function exportQueries({ database: db, clock }: Services) {
           with: { lists: { columns: list.included, orderBy: asc(lists.id) } },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
   const after = sql.placeholder("after");
-  const page = db.query.sessions
-    .findFirst({
+  const page = nested<[todos: Row[], trash: Row[]]>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -54,13 +54,13 @@ export function exportQueries({ database: db, clock }: Services) {
           },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
   return {
     /** @throws Failure `unauthorized`, as the other does */
     async owner(session: SessionRef) {
-      const found = await readNested<[...Row, lists: Row[]]>(first, { ...session, now: clock() });
+      const found = await first({ ...session, now: clock() });
       const values = live(found);
       // `as`: a relation comes behind the columns.
       const rows = values.at(-1) as Row[];
@@ -69,7 +69,7 @@ export function exportQueries({ database: db, clock }: Services) {
 
     /** The todos behind the id `after`, the deleted ones among them, in the order of their ids; none at the end. */
     async todos(session: SessionRef, after: number): Promise<ExportedTodo[]> {
-      const found = await readNested<[todos: Row[], trash: Row[]]>(page, {
+      const found = await page({
         ...session,
         now: clock(),
         after,

@@ -1,7 +1,7 @@
 /** The statements behind `/lists`: one round trip each, and none could touch another user's list. */
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
-import { readNested } from "../database/columns.ts";
+import { nested } from "../database/columns.ts";
 import { lastPosition, moveTo, type Place, placeOf } from "../database/order.ts";
 import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
@@ -104,7 +104,7 @@ const removed = outcomeOf<State & { is_removed: number }>({
   joins,
 });
 
-/** What `readNested` gives for a user with lists. */
+/** What `nested` gives for a user with lists. */
 type UserRow = [lists: unknown[][]];
 type RevisedRow = [revision: number, ...UserRow];
 
@@ -117,8 +117,8 @@ function judge(found: OutcomeRow<State>): List {
 }
 
 export function listQueries({ database: db, clock, config }: Services) {
-  const all = db.query.sessions
-    .findFirst({
+  const all = nested<RevisedRow>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -133,11 +133,11 @@ export function listQueries({ database: db, clock, config }: Services) {
           },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
-  const one = db.query.sessions
-    .findFirst({
+  const one = nested<UserRow>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -148,8 +148,8 @@ export function listQueries({ database: db, clock, config }: Services) {
           },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
   return {
     /**
@@ -157,13 +157,13 @@ export function listQueries({ database: db, clock, config }: Services) {
      * @throws Failure `unauthorized`, as `read` does
      */
     async list(session: SessionRef, known: string) {
-      const found = await readNested<RevisedRow>(all, { ...session, now: clock(), known });
+      const found = await all({ ...session, now: clock(), known });
       const [revision, rows] = live(found);
       return { lists: rows.map(list.read), revision };
     },
 
     async read(session: SessionRef, list_id: number): Promise<List | undefined> {
-      const found = await readNested<UserRow>(one, { ...session, now: clock(), list_id });
+      const found = await one({ ...session, now: clock(), list_id });
       const [[row]] = live(found);
       return row && list.read(row);
     },

@@ -110,7 +110,7 @@ export function otpRoutes(services: Services) {
     .post(
       "/password/reset",
       async ({ body: { otp, new_password, ...body }, request, status, fail }) => {
-        refuseCommonPassword(new_password, "/new_password");
+        await refuseCommonPassword(new_password, "/new_password");
         const exchange = exchangeOf(request);
         const email = body.email.toLowerCase();
         const user = await reset.judge(email, otp, exchange);

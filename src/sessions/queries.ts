@@ -5,6 +5,7 @@ import { granted, type SessionGrant } from "../auth/issue.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import type { RefreshToken } from "../auth/tokens.ts";
 import { batch } from "../database/batch.ts";
+import { columnsOf, nested } from "../database/columns.ts";
 import { findRemovable } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
@@ -17,6 +18,16 @@ const SWEEP = 10;
 
 /** Live sessions that a user may have. The next log-in ends the one used least recently. */
 const MOST_SESSIONS = 100;
+
+/** A session as its user sees it. */
+const visible = columnsOf(sessions, [
+  "id",
+  "created_at",
+  "last_used_at",
+  "expires_at",
+  "user_agent",
+  "ip",
+]);
 
 /** What a password is verified against. */
 type Named = Pick<typeof users.$inferSelect, "id" | "password_hash">;
@@ -35,8 +46,8 @@ export type SessionQueries = ReturnType<typeof sessionQueries>;
 export function sessionQueries(services: Services) {
   const { database: db, clock, config, throttle, pseudonym } = services;
 
-  const list = db.query.sessions
-    .findFirst({
+  const list = nested<[sessions: unknown[][]]>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -44,15 +55,15 @@ export function sessionQueries(services: Services) {
           columns: {},
           with: {
             sessions: {
-              columns: { user_id: false, generation: false },
+              columns: visible.included,
               where: gt(sessions.expires_at, sql`${sql.placeholder("now")}`),
               orderBy: (session) => [desc(session.created_at), desc(session.id)],
             },
           },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
   return {
     /**
@@ -205,11 +216,11 @@ export function sessionQueries(services: Services) {
     },
 
     async list(session: SessionRef) {
-      const found = await list.get({ ...session, now: clock() });
-      return live(found).user.sessions.map((each) => ({
-        ...each,
-        current: each.id === session.id,
-      }));
+      const [rows] = live(await list({ ...session, now: clock() }));
+      return rows.map((row) => {
+        const each = visible.read(row);
+        return { ...each, current: each.id === session.id };
+      });
     },
 
     /** Ends one of the user's sessions: whether it was live. */

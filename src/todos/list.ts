@@ -1,7 +1,7 @@
 /** The pages of `GET /todos`: each is a range of an index, or a scan of no more than the user's own todos. */
 import { and, asc, desc, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
-import { readNested } from "../database/columns.ts";
+import { nested } from "../database/columns.ts";
 import { lists, todos } from "../database/schema.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
@@ -36,7 +36,7 @@ export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
   return { key, id };
 }
 
-/** What `readNested` gives: the list that was asked for, if there is one, and the todos. */
+/** What `nested` gives: the list that was asked for, if there is one, and the todos. */
 type UserRow = [revision: number, lists: unknown[][], todos: unknown[][]];
 
 /** The parts of a query that decide what its statement says; the rest are values. */
@@ -51,8 +51,8 @@ interface Shape extends Pick<View, "sort" | "order"> {
 
 export function todoLists({ database: db, clock }: Services) {
   const prepare = (shape: Shape) =>
-    db.query.sessions
-      .findFirst({
+    nested<UserRow>(
+      db.query.sessions.findFirst({
         where: isLive(),
         columns: {},
         with: {
@@ -76,8 +76,8 @@ export function todoLists({ database: db, clock }: Services) {
             },
           },
         },
-      })
-      .prepare();
+      }),
+    );
 
   const prepared = new Map<string, ReturnType<typeof prepare>>();
 
@@ -104,7 +104,7 @@ export function todoLists({ database: db, clock }: Services) {
     ) {
       const shape = shapeOf(view, mark);
       const q = view.q && fold(view.q);
-      const found = await readNested<UserRow>(statementFor(shape), {
+      const found = await statementFor(shape)({
         ...session,
         now: clock(),
         is_done: Number(view.is_done),

@@ -1,7 +1,7 @@
 /** Reading a todo and adding one: one round trip each, and neither can touch another user's todo. */
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
-import { readNested } from "../database/columns.ts";
+import { nested } from "../database/columns.ts";
 import { lastPosition } from "../database/order.ts";
 import { lists, sessions, todos, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
@@ -53,8 +53,8 @@ const outcome = outcomeOf<{ id: number | null; has_list: number }>({
 const DEFAULTS = { notes: null, is_done: false, priority: 0, due: null, repeat: null };
 
 export function todoQueries({ database: db, clock, config }: Services) {
-  const read = db.query.sessions
-    .findFirst({
+  const read = nested<[todos: unknown[][]]>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -63,13 +63,13 @@ export function todoQueries({ database: db, clock, config }: Services) {
           with: { todos: { columns: visible, where: eq(todos.id, sql.placeholder("todo_id")) } },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
   return {
     /** @throws Failure `unauthorized`, as all of these do when the session has ended */
     async read(session: SessionRef, todo_id: number) {
-      const found = await readNested<[todos: unknown[][]]>(read, {
+      const found = await read({
         ...session,
         now: clock(),
         todo_id,

@@ -1,7 +1,7 @@
 /** The statements behind the trash: into it, out of it, and away for good. One round trip each. */
 import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
-import { readNested } from "../database/columns.ts";
+import { nested } from "../database/columns.ts";
 import { lastPosition } from "../database/order.ts";
 import { deletions, kept_answers, lists, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
@@ -125,12 +125,12 @@ const noteAllDeletions = statement(sql`
 const takeAll = statement(sql`DELETE FROM ${trash} WHERE user_id = ${owner}`);
 const emptied = outcomeOf<unknown>({ columns: { id: sql`${users.id}` } });
 
-/** What `readNested` gives for a user with a trash. */
+/** What `nested` gives for a user with a trash. */
 type UserRow = [revision: number, trash: unknown[][]];
 
 export function trashQueries({ database: db, clock }: Services) {
-  const page = db.query.sessions
-    .findFirst({
+  const page = nested<UserRow>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
       with: {
@@ -146,8 +146,8 @@ export function trashQueries({ database: db, clock }: Services) {
           },
         },
       },
-    })
-    .prepare();
+    }),
+  );
 
   return {
     /**
@@ -156,7 +156,7 @@ export function trashQueries({ database: db, clock }: Services) {
      * @throws Failure `unauthorized`
      */
     async list(session: SessionRef, limit: number, mark: Mark | undefined, known: string) {
-      const found = await readNested<UserRow>(page, {
+      const found = await page({
         ...session,
         now: clock(),
         deleted_at: mark?.deleted_at ?? Number.MAX_SAFE_INTEGER,

@@ -5,6 +5,7 @@ import type { PasswordRecord } from "../auth/confirmation.ts";
 import { granted, type SessionGrant } from "../auth/issue.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import { batch } from "../database/batch.ts";
+import { columnsOf, nested } from "../database/columns.ts";
 import { findRemovable, removalOf } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
@@ -22,17 +23,20 @@ export interface Newcomer {
   language: Language;
 }
 
+/** The user as they see themselves. */
+const user = columnsOf(users, ["id", "username", "email", "created_at"]);
+
 export function userQueries(services: Services) {
   const { database: db, clock, ttl, budgets, throttle, knownNetworks } = services;
   const { confirmation, enqueue, pseudonym, reset, verification } = services;
 
-  const me = db.query.sessions
-    .findFirst({
+  const me = nested<unknown[]>(
+    db.query.sessions.findFirst({
       where: isLive(),
       columns: {},
-      with: { user: { columns: { id: true, username: true, email: true, created_at: true } } },
-    })
-    .prepare();
+      with: { user: { columns: user.included } },
+    }),
+  );
 
   return {
     /**
@@ -72,7 +76,7 @@ export function userQueries(services: Services) {
 
     /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
     async me(session: SessionRef) {
-      return live(await me.get({ ...session, now: clock() })).user;
+      return user.read(live(await me({ ...session, now: clock() })));
     },
 
     /**

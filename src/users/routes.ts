@@ -27,7 +27,7 @@ export function userRoutes(services: Services) {
     .post(
       "/sign-up",
       async ({ body: { username, password, email }, request, set, status, fail }) => {
-        refuseCommonPassword(password, "/password");
+        await refuseCommonPassword(password, "/password");
         refuseNameInPassword(password, username, "/password");
         const exchange = exchangeOf(request);
         budgets.refuseKnownSpent("sign_ups", exchange);
@@ -74,7 +74,7 @@ export function userRoutes(services: Services) {
     .put(
       "/me/password",
       async ({ session, body: { current_password, new_password }, request, set, fail }) => {
-        refuseCommonPassword(new_password, "/new_password");
+        await refuseCommonPassword(new_password, "/new_password");
         const exchange = exchangeOf(request);
         const record = await confirmation.record(session, exchange);
         refuseNameInPassword(new_password, record.username, "/new_password");
