@@ -44,7 +44,7 @@ export const failures = new Elysia({ name: "failures" })
     // Where no route matches, the front knows more.
     if (code === "NOT_FOUND") return undefined;
     // Also for a body that was refused, which comes before `onTransform`.
-    exchangeOf(request).route = route ?? null;
+    exchangeOf(request).route ??= route ?? null;
     return tell(toFailure(error, request), request, set);
   });
 

@@ -193,6 +193,14 @@ describe("methods", () => {
     }
   });
 
+  test("a literal path takes none of those of a path with a parameter", async () => {
+    for (const body of ["{", "x".repeat(70_000)]) {
+      const answer = await service.call("PATCH", "/todos/changes", { token, body });
+      expect(allowOf(answer)).toEqual(["GET", "HEAD", "OPTIONS"]);
+      await expectProblem(answer, METHOD);
+    }
+  });
+
   test("TRACE is 405 at a path that has to be resolved, too", async () => {
     const request = "TRACE /../todos#x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     await expectProblem(await sendRaw(service, request), METHOD);
