@@ -92,7 +92,8 @@ export async function once<Result>(
   make: (asker: Asker) => Operation<Result>,
 ): Promise<Result> {
   const key = request.headers.get("idempotency-key");
-  if (key === null) return run(ground, make(session));
+  // Awaited, so that the route is in the stack of an error.
+  if (key === null) return await run(ground, make(session));
   if (!KEY.test(key)) throw unfitKey("validation_failed", "1 to 128 visible ASCII characters.");
   const { pathname } = new URL(request.url);
   const idempotency_key = await digest(key);
