@@ -70,8 +70,12 @@ describe("of very many todos", () => {
   beforeAll(async () => {
     user = await newUser(service);
     await fill(user, 5000, 10_000);
-    const { todos } = await user.list("limit=100");
-    for (const { id } of todos.slice(60)) await user.remove(id);
+    // Some from the first piece, and more than a piece from the end.
+    const [first, last] = [await user.list("limit=100"), await user.list("limit=100&order=DESC")];
+    const { id: list_id } = await user.addList("x");
+    for (const { id } of first.todos.slice(60)) await user.remove(id);
+    for (const { id } of last.todos) await user.move(id, { list_id });
+    await user.removeList(list_id);
   }, 30_000);
 
   test("has each of them once, a round trip for each piece", async () => {

@@ -139,6 +139,7 @@ describe("done_at", () => {
     service.passSeconds(60);
     expect((await mina.change(id, { is_done: true })).done_at).toBe(done.done_at);
     expect((await mina.change(id, { contents: "y" })).done_at).toBe(done.done_at);
+    expect((await mina.change(id, { contents: "z", is_done: true })).done_at).toBe(done.done_at);
     expect((await mina.change(id, { is_done: false })).done_at).toBeNull();
     const again = await mina.change(id, { is_done: true });
     expect(Date.parse(again.done_at ?? "")).toBeGreaterThanOrEqual(

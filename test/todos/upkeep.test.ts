@@ -113,6 +113,24 @@ describe("a note of a deletion", () => {
   });
 });
 
+test("a note goes on time when it is the only thing that can expire", async () => {
+  const other = await startService({ TRASH_TTL: "1000", CHANGES_TTL: "60" });
+  const { token } = await other.user();
+  const call = (method: string, path: string, json?: unknown) =>
+    other.call(method, path, { token, ...(json !== undefined && { json }) });
+  const { id } = await (await call("POST", "/todos", { contents: "x" })).json();
+  await call("DELETE", `/todos/${id}`);
+  await call("DELETE", `/trash/${id}`);
+  await other.services.upkeep.run();
+  const notes = async () =>
+    (await other.services.database.$client.execute("SELECT id FROM deletions")).rows.length;
+  expect(await notes()).toBe(1);
+  other.passSeconds(61);
+  await call("POST", "/todos", { contents: "y" });
+  expect(await notes()).toBe(0);
+  await other.stop();
+});
+
 test("settings say how long", async () => {
   const other = await startService({ TRASH_TTL: "60", CHANGES_TTL: "120" });
   const { token } = await other.user();
