@@ -174,8 +174,7 @@ function orderOf({ sort, order }: Shape): SQL[] {
   const id = direction(todos.id);
   if (sort === "id") return [id];
   if (sort === "position") return [direction(todos.position), id];
-  const undatedLast = sql`${todos.due_order} = ${sql.raw(`'${NO_DUE}'`)}`;
-  return order === "ASC" ? [asc(todos.due_order), id] : [undatedLast, desc(todos.due_order), id];
+  return order === "ASC" ? [asc(todos.due_order), id] : [hasNoDue, desc(todos.due_order), id];
 }
 
 /** True of what comes behind the mark in this order. */

@@ -13,14 +13,16 @@ afterAll(() => service.stop());
 
 const path = "/users/me/export";
 
-/** Adds many todos, with notes of this length. */
-async function fill(user: User, count: number, notes: number): Promise<void> {
-  await service.services.database.$client.execute({
-    sql: `WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < ?)
-      INSERT INTO todos (user_id, contents, is_done, created_at, updated_at, notes)
-      SELECT ?, 'todo ' || n, 0, 0, 0, printf('%.*c', ?, 'x') FROM counter`,
-    args: [count, user.id, notes],
-  });
+/** Adds todos with notes of 10,000 characters, a few at a time, as a server takes no more. */
+async function fill(user: User, count: number): Promise<void> {
+  for (let added = 0; added < count; added += 100) {
+    await service.services.database.$client.execute({
+      sql: `WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 100)
+        INSERT INTO todos (user_id, contents, is_done, created_at, updated_at, notes)
+        SELECT ?, 'todo ' || n, 0, 0, 0, printf('%.*c', 10000, 'x') FROM counter`,
+      args: [user.id],
+    });
+  }
 }
 
 test("is a download of the user, the lists and the todos by id, those in the trash too", async () => {
@@ -65,11 +67,12 @@ test("takes no query, and needs a session that is live", async () => {
 });
 
 describe("of very many todos", () => {
+  const MANY = 3000;
   let user: User;
 
   beforeAll(async () => {
     user = await newUser(service);
-    await fill(user, 5000, 10_000);
+    await fill(user, MANY);
     // Some from the first piece, and more than a piece from the end.
     const [first, last] = [await user.list("limit=100"), await user.list("limit=100&order=DESC")];
     const { id: list_id } = await user.addList("x");
@@ -81,11 +84,11 @@ describe("of very many todos", () => {
   test("has each of them once, a round trip for each piece", async () => {
     const before = service.trips();
     const { todos } = await (await user.call("GET", path)).json();
-    expect(todos).toHaveLength(5000);
+    expect(todos).toHaveLength(MANY);
     const ids: number[] = idsOf(todos);
     expect(ids).toEqual(ids.toSorted((a, b) => a - b));
-    expect(new Set(ids).size).toBe(5000);
-    expect(service.trips() - before).toBeLessThan(60);
+    expect(new Set(ids).size).toBe(MANY);
+    expect(service.trips() - before).toBeLessThan(40);
   }, 20_000);
 
   test("is read no faster than it is taken", async () => {
@@ -101,7 +104,7 @@ describe("of very many todos", () => {
       await Bun.sleep(200);
     }
     expect(trips).toBeGreaterThan(0);
-    expect(trips).toBeLessThan(30);
+    expect(trips).toBeLessThan(25);
     // Others are served meanwhile.
     expect((await user.call("GET", "/todos?limit=1")).status).toBe(200);
     socket.destroy();

@@ -97,7 +97,7 @@ describe("renaming", () => {
   test("changes the name, the revision and the time, and nothing else", async () => {
     const user = await newUser(service);
     const list = await user.addList("before");
-    service.passSeconds(5);
+    await Bun.sleep(5);
     const renamed = await user.renameList(list.id, "after");
     const { updated_at } = renamed;
     expect(renamed).toEqual({ ...list, name: "after", rev: 2, updated_at });

@@ -15,7 +15,7 @@ import {
   runTests,
 } from "../elsewhere.ts";
 
-const FOLDERS = ["http", "users", "sessions", "todos"];
+const FOLDERS = ["http", "users", "sessions", "todos", "lists", "export"];
 
 /** Files that reach into the service's process; what they hold it to has slow tests from outside, or no database. */
 const ONLY_WITHIN: Record<string, string> = {
@@ -27,6 +27,7 @@ const ONLY_WITHIN: Record<string, string> = {
   "todos/query-plan.test.ts": "asks the file for its query plans",
   "todos/repeat.test.ts": "calls functions, and no service; see dates.slow.ts",
   "todos/search.test.ts": "calls functions, and no service; see dates.slow.ts",
+  "todos/upkeep.test.ts": "moves the clock",
 };
 
 /** Tests in the other files. */
@@ -41,6 +42,9 @@ const NOT_ELSEWHERE: [name: string, reason: string][] = [
   ["are 100 at most", "moves the clock; see on-server.slow.ts"],
   ["of one second stay 100", "moves the clock; see on-server.slow.ts"],
   ["and updated_at, and leaves the rest", "moves the clock"],
+  ["has each of them once, a round trip for each piece", "counts round trips"],
+  ["is read no faster than it is taken", "counts round trips"],
+  ["ends in the midst when the session does", "reads an answer without a server"],
 ];
 
 /** What Deno answers by itself, before the service has a say. The README lists it. */

@@ -89,7 +89,7 @@ describe("a change", () => {
     };
     const todo = await mina.add(fields);
     const before = await revisionOf(service, mina);
-    service.passSeconds(5);
+    await Bun.sleep(5);
     expect(await mina.change(todo.id, fields)).toEqual(todo);
     expect(await mina.change(todo.id, { is_done: false })).toEqual(todo);
     // What was read can be sent back.
@@ -133,18 +133,16 @@ describe("done_at", () => {
   test("is when it was ticked off, and null again when the tick is taken back", async () => {
     const { id, done_at } = await mina.add("x");
     expect(done_at).toBeNull();
-    service.passSeconds(60);
+    await Bun.sleep(5);
     const done = await mina.change(id, { is_done: true });
     expect(done.done_at).toBe(done.updated_at);
-    service.passSeconds(60);
+    await Bun.sleep(5);
     expect((await mina.change(id, { is_done: true })).done_at).toBe(done.done_at);
     expect((await mina.change(id, { contents: "y" })).done_at).toBe(done.done_at);
     expect((await mina.change(id, { contents: "z", is_done: true })).done_at).toBe(done.done_at);
     expect((await mina.change(id, { is_done: false })).done_at).toBeNull();
     const again = await mina.change(id, { is_done: true });
-    expect(Date.parse(again.done_at ?? "")).toBeGreaterThanOrEqual(
-      Date.parse(done.done_at ?? "") + 60_000,
-    );
+    expect(Date.parse(again.done_at ?? "")).toBeGreaterThan(Date.parse(done.done_at ?? ""));
   });
 
   test("is when it was added, for what is done from the start", async () => {
