@@ -94,7 +94,7 @@ ALTER TABLE `users` ADD `list_count` integer DEFAULT 0 NOT NULL;
 UPDATE `todos` SET
 	`position` = `id` * 1048576,
 	`rev` = 1,
-	-- Folding is lower case in a text that is ASCII alone; `todos/upkeep.ts` folds the others.
+	-- Folding is lower case in a text that is ASCII alone; `todos/folding.ts` folds the others.
 	`contents_folded` = CASE WHEN length(`contents`) = length(CAST(`contents` AS BLOB)) THEN lower(`contents`) END;
 --> statement-breakpoint
 UPDATE `users` SET `todo_count` = (SELECT count(*) FROM `todos` WHERE `user_id` = `users`.`id`);
@@ -151,6 +151,8 @@ CREATE TRIGGER `todos_inserted_without_rev` AFTER INSERT ON `todos` WHEN NEW.`re
 	WHERE `id` = NEW.`id`;
 END;
 --> statement-breakpoint
+-- (A todo that repeats keeps its repeat when the former version ticks it off: nothing is lost, and to take the tick back
+-- and tick it off again goes on with the series.)
 CREATE TRIGGER `todos_updated_without_rev`
 AFTER UPDATE OF `contents`, `is_done`, `updated_at` ON `todos` WHEN NEW.`rev` = OLD.`rev` BEGIN
 	UPDATE `users` SET `revision` = `revision` + 1 WHERE `id` = NEW.`user_id`;

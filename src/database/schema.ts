@@ -155,7 +155,7 @@ export const todos = sqliteTable(
     index("todos_list").on(table.user_id, table.list_id, table.position, table.id),
     index("todos_due").on(table.user_id, table.due_order, table.id),
     index("todos_rev").on(table.user_id, table.rev),
-    // The few that a former version wrote, for `todos/upkeep.ts` to find.
+    // The few that a former version wrote, for `todos/folding.ts` to find.
     index("todos_unfolded").on(table.id).where(sql`contents_folded IS NULL`),
   ],
 );

@@ -9,7 +9,8 @@ import { fold } from "./search.ts";
 const BATCH = 500;
 
 const unfolded = statement<{ id: number; contents: string }>(sql`
-  SELECT id, contents FROM ${todos} WHERE contents_folded IS NULL ORDER BY id LIMIT ${BATCH}`);
+  SELECT id, contents FROM ${todos}
+  WHERE contents_folded IS NULL AND id > ${sql.placeholder("after")} ORDER BY id LIMIT ${BATCH}`);
 
 const setFolded = statement(sql`
   UPDATE ${todos} SET contents_folded = ${sql.placeholder("folded")}
@@ -17,9 +18,12 @@ const setFolded = statement(sql`
 
 /** A former version knows no notes, so what this one has written of them is folded in any case. */
 export async function foldTexts(database: Database): Promise<void> {
-  for (;;) {
-    const [rows] = await runBatch(database, [unfolded({})]);
-    if (rows.length === 0) return;
+  // Each once, so that it ends whatever is written meanwhile.
+  for (let after = 0; ; ) {
+    const [rows] = await runBatch(database, [unfolded({ after })]);
+    const last = rows.at(-1);
+    if (!last) return;
+    after = last.id;
     await runBatch(
       database,
       rows.map(({ id, contents }) => setFolded({ todo_id: id, contents, folded: fold(contents) })),

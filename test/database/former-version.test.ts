@@ -150,6 +150,22 @@ describe("what the former version writes from now on", () => {
     await expectDoneAt(null, 4);
   });
 
+  test("ticking off a todo that repeats loses nothing of its series", async () => {
+    await newUser(16);
+    const id = await add(16, "x");
+    await client.execute({
+      sql: `UPDATE todos SET due_date = '2026-01-01', repeat = '{"every":1,"unit":"day","from":"due"}', rev = 2 WHERE id = ?`,
+      args: [id],
+    });
+    await client.execute({
+      sql: "UPDATE todos SET is_done = 1, updated_at = 6 WHERE id = ?",
+      args: [id],
+    });
+    expect(await rows("SELECT * FROM todos WHERE id = ?", [id])).toMatchObject([
+      { is_done: 1, done_at: 6, due_date: "2026-01-01", repeat: expect.stringContaining("day") },
+    ]);
+  });
+
   test("a deletion leaves a note without the text, and no longer counts", async () => {
     await newUser(14);
     const id = await add(14, "secret");
