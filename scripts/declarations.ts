@@ -18,6 +18,7 @@ const PLAIN =
   ts.TypeFlags.NumberLiteral |
   ts.TypeFlags.BooleanLiteral |
   ts.TypeFlags.TemplateLiteral |
+  ts.TypeFlags.NonPrimitive |
   ts.TypeFlags.Void |
   ts.TypeFlags.Undefined |
   ts.TypeFlags.Null |

@@ -13,7 +13,7 @@ export const failureOf = ({ status, headers }: Response) =>
  * @param failures in a row, the last one included
  */
 export function delayAfter(error: unknown, failures: number): number {
-  const seconds = error instanceof Error ? Number(error.cause) || 0 : 0;
+  const seconds = Number(Object(error).cause) || 0;
   const backoff = Math.min(LONGEST, FIRST * 2 ** (failures - 1));
   // Clients that were cut off together do not come back together.
   return Math.max(seconds * 1000, backoff * (0.5 + Math.random() / 2));

@@ -43,8 +43,11 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
 
   const name = store.name === undefined ? undefined : `${store.name}/${user}`;
   const tabs = openTabs<Message>(name, (message) => {
-    if (message === "hello") return tabs.post({ status });
     if (message === "cleared") return listener.onCleared();
+    if (message === "hello") {
+      if (status !== "connecting") tabs.post({ status });
+      return;
+    }
     if ("changes" in message) take(message.changes);
     else status = message.status;
     listener.onChange();

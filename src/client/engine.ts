@@ -53,9 +53,12 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
 
   async function work() {
     const leaving = new AbortController();
-    const following = follow(leaving.signal);
+    let following: Promise<void> | undefined;
     let isSilent = false;
+    // Anything may have happened while it was not the turn of this tab.
+    isStale = true;
     while (isWanted()) {
+      if (isVisible()) following ??= follow(leaving.signal);
       let delay = pollEvery;
       try {
         if (isSilent && !isLive && (await hasNews())) isStale = true;

@@ -112,8 +112,8 @@ export const realId = (entries: Entries, id: number): number => entries[`alias/$
 
 /** Makes `changes` to `entries`. */
 export function apply(entries: object, changes: object): void {
+  Object.assign(entries, changes);
   for (const [key, value] of Object.entries(changes)) {
     if (value === null) Reflect.deleteProperty(entries, key);
-    else Reflect.set(entries, key, value);
   }
 }

@@ -20,7 +20,7 @@ export async function listen(
     if (done) return;
     const lines = (line + value).split("\n");
     line = lines.pop() ?? "";
-    hear(lines.some((each) => /^event: ?changed/.test(each)));
-    if (lines.some((each) => /^event: ?end/.test(each))) return;
+    hear(lines.includes("event: changed"));
+    if (lines.includes("event: end")) return;
   }
 }

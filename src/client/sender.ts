@@ -58,7 +58,7 @@ export async function sendQueue(
 /** @throws Error for an answer that says nothing about the request, such as a proxy's */
 async function resultsIn(answer: Response, { path, operations }: Sending): Promise<Result[]> {
   const { status, ok } = answer;
-  const isProblem = answer.headers.get("content-type")?.startsWith("application/problem+json");
+  const isProblem = answer.headers.get("content-type")?.includes("problem+json");
   // A new session, or some patience, would help with the others.
   if (isProblem && status < 500 && status !== 401 && status !== 429) {
     const problem: Problem = await answer.json();

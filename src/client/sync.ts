@@ -3,24 +3,13 @@
  * once, offline too, and sent when that is possible.
  */
 import type { ClientSession, SessionEvent } from "./authenticated-fetch.ts";
+import { type Lists, listsIn, type Todos, todosIn } from "./collections.ts";
 import { type Copy, openCopy, type Status } from "./copy.ts";
 import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
-import { type Operation, queueOf, realId } from "./entries.ts";
-import type {
-  List,
-  ListCreate,
-  ListMove,
-  ListUpdate,
-  Row,
-  Todo,
-  TodoCreate,
-  TodoMove,
-  TodoUpdate,
-  Type,
-} from "./rows.ts";
+import { queueOf } from "./entries.ts";
 import { memoryStore, type SyncStore } from "./stores.ts";
-import type { Local } from "./view.ts";
 
+export type { Lists, LocalList, LocalTodo, Todos } from "./collections.ts";
 export type { Operation } from "./entries.ts";
 export type { Conflict, ResolveConflict } from "./merge.ts";
 export type { Problem, Refusal } from "./results.ts";
@@ -42,9 +31,6 @@ export interface SyncOptions extends EngineOptions {
   /** Called when the store fails, for want of space for example. */
   onStoreError?: (error: unknown) => void;
 }
-
-export type LocalTodo = Local<Todo>;
-export type LocalList = Local<List>;
 
 export interface Sync {
   todos: Todos;
@@ -71,29 +57,6 @@ export interface Sync {
 }
 
 export type SyncStatus = Status | "logged-out";
-
-/**
- * The rows of one kind of the user who is logged in. They are the same objects until something changes. A row that was
- * created here has a negative id until the service gives it one; both lead to it as long as the page is open.
- */
-interface Collection<Row, Create, Update, Move> {
-  /** By position, then id. */
-  all(): readonly Local<Row>[];
-  get(id: number): Local<Row> | undefined;
-  create(fields: Create): Local<Row>;
-  /** Sets some fields. @returns the row as it is then, or undefined when there is none */
-  update(id: number, fields: Update): Local<Row> | undefined;
-  move(id: number, place: Move): Local<Row> | undefined;
-  /** Puts a todo into the trash, or deletes a list and puts its todos there. */
-  delete(id: number): void;
-}
-
-export interface Todos extends Collection<Todo, TodoCreate, TodoUpdate, TodoMove> {
-  /** Takes it out of the trash. */
-  restore(todo: Todo): void;
-}
-
-export type Lists = Collection<List, ListCreate, ListUpdate, ListMove>;
 
 /**
  * Keeps a copy of the todos of whoever is logged in with `client`. It works offline, it is shared by the tabs that use
@@ -153,64 +116,17 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
     }
   }
 
-  function copyNow(): Copy {
-    if (!current) throw new Error("No user is logged in, or not ready().");
-    return current.copy;
-  }
-
-  const idNow = (id: number) => (current ? realId(current.copy.entries, id) : id);
-
-  function collection<AnyRow extends Row, New extends object, Fields extends object, Place>(
-    type: Type,
-  ): Collection<AnyRow, New, Fields, Place> {
-    // The types say which rows, fields and places belong to which `type`, where `todos` and `lists` are made.
-    const add = (operation: object) => copyNow().add({ type, ...operation } as Operation);
-    const get = (id: number) =>
-      current?.copy.view()[type].get(idNow(id)) as Local<AnyRow> | undefined;
-    const all = (): readonly unknown[] => current?.copy.rows()[type] ?? [];
-    /** Adds a change of a row, if there is one. */
-    function change(op: string, id: number, more: (row: object) => object) {
-      const row = get(id);
-      if (row) add({ op, id: idNow(id), ...more(row) });
-      return get(id);
-    }
-    return {
-      all: () => all() as readonly Local<AnyRow>[],
-      get,
-      create(fields) {
-        const id = temporaryId();
-        add({ op: "create", id, fields });
-        // It has just been added.
-        return get(id) as Local<AnyRow>;
-      },
-      update: (id, fields) =>
-        change("update", id, (row) => ({
-          fields,
-          before: Object.fromEntries(Object.entries(row).filter(([name]) => name in fields)),
-        })),
-      move: (id, place) => change("move", id, () => ({ place })),
-      delete: (id) => void change("delete", id, () => ({})),
-    };
-  }
-
-  const todos: Todos = {
-    ...collection<Todo, TodoCreate, TodoUpdate, TodoMove>("todo"),
-    restore(todo) {
-      copyNow().add({ type: "todo", op: "restore", id: idNow(todo.id), todo });
-    },
-  };
-  const lists: Lists = collection<List, ListCreate, ListUpdate, ListMove>("list");
-
   function subscribe(listener: () => void) {
     listeners.add(listener);
     return () => void listeners.delete(listener);
   }
 
+  const copyNow = () => current?.copy;
   const pending = () => (current ? queueOf(current.copy.entries).length : 0);
 
   return {
-    todos,
-    lists,
+    todos: todosIn(copyNow),
+    lists: listsIn(copyNow),
     subscribe,
     ready: () => switching,
     status: () => current?.copy.status() ?? "logged-out",
@@ -236,6 +152,3 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
     },
   };
 }
-
-/** Negative, so it is no id of the service's; and no two tabs choose the same. */
-const temporaryId = () => -1 - Math.floor(Math.random() * 1e15);

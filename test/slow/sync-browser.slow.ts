@@ -162,10 +162,11 @@ test("a hidden tab does not listen, but sends what it still has", async () => {
     }, state);
   await show("hidden");
   while (service.streams("mina") > 0) await Bun.sleep(5);
+  const streams = service.count("GET /todos/events");
   await add(page, "last words");
   await flush(page);
   expect(contentsThere()).toEqual(["last words"]);
-  while (service.streams("mina") > 0) await Bun.sleep(5);
+  expect(service.count("GET /todos/events")).toBe(streams);
   await show("visible");
   await statusIs(page, "live");
   expect(service.streams("mina")).toBe(1);
