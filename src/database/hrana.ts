@@ -29,13 +29,13 @@ export interface Program {
 }
 
 /** What came of a program that has been run, whole or in part. */
-export interface Outcome {
+export interface ProgramOutcome {
   /** For each step its result, its error or, if it was skipped, undefined. */
   steps: (ResultSet | LibsqlError | undefined)[];
 }
 
 /** Sends one program. Nothing is kept from one trip to the next but the runtime's own pool of connections. */
-export type Run = (program: Program) => Promise<Outcome>;
+export type Run = (program: Program) => Promise<ProgramOutcome>;
 
 /**
  * @param url `libsql://` (which means HTTPS), `https://` or `http://`
@@ -120,7 +120,7 @@ type HranaValue =
   | { type: "float"; value: number }
   | { type: "text"; value: string };
 
-function decodeOutcome(text: string): Outcome {
+function decodeOutcome(text: string): ProgramOutcome {
   try {
     // `as`: the server is trusted to keep to its protocol. What does not fit it throws below.
     const { results } = JSON.parse(text) as Answer;

@@ -7,8 +7,8 @@ import {
   type ResultSet,
 } from "@libsql/core/api";
 import { outageOf } from "./errors.ts";
-import { type Outcome, openHrana, type Step } from "./hrana.ts";
-import { createWrites, type Writes } from "./remote.writes.ts";
+import { openHrana, type ProgramOutcome, type Step } from "./hrana.ts";
+import { createWrites, type RemoteWrites } from "./remote.writes.ts";
 import { startsWithSelect } from "./sql.ts";
 
 export interface RemoteOptions {
@@ -55,11 +55,11 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
   const { authToken, timeout = 2000, migrationTimeout = 60_000, copy, shareTrips = true } = options;
   const run = openHrana(url, authToken);
   const openWrites = () => createWrites((steps) => askPrimary(steps, timeout), timeout / 2);
-  const write: Writes = shareTrips ? openWrites() : (steps) => openWrites()(steps);
+  const write: RemoteWrites = shareTrips ? openWrites() : (steps) => openWrites()(steps);
   let heardAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
 
-  async function askPrimary(steps: Step[], milliseconds: number): Promise<Outcome> {
+  async function askPrimary(steps: Step[], milliseconds: number): Promise<ProgramOutcome> {
     if (isClosed) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
     const outcome = await run({ steps: [...steps, BY_THE_PRIMARY], timeout: milliseconds });
     heardAt = performance.now();

@@ -1,6 +1,6 @@
 /** Writes to a libSQL server: a few trips at once, and those that wait meanwhile share the next one and its commit. */
 import { LibsqlBatchError, LibsqlError, type ResultSet } from "@libsql/core/api";
-import type { Condition, Outcome, Step } from "./hrana.ts";
+import type { Condition, ProgramOutcome, Step } from "./hrana.ts";
 
 /**
  * Trips under way at once. SQLite has one writer, and a libSQL server lets the rest spin for the lock: of 128 writes at
@@ -20,7 +20,7 @@ interface Write {
 }
 
 /** Runs steps as one transaction and gives their results. Rejects with LibsqlBatchError when one of them fails. */
-export type Writes = (steps: Step[]) => Promise<ResultSet[]>;
+export type RemoteWrites = (steps: Step[]) => Promise<ResultSet[]>;
 
 /**
  * Each write is whole or not at all, whatever becomes of others in the same trip: it stands behind a savepoint. It is
@@ -29,14 +29,17 @@ export type Writes = (steps: Step[]) => Promise<ResultSet[]>;
  * @param run sends one program, within its own time limit
  * @param timeout milliseconds that a write waits for its turn at most, and for another process's lock
  */
-export function createWrites(run: (steps: Step[]) => Promise<Outcome>, timeout: number): Writes {
+export function createWrites(
+  run: (steps: Step[]) => Promise<ProgramOutcome>,
+  timeout: number,
+): RemoteWrites {
   const waiting: Write[] = [];
   let trips = 0;
 
   async function send(group: Write[]): Promise<void> {
     const { steps, firsts, commit } = program(group.map((write) => write.steps));
     const deadline = Math.max(...group.map((write) => write.deadline));
-    let outcome: Outcome;
+    let outcome: ProgramOutcome;
     try {
       outcome = await whenNotLocked(deadline, () => run(steps));
     } catch (error) {
@@ -103,7 +106,7 @@ function program(writes: Step[][]) {
 }
 
 /** Why nothing of a group was committed; undefined when it was, but for the writes that failed by themselves. */
-function failureOf({ steps }: Outcome, commit: number): LibsqlError | undefined {
+function failureOf({ steps }: ProgramOutcome, commit: number): LibsqlError | undefined {
   const committed = steps[commit];
   if (committed && !(committed instanceof LibsqlError)) return undefined;
   // After the error that ended the transaction no step ran, so it is the last one.
@@ -114,7 +117,10 @@ function failureOf({ steps }: Outcome, commit: number): LibsqlError | undefined 
 }
 
 /** What one write's statements gave. Throws what its caller is to get when the write was not committed. */
-function resultsOf(outcomes: Outcome["steps"], failure: LibsqlError | undefined): ResultSet[] {
+function resultsOf(
+  outcomes: ProgramOutcome["steps"],
+  failure: LibsqlError | undefined,
+): ResultSet[] {
   const results = outcomes.map((outcome, index) => {
     if (outcome instanceof LibsqlError) throw batchError(outcome, index);
     return outcome;
@@ -137,7 +143,10 @@ function isRefusal(error: unknown): boolean {
 }
 
 /** Repeats a program that found the database locked, and so did nothing, until `deadline`. */
-async function whenNotLocked(deadline: number, attempt: () => Promise<Outcome>): Promise<Outcome> {
+async function whenNotLocked(
+  deadline: number,
+  attempt: () => Promise<ProgramOutcome>,
+): Promise<ProgramOutcome> {
   for (let longest = 10; ; longest *= 2) {
     const outcome = await attempt();
     const [begun] = outcome.steps;

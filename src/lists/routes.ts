@@ -16,7 +16,7 @@ import {
 } from "../sync/documentation.ts";
 import { isPageKnown, isRowKnown, knownRevisions, unchanged } from "../sync/etag.ts";
 import { once } from "../sync/idempotency.ts";
-import { run } from "../sync/operation.ts";
+import { runOperation } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { List, ListCreate, ListMove, ListPage, ListUpdate } from "./model.ts";
 import { listQueries } from "./queries.ts";
@@ -107,7 +107,10 @@ export function listRoutes(services: Services) {
     .patch(
       "/:id",
       ({ session, request, params, body }) =>
-        run(services, queries.rename(session, toId(params.id), body.name, ifMatchOf(request))),
+        runOperation(
+          services,
+          queries.rename(session, toId(params.id), body.name, ifMatchOf(request)),
+        ),
       {
         auth: true,
         parse: "strict",
@@ -157,7 +160,7 @@ export function listRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await run(services, queries.remove(session, toId(params.id), ifMatchOf(request)));
+        await runOperation(services, queries.remove(session, toId(params.id), ifMatchOf(request)));
         return status(204, undefined);
       },
       {

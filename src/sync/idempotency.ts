@@ -16,7 +16,7 @@ import { exchangeOf } from "../http/exchange.ts";
 import type { ResponseHeaders } from "../http/negotiation.ts";
 import { Failure } from "../http/problem.ts";
 import { toBase64url } from "../seal.ts";
-import { type Asker, type Operation, run } from "./operation.ts";
+import { type Asker, type Operation, runOperation } from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
 import type { Sweep } from "./sweep.ts";
 import { isNew, ttlKey } from "./writer.ts";
@@ -93,7 +93,7 @@ export async function once<Result>(
 ): Promise<Result> {
   const key = request.headers.get("idempotency-key");
   // Awaited, so that the route is in the stack of an error.
-  if (key === null) return await run(ground, make(session));
+  if (key === null) return await runOperation(ground, make(session));
   if (!KEY.test(key)) throw unfitKey("validation_failed", "1 to 128 visible ASCII characters.");
   const { pathname } = new URL(request.url);
   const idempotency_key = await digest(key);

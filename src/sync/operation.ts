@@ -106,7 +106,7 @@ export const operation = <Row, Result>(
  * Runs an operation in one transaction and one round trip, and takes along what has had its time.
  * @throws Failure `unauthorized`, and what the operation throws
  */
-export async function run<Result>(
+export async function runOperation<Result>(
   { database, sweep }: { database: Database; sweep: Sweep },
   { asker, changes, outcome, read }: Operation<Result>,
 ): Promise<Result> {

@@ -11,7 +11,7 @@ import {
   type OutcomeRow,
   operation,
   outcomeOf,
-  run,
+  runOperation,
 } from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
@@ -219,9 +219,9 @@ export function todoChanges(services: Services) {
       change: TodoUpdate,
       if_match: IfMatch,
     ): Promise<Changed> {
-      let outcome = await run(services, changeOf(asker, todo_id, change, if_match));
+      let outcome = await runOperation(services, changeOf(asker, todo_id, change, if_match));
       while ("completes" in outcome) {
-        outcome = await run(
+        outcome = await runOperation(
           services,
           changeOf(asker, todo_id, change, if_match, outcome.completes),
         );

@@ -17,7 +17,7 @@ import {
 } from "../sync/documentation.ts";
 import { isPageKnown, isRowKnown, knownRevisions, unchanged } from "../sync/etag.ts";
 import { once } from "../sync/idempotency.ts";
-import { run } from "../sync/operation.ts";
+import { runOperation } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { todoChanges } from "./change.ts";
 import { type Mark, todoLists, type View } from "./list.ts";
@@ -217,7 +217,7 @@ export function todoRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await run(services, discard(session, toId(params.id), ifMatchOf(request)));
+        await runOperation(services, discard(session, toId(params.id), ifMatchOf(request)));
         return status(204, undefined);
       },
       {

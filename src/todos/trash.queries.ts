@@ -17,7 +17,7 @@ import type { Todo } from "./model.ts";
 import { toTodo, VISIBLE, visible, visibleIn, visibleOf } from "./row.ts";
 
 /** Where a page begins: behind the todo with this id that was deleted then (milliseconds). */
-export interface Mark {
+export interface TrashMark {
   deleted_at: number;
   id: number;
 }
@@ -155,7 +155,7 @@ export function trashQueries({ database: db, clock }: Services) {
      * No todos when that is one of the `known`.
      * @throws Failure `unauthorized`
      */
-    async list(session: SessionRef, limit: number, mark: Mark | undefined, known: string) {
+    async list(session: SessionRef, limit: number, mark: TrashMark | undefined, known: string) {
       const found = await page({
         ...session,
         now: clock(),
@@ -218,7 +218,7 @@ export const toDeletedTodo = (values: ArrayLike<unknown>) => ({
   deleted_at: toInstant(Number(values[VISIBLE])),
 });
 
-const toMark = ({ deleted_at, id }: { deleted_at: string; id: number }): Mark => ({
+const toMark = ({ deleted_at, id }: { deleted_at: string; id: number }): TrashMark => ({
   deleted_at: Date.parse(deleted_at),
   id,
 });

@@ -16,11 +16,11 @@ import {
 } from "../sync/documentation.ts";
 import { isPageKnown, knownRevisions, unchanged } from "../sync/etag.ts";
 import { once } from "../sync/idempotency.ts";
-import { run } from "../sync/operation.ts";
+import { runOperation } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
 import { Todo } from "./model.ts";
 import { DeletedTodo, TrashPage, TrashQuery } from "./trash.model.ts";
-import { type Mark, trashQueries } from "./trash.queries.ts";
+import { type TrashMark, trashQueries } from "./trash.queries.ts";
 
 const DEFAULT_LIMIT = 50;
 
@@ -31,7 +31,7 @@ export function trashRoutes(services: Services) {
   const { seal } = services;
   const queries = trashQueries(services);
 
-  function openCursor(context: string, cursor: string): Mark {
+  function openCursor(context: string, cursor: string): TrashMark {
     const [deletedAt, id] = seal.open(context, cursor)?.split("_").map(Number) ?? [];
     if (deletedAt !== undefined && id !== undefined) return { deleted_at: deletedAt, id };
     throw new Failure("validation_failed", {
@@ -102,7 +102,7 @@ export function trashRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await run(services, queries.purge(session, toId(params.id), ifMatchOf(request)));
+        await runOperation(services, queries.purge(session, toId(params.id), ifMatchOf(request)));
         return status(204, undefined);
       },
       {
@@ -124,7 +124,7 @@ export function trashRoutes(services: Services) {
     .delete(
       "",
       async ({ session, status }) => {
-        await run(services, queries.empty(session));
+        await runOperation(services, queries.empty(session));
         return status(204, undefined);
       },
       {
