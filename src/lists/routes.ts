@@ -70,8 +70,8 @@ export function listRoutes(services: Services) {
           ...problems(
             ...bodyProblems,
             "limit_reached",
-            "idempotency_key_reused",
             "validation_failed",
+            "idempotency_key_reused",
           ),
         },
         detail: {
@@ -144,8 +144,8 @@ export function listRoutes(services: Services) {
           ...problems(
             ...bodyProblems,
             "list_not_found",
-            "idempotency_key_reused",
             "validation_failed",
+            "idempotency_key_reused",
           ),
         },
         detail: {

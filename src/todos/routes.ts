@@ -122,8 +122,8 @@ export function todoRoutes(services: Services) {
             ...bodyProblems,
             "limit_reached",
             "list_not_found",
-            "idempotency_key_reused",
             "validation_failed",
+            "idempotency_key_reused",
           ),
         },
         detail: {
@@ -201,8 +201,8 @@ export function todoRoutes(services: Services) {
             ...bodyProblems,
             "todo_not_found",
             "list_not_found",
-            "idempotency_key_reused",
             "validation_failed",
+            "idempotency_key_reused",
           ),
         },
         detail: {

@@ -88,7 +88,7 @@ export function trashRoutes(services: Services) {
         response: {
           200: Replayable(Todo),
           ...changedMeanwhile(DeletedTodo),
-          ...problems("todo_not_found", "idempotency_key_reused", "validation_failed"),
+          ...problems("todo_not_found", "validation_failed", "idempotency_key_reused"),
         },
         detail: {
           summary: "Restore a todo",
