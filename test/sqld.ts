@@ -72,14 +72,22 @@ async function startServer(data: string, folder: string, options: string[]) {
   };
 }
 
-/** A port that is free now. */
+/**
+ * A port that is free now, and that the system gives to nobody who asks for any port: those begin at 32768 on Linux and
+ * higher elsewhere. So no other test takes it before the server that it is meant for.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("No port");
-  return address.port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** Resolves once `condition` holds; rejects when it still does not after `seconds`. */

@@ -4,6 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../process.ts";
 import { callsTo } from "../service.ts";
+import { freePort } from "../sqld.ts";
 
 // Processes take their time to start on a busy machine.
 setDefaultTimeout(30_000);
@@ -13,14 +14,6 @@ const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
 const REQUESTS = 8000;
 /** Makes lines longer. */
 const PADDING = "x".repeat(100);
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
-  const { port = 0 } = server;
-  await server.stop();
-  return port;
-}
 
 /** The service in `folder`, with `stdout` for its log, once it answers. */
 async function start(folder: string, stdout: number) {
