@@ -16,6 +16,8 @@ export interface Config {
   migrateOnStart: boolean;
   /** Undefined only in development: then one is made and kept beside the database. */
   jwtSecret: string | undefined;
+  /** Secrets that sign nothing new. What they have signed is still good. */
+  jwtPreviousSecrets: string[];
   jwtIssuer: string;
   jwtAudience: string;
   /** Seconds. */
@@ -172,8 +174,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     jwtSecret: setting<string | undefined>(
       "JWT_SECRET",
       undefined,
-      (secret) => (new TextEncoder().encode(secret).length >= 32 ? secret : undefined),
+      (secret) => (isLongEnough(secret) ? secret : undefined),
       "at least 32 bytes long",
+    ),
+    jwtPreviousSecrets: setting(
+      "JWT_PREVIOUS_SECRETS",
+      [],
+      parseSecrets,
+      "secrets of at least 32 bytes each, separated by commas without spaces",
     ),
     jwtIssuer: text("JWT_ISSUER", "todos"),
     jwtAudience: text("JWT_AUDIENCE", "todos"),
@@ -214,8 +222,22 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
     logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),
   };
+  const secrets = [environment.JWT_SECRET, ...config.jwtPreviousSecrets];
+  if (new Set(secrets).size < secrets.length) {
+    faults.push("JWT_PREVIOUS_SECRETS must not name a secret twice, nor the one in JWT_SECRET");
+  }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
+}
+
+/** RFC 7518 §3.2: as long as the hash at least. */
+const isLongEnough = (secret: string) => new TextEncoder().encode(secret).length >= 32;
+
+/** A space beside a comma would be a part of the secret, which then would verify nothing. */
+function parseSecrets(text: string): string[] | undefined {
+  const secrets = text.split(",");
+  const isSecret = (secret: string) => isLongEnough(secret) && secret === secret.trim();
+  return secrets.every(isSecret) ? secrets : undefined;
 }
 
 /** Origins as browsers send them (RFC 6454 §6.2): no path, no trailing slash, and never `*`. */

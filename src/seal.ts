@@ -1,5 +1,5 @@
 /** MACs (HMAC-SHA-256), and texts that go out to a client under such a MAC and come back. */
-import type { Key } from "./keys.ts";
+import type { CurrentFirst, Key } from "./keys.ts";
 
 /**
  * HMAC-SHA-256 (RFC 2104) of a message in UTF-8: 43 characters of base64url without padding. It comes with the platform:
@@ -8,13 +8,20 @@ import type { Key } from "./keys.ts";
 export type Hmac = (key: Key, message: string) => string;
 
 /** The MAC of one or more parts, in order: 43 characters of base64url. */
-export type Mac = (...parts: string[]) => string;
+export interface Mac {
+  /** By the current key: for what is made now. */
+  (...parts: string[]): string;
+  /** By each key, the current one first: what something that was made before may have as its MAC. */
+  byEachKey(...parts: string[]): string[];
+}
 
-/** As JSON, so that no two lists of parts are the same message. */
-export const createMac =
-  (hmac: Hmac, key: Key): Mac =>
-  (...parts) =>
-    hmac(key, JSON.stringify(parts));
+export function createMac(hmac: Hmac, keys: CurrentFirst<Key>): Mac {
+  // As JSON, so that no two lists of parts are the same message.
+  const mac = (key: Key, parts: string[]) => hmac(key, JSON.stringify(parts));
+  return Object.assign((...parts: string[]) => mac(keys[0], parts), {
+    byEachKey: (...parts: string[]) => keys.map((key) => mac(key, parts)),
+  });
+}
 
 export interface Seal {
   /** `text` with a MAC that holds in this `context` alone. `text` must not contain a dot. */
@@ -29,7 +36,7 @@ export function createSeal(mac: Mac): Seal {
     open(context, sealed) {
       const [text, tag, ...rest] = sealed.split(".");
       if (text === undefined || tag === undefined || rest.length > 0) return undefined;
-      return isEqual(tag, mac(context, text)) ? text : undefined;
+      return mac.byEachKey(context, text).some((each) => isEqual(tag, each)) ? text : undefined;
     },
   };
 }

@@ -21,7 +21,7 @@ import { type SchemaWatch, watchSchema } from "./database/schema-watch.ts";
 import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
-import { deriveKey } from "./keys.ts";
+import { type CurrentFirst, deriveKeys, deriveSigningKeys, type Use } from "./keys.ts";
 import { type LogRequest, requestByLogTape } from "./log/requests.ts";
 import type { Clockwork } from "./mail/clockwork.ts";
 import { createEnqueue, type Enqueue, randomDelay } from "./mail/enqueue.ts";
@@ -111,8 +111,8 @@ export async function createServices(
   const secret = config.jwtSecret ?? platform.keptSecret?.(config);
   if (secret === undefined) throw new ConfigError(["JWT_SECRET must be set"]);
   const transport = platform.openTransport(config);
-  const macFor = async (use: "one-time passwords" | "throttling") =>
-    createMac(hmac, await deriveKey(secret, use));
+  const secrets: CurrentFirst<string> = [secret, ...config.jwtPreviousSecrets];
+  const macFor = async (use: Use) => createMac(hmac, await deriveKeys(secrets, use));
 
   const sweep = createSweep(database, clock, config);
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
@@ -127,11 +127,11 @@ export async function createServices(
   });
 
   const { jwtIssuer: issuer, jwtAudience: audience } = config;
-  const key = await deriveKey(secret, "tokens");
-  const tokens = createTokenSigner({ key, issuer, audience }, clock);
+  const keys = await deriveSigningKeys(secrets);
+  const tokens = createTokenSigner({ keys, issuer, audience }, clock);
 
   const ttl = ttlTable(database);
-  const pseudonym = createPseudonym(await macFor("throttling"));
+  const pseudonym = createPseudonym(await macFor("throttling"), ttl);
   const knownNetworks = createKnownNetworks(ttl);
   const budgets = createBudgets(
     { database, ttl, clock },
@@ -159,7 +159,7 @@ export async function createServices(
     confirmation: createConfirmation({ database, ttl, hasher, clock }),
     tokens,
     issue: createIssue({ config, clock, tokens }),
-    seal: createSeal(createMac(hmac, await deriveKey(secret, "cursors"))),
+    seal: createSeal(await macFor("cursors")),
     enqueue,
     outbox: platform.startClockwork(createOutbox({ database, clock, transport }), clock),
     verification: createVerification(ground, config),

@@ -134,6 +134,14 @@ describe("faults", () => {
     return name === "" ? [] : [[name, Number(min), Number(max)] as const];
   });
 
+  test("in previous secrets tell of one that is named twice", () => {
+    const [one, other] = ["p".repeat(32), "q".repeat(32)];
+    const rule = "JWT_PREVIOUS_SECRETS must not name a secret twice, nor the one in JWT_SECRET";
+    expect(faultsOf({ JWT_SECRET: one, JWT_PREVIOUS_SECRETS: other })).toEqual([]);
+    expect(faultsOf({ JWT_SECRET: one, JWT_PREVIOUS_SECRETS: `${other},${one}` })).toEqual([rule]);
+    expect(faultsOf({ JWT_PREVIOUS_SECRETS: `${one},${other},${one}` })).toEqual([rule]);
+  });
+
   test("in integers are told with their bounds", () => {
     expect(integers).toContainValues([
       ["PORT", 0, 65_535],
@@ -171,6 +179,17 @@ describe("faults", () => {
       "JWT_SECRET",
       ["s".repeat(32), "s".repeat(1000), "ß".repeat(16)],
       ["s".repeat(31), "ß".repeat(15)],
+    ],
+    [
+      "JWT_PREVIOUS_SECRETS",
+      ["p".repeat(32), `${"p".repeat(32)},${"q".repeat(40)}`],
+      [
+        "p".repeat(31),
+        `${"p".repeat(32)},`,
+        `,${"p".repeat(32)}`,
+        `${"p".repeat(32)},${"q".repeat(31)}`,
+        `${"p".repeat(32)}, ${"q".repeat(32)}`,
+      ],
     ],
     [
       "CORS_ORIGINS",

@@ -3,6 +3,7 @@
  * a keyed hash, which has a fixed length and tells nobody who reads the table what was typed.
  */
 import { type SQL, sql } from "drizzle-orm";
+import type { Kind, Ttl } from "../database/ttl.ts";
 import type { Mac } from "../seal.ts";
 
 /** An account's key, of at most 45 characters. */
@@ -11,9 +12,32 @@ export const accountOf = (user_id: number): string => `u:${user_id}`;
 /** The same where only the statement knows the user's id; NULL without one. */
 export const accountOfUser = (user_id: SQL) => sql<string | null>`('u:' || ${user_id})`;
 
-/** The keyed hash of a user name or an e-mail address in lower case: 45 characters. */
-export type Pseudonym = (name: string) => string;
+/**
+ * The keyed hash of a user name or an e-mail address in lower case: 45 characters.
+ * @param now milliseconds since the epoch
+ */
+export type Pseudonym = (name: string, now: number) => string | SQL<string>;
 
-export function createPseudonym(mac: Mac): Pseudonym {
-  return (name) => `n:${mac("name", name)}`;
+/** What the table keeps of names and addresses that are not a user's id. */
+const KEPT_UNDER_PSEUDONYMS: readonly Kind[] = [
+  "password_failures",
+  "account_failures",
+  "verification_sends",
+  "reset_code",
+  "reset_failures",
+  "reset_wait",
+  "reset_sends",
+];
+
+/**
+ * While the table has rows under what a previous key calls a name, it keeps that pseudonym. So a change of the secret
+ * forgets no count, and no reset code.
+ */
+export function createPseudonym(mac: Mac, ttl: Ttl): Pseudonym {
+  return (name, now) => {
+    const [current = "", ...former] = mac.byEachKey("name", name).map((each) => `n:${each}`);
+    return former.length === 0
+      ? current
+      : sql<string>`coalesce(${ttl.firstInUse(KEPT_UNDER_PSEUDONYMS, former, now)}, ${current})`;
+  };
 }

@@ -143,7 +143,7 @@ export function createThrottle(services: {
     clearAccount: (account: string, when: SQL) => ttl.delete("account_failures", account, when),
 
     /** The statements that forget every failure of an account. */
-    clearAll(account: string, when: SQL) {
+    clearAll(account: string | SQL, when: SQL) {
       return [waits.clearUnder(account, when), ttl.delete("account_failures", account, when)];
     },
   };

@@ -4,13 +4,13 @@
  */
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
-import type { Key } from "../keys.ts";
+import type { CurrentFirst, SigningKey } from "../keys.ts";
 import { toBase64url } from "../seal.ts";
 import type { SessionRef } from "./live-session.ts";
 
 export interface TokenOptions {
-  /** Signs by HS256 (RFC 7518 §3.2). */
-  key: Key;
+  /** Each verifies, by HS256 (RFC 7518 §3.2). The current one signs. */
+  keys: CurrentFirst<SigningKey>;
   issuer: string;
   audience: string;
 }
@@ -26,6 +26,16 @@ const CLOCK_SKEW = 60;
 /** Verified access tokens that are kept, about 500 bytes each. */
 const VERIFIED = 5000;
 
+/** What jose checks of a token. */
+interface Expectations {
+  algorithms: string[];
+  issuer: string;
+  audience: string;
+  typ: string;
+  requiredClaims: string[];
+  currentDate: Date;
+}
+
 /** What is kept of an access token until `exp`, in seconds since the epoch. */
 interface Verified {
   session: SessionRef;
@@ -35,30 +45,41 @@ interface Verified {
 export type TokenSigner = ReturnType<typeof createTokenSigner>;
 
 export function createTokenSigner(options: TokenOptions, clock: Clock) {
-  const shared = {
-    secret: options.key,
-    alg: "HS256",
-    iss: options.issuer,
-    aud: options.audience,
-  } as const;
+  const [current, ...previous] = options.keys;
   async function loadSigners() {
     const { jwt } = await import("@elysiajs/jwt");
-    // The plugin decorates an Elysia instance. Only its two signers are used.
-    return (
-      new Elysia()
+    const signersBy = ({ id, key }: SigningKey) => {
+      const { issuer: iss, audience: aud } = options;
+      const shared = { secret: key, alg: "HS256", kid: id, iss, aud } as const;
+      // The plugin decorates an Elysia instance. Only its two signers are used.
+      const { access, refresh } = new Elysia()
         .use(jwt({ ...shared, name: "access", typ: "at+jwt" }))
         // No `iat`: a refresh token that is sent twice within the leeway must get the same successor, byte for byte.
-        .use(jwt({ ...shared, name: "refresh", typ: "rt+jwt", iat: false })).decorator
-    );
+        .use(jwt({ ...shared, name: "refresh", typ: "rt+jwt", iat: false })).decorator;
+      return { id, access, refresh };
+    };
+    return [signersBy(current), ...previous.map(signersBy)] as const;
   }
   let loading: ReturnType<typeof loadSigners> | undefined;
-  /** Loaded for the first token, so that the start does not wait for them. */
+  /** Loaded for the first token, so that the start does not wait for them. The current key's signers come first. */
   function signers() {
     loading ??= loadSigners();
     return loading;
   }
 
-  const expectations = (typ: string, requiredClaims: string[]) => ({
+  /** The claims of a token that is as expected, and was signed by the key that it names. */
+  async function claimsOf(token: string, kind: "access" | "refresh", expected: Expectations) {
+    const kid = keyIdOf(token);
+    for (const each of await signers()) {
+      // Version 0.1 wrote no `kid`.
+      if (kid !== undefined && kid !== each.id) continue;
+      const claims = await each[kind].verify(token, expected);
+      if (claims) return claims;
+    }
+    return undefined;
+  }
+
+  const expectations = (typ: string, requiredClaims: string[]): Expectations => ({
     algorithms: ["HS256"],
     issuer: options.issuer,
     audience: options.audience,
@@ -72,8 +93,8 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
   /** @param now seconds since the epoch */
   async function verify(token: string, now: number): Promise<Verified | undefined> {
     if (!isCanonical(token)) return undefined;
-    const { access } = await signers();
-    const claims = await access.verify(token, expectations("at+jwt", ["iat", "sub", "sid", "jti"]));
+    const expected = expectations("at+jwt", ["iat", "sub", "sid", "jti"]);
+    const claims = await claimsOf(token, "access", expected);
     if (!claims) return undefined;
     const { iat, exp, sub, sid } = claims;
     if (typeof iat !== "number" || iat > now + CLOCK_SKEW) return undefined;
@@ -86,7 +107,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
   return {
     /** @param ttl seconds; the plugin stamps `iat` by the system's clock */
     async signAccess(session: SessionRef, ttl: number): Promise<string> {
-      const { access } = await signers();
+      const [{ access }] = await signers();
       return access.sign({
         sub: String(session.user_id),
         sid: session.id,
@@ -114,7 +135,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
 
     /** The one refresh token of a session's generation, the same string each time it is signed. */
     async signRefresh(token: RefreshToken, expires_at: string): Promise<string> {
-      const { refresh } = await signers();
+      const [{ refresh }] = await signers();
       return refresh.sign({
         sid: token.session_id,
         gen: token.generation,
@@ -124,14 +145,26 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
 
     async verifyRefresh(token: string): Promise<RefreshToken | undefined> {
       if (!isCanonical(token)) return undefined;
-      const { refresh } = await signers();
-      const claims = await refresh.verify(token, expectations("rt+jwt", ["sid", "gen"]));
+      const claims = await claimsOf(token, "refresh", expectations("rt+jwt", ["sid", "gen"]));
       if (!claims) return undefined;
       const { sid, gen } = claims;
       if (typeof sid !== "string" || typeof gen !== "number") return undefined;
       return { session_id: sid, generation: gen };
     },
   };
+}
+
+/** The `kid` in the token's header; undefined for a token without one. */
+function keyIdOf(token: string): string | undefined {
+  const [header = ""] = token.split(".");
+  try {
+    const bytes = Uint8Array.fromBase64(header, { alphabet: "base64url" });
+    const { kid } = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof kid === "string" ? kid : undefined;
+  } catch {
+    // No JWT. It is refused when it is verified.
+    return undefined;
+  }
 }
 
 /** Whether it is canonical base64url (RFC 7515 §2): no padding, no spare bits. jose accepts other spellings. */

@@ -46,9 +46,9 @@ export function createWaits(ttl: Ttl, kind: Kind) {
       ttl.increment({ kind, key, lifetime: LONGEST_WAIT, ...(when && { when }) }, now, true),
 
     /** The statement that forgets the failures under one key. */
-    clear: (key: string, when: SQL) => ttl.delete(kind, key, when),
+    clear: (key: string | SQL, when: SQL) => ttl.delete(kind, key, when),
 
     /** The statement that forgets the failures of an account from wherever: those under its keys' first part. */
-    clearUnder: (account: string, when: SQL) => ttl.deleteUnder(kind, account, when),
+    clearUnder: (account: string | SQL, when: SQL) => ttl.deleteUnder(kind, account, when),
   };
 }

@@ -52,8 +52,8 @@ export function ttlTable(db: Database) {
     sql`${ttl.kind} = ${kind} AND ${ttl.key} = ${key} AND ${ttl.expires_at} > ${now}`;
 
   // A slash comes right before "0".
-  const under = (kind: Kind, key: string) =>
-    sql`${ttl.kind} = ${kind} AND ${ttl.key} > ${`${key}/`} AND ${ttl.key} < ${`${key}0`}`;
+  const under = (kind: Kind, key: string | SQL) =>
+    sql`${ttl.kind} = ${kind} AND ${ttl.key} > (${key} || '/') AND ${ttl.key} < (${key} || '0')`;
 
   return {
     row,
@@ -100,12 +100,12 @@ export function ttlTable(db: Database) {
     },
 
     /** Deletes all rows under a key. */
-    deleteUnder(kind: Kind, key: string, when = sql`true`) {
+    deleteUnder(kind: Kind, key: string | SQL, when = sql`true`) {
       return db.run(sql`DELETE FROM ${ttl} WHERE ${under(kind, key)} AND ${when}`);
     },
 
     /** How many rows there are under a key, up to `limit`. */
-    countUnder(kind: Kind, key: string, now: number, limit: number) {
+    countUnder(kind: Kind, key: string | SQL, now: number, limit: number) {
       return sql<number>`(SELECT count(*) FROM (
         SELECT 1 FROM ${ttl} WHERE ${under(kind, key)} AND ${ttl.expires_at} > ${now} LIMIT ${limit}
       ))`;
@@ -130,6 +130,19 @@ export function ttlTable(db: Database) {
     /** True when there is a row, and its value fits. For `when`, and for other tables' statements. */
     exists(kind: Kind, key: string | SQL, now: number, fits: SQL = sql`true`) {
       return sql`EXISTS (SELECT 1 FROM ${ttl} WHERE ${row(kind, key, now)} AND ${fits})`;
+    },
+
+    /** The first of the keys that has a row of one of these kinds, or rows under it; NULL when none has. */
+    firstInUse(kinds: readonly Kind[], keys: readonly string[], now: number) {
+      return sql<string | null>`(
+        SELECT candidates.value FROM json_each(${JSON.stringify(keys)}) AS candidates
+        WHERE EXISTS (
+          SELECT 1 FROM ${ttl} WHERE ${ttl.kind} IN (SELECT value FROM json_each(${JSON.stringify(kinds)}))
+            AND ${ttl.key} >= candidates.value AND ${ttl.key} < (candidates.value || '0')
+            AND ${ttl.expires_at} > ${now}
+        )
+        ORDER BY candidates.key LIMIT 1
+      )`;
     },
 
     /** Deletes a few expired rows. Every batch that writes here has it, so no timer is needed. */

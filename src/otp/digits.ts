@@ -16,28 +16,26 @@ export function newDigits(): string {
 
 const PURPOSE = "verify_email";
 
-/** The MAC of digits that are sent to a user whose id is known. */
-const macForUser = (mac: Mac, user_id: number, otp: string) =>
-  mac(PURPOSE, accountOf(user_id), otp);
+/** What the MAC of digits covers that are sent to a user whose id is known. */
+const partsForUser = (user_id: number, otp: string) => [PURPOSE, accountOf(user_id), otp];
 
 /**
  * With a sign-up, the digits are sent in the very transaction that gives the user an id. So there is a MAC for each
  * remainder of the id, and the statement picks the user's.
  */
 const REMAINDERS = 64;
-const macForNewUser = (mac: Mac, remainder: number, otp: string) =>
-  mac(PURPOSE, `new user ${remainder}`, otp);
+const partsForNewUser = (remainder: number, otp: string) => [PURPOSE, `new user ${remainder}`, otp];
 
 /** The MAC to be kept: of a user with this id or, without one, of the new user in the statement's row of `users`. */
 export function macToKeep(mac: Mac, user_id: number | null, otp: string): SQL {
-  if (user_id !== null) return sql`${macForUser(mac, user_id, otp)}`;
-  const macs = Array.from({ length: REMAINDERS }, (_, i) => macForNewUser(mac, i, otp));
+  if (user_id !== null) return sql`${mac(...partsForUser(user_id, otp))}`;
+  const macs = Array.from({ length: REMAINDERS }, (_, i) => mac(...partsForNewUser(i, otp)));
   const remainder = sql`(${users.id} % ${sql.raw(`${REMAINDERS}`)})`;
   return sql`json_extract(${JSON.stringify(macs)}, '$[' || ${remainder} || ']')`;
 }
 
 /** The MACs that a right guess may have been kept as. */
 export const macsOfGuess = (mac: Mac, user_id: number, guess: string): string[] => [
-  macForUser(mac, user_id, guess),
-  macForNewUser(mac, user_id % REMAINDERS, guess),
+  ...mac.byEachKey(...partsForUser(user_id, guess)),
+  ...mac.byEachKey(...partsForNewUser(user_id % REMAINDERS, guess)),
 ];

@@ -27,6 +27,9 @@ const MOST_CODES = 3;
 /** Sends a day that a network which the account is known from has, whatever others have used up. */
 const KNOWN_NETWORK_LIMIT = 5;
 
+/** The key of a row under the address's pseudonym. */
+const keyUnder = (address: string | SQL, rest: string) => sql`(${address} || ${`/${rest}`})`;
+
 /** What the statements that reset a password have to know of the user. */
 type Resetting = Pick<typeof users.$inferSelect, "id" | "username">;
 
@@ -70,21 +73,30 @@ export function createReset(
   } = services;
   const waits = createWaits(ttl, "reset_failures");
 
-  /** The key of a code's row, under the address's pseudonym. Its MAC binds the purpose and the address. */
-  const keyOfCode = (address: string, email: string, code: string | undefined) =>
-    `${address}/${otpMac("reset_password", email, code ?? "")}`;
+  /** What the MAC of a code covers: the purpose and the address, too. */
+  const partsOfCode = (email: string, code: string | undefined) => [
+    "reset_password",
+    email,
+    code ?? "",
+  ];
 
   /** True of the user whom the code was sent to, while it stands. */
-  const stands = (key: string, now: number) =>
-    ttl.exists("reset_code", key, now, sql`value = CAST(${users.id} AS TEXT)`);
+  function stands(address: string | SQL, email: string, guess: string, now: number): SQL {
+    const isTheirs = sql`value = CAST(${users.id} AS TEXT)`;
+    const macs = otpMac.byEachKey(...partsOfCode(email, readResetCode(guess)));
+    const isKept = macs.map((mac) =>
+      ttl.exists("reset_code", keyUnder(address, mac), now, isTheirs),
+    );
+    return sql`(${sql.join(isKept, sql` OR `)})`;
+  }
 
   /**
    * What limits the sends to an address. All of them count for the address, and for the network that asks beside. From
    * a network that the account is known from, the address's own limits do not matter while the network has some left:
    * so others may use them up, and its user still gets a code.
    */
-  function limitsOf(address: string, email: string, network: string, now: number) {
-    const own = `${address}/${network}`;
+  function limitsOf(address: string | SQL, email: string, network: string, now: number) {
+    const own = keyUnder(address, network);
     const account = accountOfUser(sql`(SELECT id FROM ${users} WHERE email = ${email})`);
     const wait = ttl.end("reset_wait", address, now);
     const sends = ttl.end("reset_sends", address, now, isFull(settings.otpDailyLimit));
@@ -124,9 +136,9 @@ export function createReset(
       budgets.refuseKnownSpent("mails", exchange);
       const now = clock();
       const network = networkOf(exchange.ip);
-      const address = pseudonym(email);
+      const address = pseudonym(email, now);
       const code = newResetCode();
-      const key = keyOfCode(address, email, readResetCode(code));
+      const key = keyUnder(address, otpMac(...partsOfCode(email, readResetCode(code))));
       const { own, ask, isAllowed } = limitsOf(address, email, network, now);
       const user_id = sql`(SELECT id FROM ${users} WHERE email = ${email})`;
       const codes = ttl.countUnder("reset_code", address, now, MOST_CODES);
@@ -166,13 +178,12 @@ export function createReset(
     async judge(email: string, guess: string, exchange: Exchange): Promise<Resetting | undefined> {
       const now = clock();
       const network = networkOf(exchange.ip);
-      const address = pseudonym(email);
-      const own = `${address}/${network}`;
-      const key = keyOfCode(address, email, readResetCode(guess));
+      const address = pseudonym(email, now);
+      const own = keyUnder(address, network);
       const waitUntil = waits.until(own, now);
       const spentUntil = budgets.spentUntil("failed_log_ins", network, now);
       const isJudged = sql`coalesce(${waitUntil}, ${spentUntil}) IS NULL`;
-      const isRight = and(eq(users.email, email), stands(key, now));
+      const isRight = and(eq(users.email, email), stands(address, email, guess, now));
       const isWrong = sql`${isJudged} AND NOT EXISTS (SELECT 1 FROM ${users} WHERE ${isRight})`;
       const { asked, user, failed } = await batch(db, {
         asked: db.all<{ wait_until: number | null; spent_until: number | null }>(
@@ -208,8 +219,7 @@ export function createReset(
       language: Language,
     ): Promise<boolean> {
       const now = clock();
-      const address = pseudonym(email);
-      const key = keyOfCode(address, email, readResetCode(guess));
+      const address = pseudonym(email, now);
       // A hash has a random salt. That it stands says that the update has happened.
       const isReset = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${user.id} AND password_hash = ${newHash}
@@ -219,7 +229,9 @@ export function createReset(
         reset: db
           .update(users)
           .set({ password_hash: newHash })
-          .where(and(eq(users.id, user.id), eq(users.email, email), stands(key, now)))
+          .where(
+            and(eq(users.id, user.id), eq(users.email, email), stands(address, email, guess, now)),
+          )
           .returning({ id: users.id }),
         sessions: db.delete(sessions).where(and(eq(sessions.user_id, user.id), isReset)),
         codes: ttl.deleteUnder("reset_code", address, isReset),
@@ -232,7 +244,7 @@ export function createReset(
 
     /** The statements that forget what is kept of an address. */
     forget(email: string, when: SQL) {
-      const address = pseudonym(email);
+      const address = pseudonym(email, clock());
       return [ttl.deleteUnder("reset_code", address, when), waits.clearUnder(address, when)];
     },
   };

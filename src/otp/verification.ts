@@ -77,7 +77,7 @@ export function createVerification(
     const network = networkOf(exchange.ip);
     const recipient = newUser ?? sql`CAST(${user_id} AS INTEGER)`;
     const byUser = user_id === null ? accountOfUser(recipient) : accountOf(user_id);
-    const toAddress = pseudonym(email);
+    const toAddress = pseudonym(email, now);
     const limits = {
       wait: ttl.end("verification_wait", byUser, now),
       byUser: ttl.end("verification_sends", byUser, now, full),

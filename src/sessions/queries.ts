@@ -72,7 +72,7 @@ export function sessionQueries(services: Services) {
      */
     async named({ name, exchange }: LogIn): Promise<Named | undefined> {
       const now = clock();
-      const account = sql`coalesce(${accountOfUser(sql`${users.id}`)}, ${pseudonym(name)})`;
+      const account = sql`coalesce(${accountOfUser(sql`${users.id}`)}, ${pseudonym(name, now)})`;
       const [found] = await db
         .select({
           id: users.id,
@@ -96,10 +96,11 @@ export function sessionQueries(services: Services) {
      * @throws Failure `too_many_attempts`, `rate_limited` when others have failed meanwhile
      */
     async fail({ name, exchange }: LogIn, user: Named | undefined): Promise<void> {
+      const now = clock();
       const attempt = user
         ? { account: accountOf(user.id), user_id: user.id }
-        : { account: pseudonym(name), user_id: null };
-      await throttle.fail({ ...attempt, exchange }, clock());
+        : { account: pseudonym(name, now), user_id: null };
+      await throttle.fail({ ...attempt, exchange }, now);
     },
 
     /**

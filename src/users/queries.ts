@@ -63,7 +63,7 @@ export function userQueries(services: Services) {
           RETURNING id, username`),
         spent: budgets.spend("sign_ups", network, now, isCreated),
         // Failures from before the sign-up do not count against the new user.
-        forgotten: throttle.clearAll(pseudonym(username_key), isCreated),
+        forgotten: throttle.clearAll(pseudonym(username_key, now), isCreated),
         sending: email
           ? verification.sendingToNew(id, { email, language, exchange }, now)
           : [ttl.sweep(now)],

@@ -1,7 +1,8 @@
 /** Access tokens that were verified before: kept until they expire, a bounded number of them, and nothing besides. */
-import { beforeEach, expect, spyOn, test } from "bun:test";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { createHmac } from "node:crypto";
 import { createTokenSigner, type TokenSigner } from "../../src/auth/tokens.ts";
-import { deriveKey } from "../../src/keys.ts";
+import { type CurrentFirst, deriveSigningKeys, type Key, type SigningKey } from "../../src/keys.ts";
 
 const SESSION = { id: "pCkQ2vYtq0W8hQyqv1mUXA", user_id: 7 };
 const TTL = 60;
@@ -9,10 +10,18 @@ const TTL = 60;
 let now = 0;
 let tokens: TokenSigner;
 
-beforeEach(async () => {
+const [mine, other] = await deriveSigningKeys([
+  "a secret of this test alone, long enough",
+  "another secret of this test, long enough",
+]);
+if (!other) throw new Error("There are two secrets");
+
+const signerOf = (...keys: CurrentFirst<SigningKey>) =>
+  createTokenSigner({ keys, issuer: "todos", audience: "todos" }, () => now);
+
+beforeEach(() => {
   now = Date.now();
-  const key = await deriveKey("a secret of this test alone, long enough", "tokens");
-  tokens = createTokenSigner({ key, issuer: "todos", audience: "todos" }, () => now);
+  tokens = signerOf(mine);
 });
 
 /** How often a signature is computed while `work` runs. */
@@ -65,3 +74,48 @@ test("the oldest of too many is forgotten, and verified again when it comes", as
   await fill(1);
   expect(await signatures(verify)).toBe(1);
 }, 30_000);
+
+/** A token like those of `signAccess`, with another header. */
+function sign(header: object, key: Key): string {
+  const iat = Math.floor(now / 1000);
+  const claims = {
+    iss: "todos",
+    aud: "todos",
+    sub: String(SESSION.user_id),
+    sid: SESSION.id,
+    jti: "1",
+    iat,
+    exp: iat + TTL,
+  };
+  const [first, second] = [header, claims].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString("base64url"),
+  );
+  const mac = createHmac("sha256", key).update(`${first}.${second}`).digest("base64url");
+  return `${first}.${second}.${mac}`;
+}
+
+describe("with several keys", () => {
+  test("the first signs, each verifies what names it, and what names none", async () => {
+    const both = signerOf(mine, other);
+    const byMine = await tokens.signAccess(SESSION, TTL);
+    const byOther = await signerOf(other).signAccess(SESSION, TTL);
+    expect(await both.verifyAccess(byMine)).toEqual(SESSION);
+    expect(await both.verifyAccess(byOther)).toEqual(SESSION);
+    expect(await tokens.verifyAccess(byOther)).toBeUndefined();
+    expect(await tokens.verifyAccess(await both.signAccess(SESSION, TTL))).toEqual(SESSION);
+  });
+
+  test("a key does not verify what names another one", async () => {
+    const misnamed = await signerOf({ id: other.id, key: mine.key }).signAccess(SESSION, TTL);
+    expect(await signerOf(mine, other).verifyAccess(misnamed)).toBeUndefined();
+    const unknown = await signerOf({ id: "unknown", key: mine.key }).signAccess(SESSION, TTL);
+    expect(await signerOf(mine, other).verifyAccess(unknown)).toBeUndefined();
+  });
+
+  test("a token that names no key, as those of version 0.1, is verified by each", async () => {
+    for (const { key } of [mine, other]) {
+      const unnamed = sign({ alg: "HS256", typ: "at+jwt" }, key);
+      expect(await signerOf(mine, other).verifyAccess(unnamed)).toEqual(SESSION);
+    }
+  });
+});

@@ -145,7 +145,11 @@ describe("a good token", () => {
   test("has the header and the claims of API.md", async () => {
     const { id, token } = await service.user();
     const { header, claims } = decode(token);
-    expect(header).toEqual({ alg: "HS256", typ: "at+jwt" });
+    expect(header).toEqual({
+      alg: "HS256",
+      typ: "at+jwt",
+      kid: expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
     expect(Object.keys(claims).sort()).toEqual(["aud", "exp", "iat", "iss", "jti", "sid", "sub"]);
     expect(claims.sub).toBe(String(id));
     expect(Number(claims.exp) - Number(claims.iat)).toBeWithin(1798, 1803);

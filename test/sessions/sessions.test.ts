@@ -165,7 +165,11 @@ describe("an access token", () => {
   test("is a JWT as RFC 9068 has it, for half an hour", async () => {
     const { id, token } = await service.user();
     const { header, claims } = decode(token);
-    expect(header).toEqual({ alg: "HS256", typ: "at+jwt" });
+    expect(header).toEqual({
+      alg: "HS256",
+      typ: "at+jwt",
+      kid: expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
     expect(claims).toEqual({
       iss: "todos",
       aud: "todos",
@@ -448,7 +452,11 @@ describe("refresh", () => {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
   const otherSecret = "another secret, and long enough too";
   const foreign = createTokenSigner(
-    { key: new TextEncoder().encode(otherSecret), issuer: "todos", audience: "todos" },
+    {
+      keys: [{ id: "another", key: new TextEncoder().encode(otherSecret) }],
+      issuer: "todos",
+      audience: "todos",
+    },
     Date.now,
   );
 
