@@ -4,6 +4,8 @@ export interface Config {
   production: boolean;
   host: string;
   port: number;
+  /** Where `/metrics` is, and nothing else; undefined for nowhere. */
+  metricsPort: number | undefined;
   /** `file:` and a path, or the `libsql://`, `https://` or `http://` URL of a libSQL server. */
   databaseUrl: string;
   databaseAuthToken: string | undefined;
@@ -149,6 +151,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     production,
     host: text("HOST", production ? "0.0.0.0" : "127.0.0.1"),
     port: integer("PORT", 3000, 0, 65_535),
+    metricsPort: integer("METRICS_PORT", undefined, 0, 65_535),
     databaseUrl: setting(
       "DATABASE_URL",
       "file:data/todos.db",

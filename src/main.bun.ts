@@ -27,7 +27,8 @@ await runCommand(process.argv.slice(2), {
       port,
       fetch: (request) => fetch(withResolvedUrl(request)),
     });
-    server = listening;
+    // The first is the service's own. The other, of the metrics, asks for no address.
+    server ??= listening;
     return {
       url: listening.url.href,
       // It waits for the last answer, but not for idle connections.
@@ -35,6 +36,7 @@ await runCommand(process.argv.slice(2), {
       abort: () => listening.stop(true),
     };
   },
+  loadMetrics: () => import("./telemetry/metrics.ts"),
   platform: nativePlatform((request) => server?.requestIP(request)?.address ?? null),
   onSignal(stop) {
     process.on("SIGTERM", stop);

@@ -5,4 +5,8 @@ import { edgePlatform, readEdgeConfig } from "./start/edge.ts";
 import { run } from "./start/run.ts";
 
 const runtime = denoRuntime((socketIp) => edgePlatform(webCryptoArgon2, socketIp));
-await run({ ...runtime, readConfig: readEdgeConfig });
+await run({
+  ...runtime,
+  readConfig: readEdgeConfig,
+  loadMetrics: () => import("./telemetry/metrics.ts"),
+});

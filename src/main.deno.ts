@@ -3,4 +3,7 @@ import { runCommand } from "./start/command-line.ts";
 import { denoRuntime } from "./start/deno.ts";
 import { nativePlatform } from "./start/platform.ts";
 
-await runCommand(Deno.args, denoRuntime(nativePlatform));
+await runCommand(Deno.args, {
+  ...denoRuntime(nativePlatform),
+  loadMetrics: () => import("./telemetry/metrics.ts"),
+});

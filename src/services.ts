@@ -15,12 +15,14 @@ import { createThrottle, type Throttle } from "./auth/throttle.ts";
 import { createTokenSigner, type TokenSigner } from "./auth/tokens.ts";
 import type { Clock } from "./clock.ts";
 import { type Config, ConfigError } from "./config.ts";
-import type { Database } from "./database/drizzle.ts";
+import { type Database, withSchema } from "./database/drizzle.ts";
+import { observed } from "./database/observed.ts";
 import type { Removal } from "./database/removal.ts";
 import { type SchemaWatch, watchSchema } from "./database/schema-watch.ts";
 import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
+import { type Meter, silent, type WritesMeter } from "./instruments.ts";
 import { type CurrentFirst, deriveKeys, deriveSigningKeys, type Use } from "./keys.ts";
 import { type LogRequest, requestByLogTape } from "./log/requests.ts";
 import type { Clockwork } from "./mail/clockwork.ts";
@@ -38,8 +40,11 @@ import { createUpkeep, type Upkeep } from "./upkeep.ts";
 export interface Platform {
   argon2: Argon2;
   hmac: Hmac;
-  /** @throws ConfigError when it cannot be opened */
-  openDatabase(config: Config): Promise<Database>;
+  /**
+   * @param meter told about waiting writes and commits
+   * @throws ConfigError when it cannot be opened
+   */
+  openDatabase(config: Config, meter?: WritesMeter): Promise<Database>;
   /**
    * The development secret, made at the first start and kept. Only where there are files.
    * @throws ConfigError when it cannot be made, kept or read
@@ -76,6 +81,7 @@ export interface Services {
   clock: Clock;
   drain: Drain;
   logRequest: LogRequest;
+  meter: Meter;
   schema: SchemaWatch;
   socketIp: SocketIp;
 }
@@ -83,6 +89,8 @@ export interface Services {
 export interface ServiceOptions {
   /** By LogTape unless told. */
   logRequest?: LogRequest;
+  /** Counts what the service does. Nobody does unless told. */
+  meter?: Meter | undefined;
   clock?: Clock;
   /** Cheaper ones make tests quick. */
   argon2Parameters?: Argon2Parameters;
@@ -106,7 +114,8 @@ export async function createServices(
 ): Promise<Services> {
   const { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS } = options;
   const { mailDelay = randomDelay, logRequest = requestByLogTape } = options;
-  const database = await platform.openDatabase(config);
+  const { meter = silent } = options;
+  const database = await openObserved(config, platform, options.meter);
   const { hmac } = platform;
   const secret = config.jwtSecret ?? platform.keptSecret?.(config);
   if (secret === undefined) throw new ConfigError(["JWT_SECRET must be set"]);
@@ -123,6 +132,8 @@ export async function createServices(
       concurrency,
       waiting: HASHES_WAITING * concurrency,
       waitingPerClient: HASHES_WAITING_PER_CLIENT,
+      onWaiting: meter.hashesWaiting,
+      onRefused: meter.hashRefused,
     },
   });
 
@@ -134,14 +145,14 @@ export async function createServices(
   const pseudonym = createPseudonym(await macFor("throttling"), ttl);
   const knownNetworks = createKnownNetworks(ttl);
   const budgets = createBudgets(
-    { database, ttl, clock },
+    { database, ttl, clock, meter },
     {
       failed_log_ins: config.failedLogInsPerHour,
       sign_ups: config.signUpsPerHour,
       mails: config.mailsPerHour,
     },
   );
-  const throttle = createThrottle({ database, ttl, budgets, knownNetworks });
+  const throttle = createThrottle({ database, ttl, budgets, knownNetworks, meter });
   const enqueue = createEnqueue(database, mailDelay);
   const otpMac = await macFor("one-time passwords");
   const ground = { database, ttl, clock, budgets, pseudonym, otpMac, enqueue };
@@ -161,7 +172,7 @@ export async function createServices(
     issue: createIssue({ config, clock, tokens }),
     seal: createSeal(await macFor("cursors")),
     enqueue,
-    outbox: platform.startClockwork(createOutbox({ database, clock, transport }), clock),
+    outbox: platform.startClockwork(createOutbox({ database, clock, transport, meter }), clock),
     verification: createVerification(ground, config),
     reset: createReset({ ...ground, knownNetworks, throttle }, config),
     sweep,
@@ -172,7 +183,18 @@ export async function createServices(
     clock,
     drain: createDrain(),
     logRequest,
+    meter,
     schema: watchSchema(database),
     socketIp: platform.socketIp,
   };
+}
+
+async function openObserved(
+  config: Config,
+  platform: Platform,
+  meter: Meter | undefined,
+): Promise<Database> {
+  const database = await platform.openDatabase(config, meter);
+  // Without one, trips take no way round.
+  return meter ? withSchema(observed(database.$client, meter)) : database;
 }

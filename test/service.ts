@@ -70,11 +70,21 @@ export async function startService(
   });
   let ahead = 0;
   let stoppedAt: number | undefined;
+  const metrics =
+    config.metricsPort === undefined
+      ? undefined
+      : (await import("../src/telemetry/metrics.ts")).createMetrics();
   const services: Services = await createServices(
     config,
     nativePlatform((request) => server.requestIP(request)?.address ?? null),
-    { clock: () => (stoppedAt ?? Date.now()) + ahead, argon2Parameters, mailDelay },
+    {
+      clock: () => (stoppedAt ?? Date.now()) + ahead,
+      argon2Parameters,
+      mailDelay,
+      meter: metrics?.meter,
+    },
   );
+  metrics?.watch(services);
   await migrate(services.database);
   const trips = countTrips(services);
   const app = createApp(services);
@@ -96,6 +106,8 @@ export async function startService(
     app,
     folder,
     ...callsTo(url),
+    /** With METRICS_PORT, what answers there. */
+    metrics,
     /** Statements and batches sent to the database so far: seen at its client or, elsewhere, on the wire. */
     trips: () => elsewhere?.trips?.() ?? here(trips.count),
     /** Moves the service's clock on. */
@@ -111,6 +123,7 @@ export async function startService(
 
     async stop() {
       await server.stop(true);
+      metrics?.stop();
       await elsewhere?.stop();
       await services.outbox.stop();
       await services.removal.stop();

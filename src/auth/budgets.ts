@@ -6,6 +6,7 @@ import type { Ttl } from "../database/ttl.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
+import type { Meter } from "../instruments.ts";
 import { logSecurityEvent } from "./security-log.ts";
 
 /** Milliseconds after the first counted event until the count starts again. */
@@ -21,9 +22,10 @@ export type BudgetLimits = Record<Budget, number>;
 export type Budgets = ReturnType<typeof createBudgets>;
 
 export function createBudgets(
-  { database: db, ttl, clock }: { database: Database; ttl: Ttl; clock: Clock },
+  services: { database: Database; ttl: Ttl; clock: Clock; meter: Pick<Meter, "refused"> },
   limits: BudgetLimits,
 ) {
+  const { database: db, ttl, clock, meter } = services;
   /**
    * When spent budgets that were met here are whole again, the oldest first. A budget is never given back sooner, so a
    * request that finds it here can be refused without a trip to the database.
@@ -37,7 +39,8 @@ export function createBudgets(
     if (spent.size > REMEMBERED && oldest !== undefined) spent.delete(oldest);
   }
 
-  function refusal(until: number, now: number): Failure {
+  function refusal(budget: Budget, until: number, now: number): Failure {
+    meter.refused(budget);
     const seconds = String(Math.max(1, Math.ceil((until - now) / 1000)));
     return new Failure("rate_limited", { headers: { "retry-after": seconds } });
   }
@@ -83,7 +86,7 @@ export function createBudgets(
         logSecurityEvent("budget_spent", exchange, null, { budget });
       }
       rememberSpent(budget, network, until);
-      throw refusal(until, clock());
+      throw refusal(budget, until, clock());
     },
 
     /**
@@ -95,7 +98,7 @@ export function createBudgets(
       const until = spent.get(name);
       const now = clock();
       if (until === undefined) return;
-      if (until > now) throw refusal(until, now);
+      if (until > now) throw refusal(budget, until, now);
       spent.delete(name);
     },
   };

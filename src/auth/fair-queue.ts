@@ -8,6 +8,10 @@ export interface FairQueueOptions {
   waitingPerClient: number;
   /** Tasks of all clients that may wait. */
   waiting: number;
+  /** Told how many tasks of all clients wait, each time when that has changed. */
+  onWaiting?(waiting: number): void;
+  /** Called for each task that is refused. */
+  onRefused?(): void;
 }
 
 interface Waiter {
@@ -16,11 +20,22 @@ interface Waiter {
 }
 
 /** @returns a function that runs a task of a client, and gives its result */
-export function fairQueue({ concurrency, waitingPerClient, waiting }: FairQueueOptions) {
+export function fairQueue(options: FairQueueOptions) {
+  const { concurrency, waitingPerClient, waiting, onWaiting, onRefused } = options;
   let running = 0;
   let waitingNow = 0;
   /** The waiting tasks of each client, in the order in which the clients take turns. No client here has none. */
   const queues = new Map<string, Waiter[]>();
+
+  function count(change: 1 | -1): void {
+    waitingNow += change;
+    onWaiting?.(waitingNow);
+  }
+
+  function refusal(): Failure {
+    onRefused?.();
+    return new Failure("unavailable");
+  }
 
   /** Lets the next client's first waiter go. The client then stands behind all others. */
   function startNext(): void {
@@ -31,7 +46,7 @@ export function fairQueue({ concurrency, waitingPerClient, waiting }: FairQueueO
     }
     const [client, queue] = next;
     const waiter = queue.shift();
-    waitingNow--;
+    count(-1);
     queues.delete(client);
     if (queue.length > 0) queues.set(client, queue);
     waiter?.start();
@@ -41,19 +56,19 @@ export function fairQueue({ concurrency, waitingPerClient, waiting }: FairQueueO
   function makeRoom(): boolean {
     const [longest] = [...queues.values()].toSorted((one, other) => other.length - one.length);
     if (longest === undefined || longest.length < 2) return false;
-    longest.pop()?.refuse(new Failure("unavailable"));
-    waitingNow--;
+    longest.pop()?.refuse(refusal());
+    count(-1);
     return true;
   }
 
   function wait(client: string): Promise<void> {
     const queue = queues.get(client) ?? [];
-    if (queue.length >= waitingPerClient) throw new Failure("unavailable");
+    if (queue.length >= waitingPerClient) throw refusal();
     // A client with no waiter may take a place from a client with several. The reverse is not allowed.
     if (waitingNow >= waiting && !(queue.length === 0 && makeRoom())) {
-      throw new Failure("unavailable");
+      throw refusal();
     }
-    waitingNow++;
+    count(1);
     return new Promise((resolve, reject) => {
       queue.push({ start: resolve, refuse: reject });
       queues.set(client, queue);

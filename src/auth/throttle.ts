@@ -12,6 +12,7 @@ import type { Database } from "../database/drizzle.ts";
 import type { Ttl } from "../database/ttl.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
+import type { Meter } from "../instruments.ts";
 import type { Budgets } from "./budgets.ts";
 import type { KnownNetworks } from "./known-networks.ts";
 import { logSecurityEvent } from "./security-log.ts";
@@ -46,8 +47,9 @@ export function createThrottle(services: {
   ttl: Ttl;
   budgets: Budgets;
   knownNetworks: KnownNetworks;
+  meter: Pick<Meter, "refused">;
 }) {
-  const { database: db, ttl, budgets, knownNetworks } = services;
+  const { database: db, ttl, budgets, knownNetworks, meter } = services;
   const waits = createWaits(ttl, "password_failures");
   const keyOf = (account: string | SQL, network: string) => sql`(${account} || ${`/${network}`})`;
 
@@ -81,6 +83,7 @@ export function createThrottle(services: {
     if (until > 0) {
       const event = refused_until === null ? "too_many_failures" : "account_refused";
       logSecurityEvent(event, exchange, user_id);
+      meter.refused(event);
       throw tooManyAttempts(until, now);
     }
     budgets.refuseSpent("failed_log_ins", spent_until, exchange);

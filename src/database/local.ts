@@ -7,6 +7,7 @@ import {
   type ResultSet,
 } from "@libsql/core/api";
 import { ResultSetImpl } from "@libsql/core/util";
+import type { WritesMeter } from "../instruments.ts";
 import {
   type Connection,
   connect,
@@ -22,6 +23,8 @@ import { startsWithSelect } from "./sql.ts";
 export interface LocalOptions {
   /** Milliseconds that a call waits for another process's lock, counted from the call (5000). */
   busyTimeout?: number;
+  /** Told about waiting writes and commits. */
+  meter?: WritesMeter | undefined;
 }
 
 // query_only: a write that is taken for a read fails, and cannot bypass the queue.
@@ -48,8 +51,8 @@ const MIGRATING = `${EVERY_CONNECTION} PRAGMA foreign_keys=OFF;`;
  * `busyTimeout`. Calls reject with LibsqlError: SQLITE_BUSY after `busyTimeout`, SQLite's other codes, CLIENT_CLOSED,
  * ARGS_INVALID, INTEGER_UNSAFE, and NOT_SUPPORTED for what the service does not use, such as interactive transactions.
  */
-export function openLocal(path: string, { busyTimeout = 5000 }: LocalOptions = {}): Client {
-  const { write, close: closeWrites } = openWrites(path, busyTimeout);
+export function openLocal(path: string, { busyTimeout = 5000, meter }: LocalOptions = {}): Client {
+  const { write, close: closeWrites } = openWrites(path, busyTimeout, meter);
   /** Opened by the first read, and by the next one after SQLITE_BUSY. */
   let reader: Connection | undefined;
   let isClosed = false;

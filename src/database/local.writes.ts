@@ -1,6 +1,7 @@
 /** Group commit: writes that wait together share one transaction, and so one wait for the disk. */
 import { setImmediate } from "node:timers";
 import { LibsqlError } from "@libsql/core/api";
+import { silent, type WritesMeter } from "../instruments.ts";
 import { type Connection, connect, EVERY_CONNECTION, whenNotBusy } from "./local.connection.ts";
 
 /** A write that waits for its turn. */
@@ -30,7 +31,11 @@ export interface LocalWrites {
  * @param busyTimeout milliseconds that a write waits for another process's lock
  * @throws LibsqlError SQLITE_CANTOPEN, SQLITE_NOTADB, or SQLITE_BUSY after it has blocked for `busyTimeout`
  */
-export function openWrites(path: string, busyTimeout: number): LocalWrites {
+export function openWrites(
+  path: string,
+  busyTimeout: number,
+  meter: WritesMeter = silent,
+): LocalWrites {
   const writer = openWriter(path, busyTimeout);
   const queue: Write[] = [];
   let isWriting = false;
@@ -47,6 +52,7 @@ export function openWrites(path: string, busyTimeout: number): LocalWrites {
         reject,
         deadline: performance.now() + busyTimeout,
       });
+      meter.writesWaiting(queue.length);
       if (isWriting) return;
       isWriting = true;
       // Not at once, so that requests that came in together share the first commit.
@@ -58,10 +64,12 @@ export function openWrites(path: string, busyTimeout: number): LocalWrites {
     for (let next = queue[0]; next !== undefined; next = queue[0]) {
       if (!(await begin(next))) {
         queue.shift();
+        meter.writesWaiting(queue.length);
         continue;
       }
       // What came while it waited for the lock, or for the last commit, comes along.
       const group = queue.splice(0, GROUP);
+      meter.writesWaiting(queue.length);
       await (group.length === 1 ? commitOne(next) : commitGroup(group));
     }
     isWriting = false;
@@ -82,7 +90,7 @@ export function openWrites(path: string, busyTimeout: number): LocalWrites {
     let acknowledge: () => void;
     try {
       acknowledge = write.run();
-      await commit();
+      await commit(1);
     } catch (error) {
       writer.rollback();
       write.reject(error);
@@ -95,7 +103,7 @@ export function openWrites(path: string, busyTimeout: number): LocalWrites {
     let answers: (() => void)[];
     try {
       answers = group.map(runBehindSavepoint);
-      await commit();
+      await commit(group.length);
     } catch {
       // The whole transaction is lost, by the fault of one or of the disk. With one each, it shows whose.
       writer.rollback();
@@ -105,10 +113,11 @@ export function openWrites(path: string, busyTimeout: number): LocalWrites {
     for (const answer of answers) answer();
   }
 
-  async function commit(): Promise<void> {
+  async function commit(writes: number): Promise<void> {
     committing = writer.commit();
     try {
       await committing;
+      meter.committed(writes);
     } finally {
       committing = undefined;
     }

@@ -6,6 +6,7 @@ import {
   LibsqlError,
   type ResultSet,
 } from "@libsql/core/api";
+import type { WritesMeter } from "../instruments.ts";
 import { outageOf } from "./errors.ts";
 import { openHrana, type ProgramOutcome, type Step } from "./hrana.ts";
 import { createWrites, type RemoteWrites } from "./remote.writes.ts";
@@ -21,6 +22,8 @@ export interface RemoteOptions {
   copy?: Copy | undefined;
   /** Whether writes of several requests share trips (true). On workerd they cannot: a trip ends with its own request. */
   shareTrips?: boolean;
+  /** Told about waiting writes and commits. */
+  meter?: WritesMeter | undefined;
 }
 
 /** A copy of the database that may be behind. */
@@ -52,9 +55,10 @@ const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
  * trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
-  const { authToken, timeout = 2000, migrationTimeout = 60_000, copy, shareTrips = true } = options;
+  const { authToken, timeout = 2000, migrationTimeout = 60_000 } = options;
+  const { copy, shareTrips = true, meter } = options;
   const run = openHrana(url, authToken);
-  const openWrites = () => createWrites((steps) => askPrimary(steps, timeout), timeout / 2);
+  const openWrites = () => createWrites((steps) => askPrimary(steps, timeout), timeout / 2, meter);
   const write: RemoteWrites = shareTrips ? openWrites() : (steps) => openWrites()(steps);
   let heardAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;

@@ -1,5 +1,6 @@
 /** Writes to a libSQL server: a few trips at once, and those that wait meanwhile share the next one and its commit. */
 import { LibsqlBatchError, LibsqlError, type ResultSet } from "@libsql/core/api";
+import { silent, type WritesMeter } from "../instruments.ts";
 import type { Condition, ProgramOutcome, Step } from "./hrana.ts";
 
 /**
@@ -32,6 +33,7 @@ export type RemoteWrites = (steps: Step[]) => Promise<ResultSet[]>;
 export function createWrites(
   run: (steps: Step[]) => Promise<ProgramOutcome>,
   timeout: number,
+  meter: WritesMeter = silent,
 ): RemoteWrites {
   const waiting: Write[] = [];
   let trips = 0;
@@ -51,6 +53,7 @@ export function createWrites(
       return;
     }
     const failure = failureOf(outcome, commit);
+    if (!failure) meter.committed(group.length);
     for (const [i, { steps, resolve, reject }] of group.entries()) {
       const first = firsts[i] ?? Number.NaN;
       try {
@@ -65,6 +68,7 @@ export function createWrites(
     trips++;
     while (waiting.length > 0) {
       const group = waiting.splice(0, GROUP);
+      meter.writesWaiting(waiting.length);
       const now = performance.now();
       for (const late of group.filter((write) => write.deadline < now)) {
         late.reject(new LibsqlError(`no turn within ${timeout} ms`, "SERVER_UNREACHABLE"));
@@ -78,6 +82,7 @@ export function createWrites(
   return (steps) =>
     new Promise((resolve, reject) => {
       waiting.push({ steps, deadline: performance.now() + timeout, resolve, reject });
+      meter.writesWaiting(waiting.length);
       if (trips < TRIPS) void sendWaiting();
     });
 }

@@ -5,6 +5,8 @@ export interface Drain {
   readonly isAnnounced: boolean;
   /** Set by `begin`: new requests are refused. */
   readonly draining: boolean;
+  /** Requests that are being answered. */
+  readonly inFlight: number;
   enter(): void;
   leave(): void;
   /** Tells balancers to send no more requests here. */
@@ -27,6 +29,9 @@ export function createDrain(): Drain {
     },
     get draining() {
       return draining;
+    },
+    get inFlight() {
+      return inFlight;
     },
     enter() {
       inFlight++;

@@ -5,6 +5,7 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
 import type { SchemaWatch } from "../database/schema-watch.ts";
+import type { Meter } from "../instruments.ts";
 import type { LogRequest } from "../log/requests.ts";
 import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
@@ -30,6 +31,7 @@ interface Around {
   config: Config;
   drain: Drain;
   logRequest: LogRequest;
+  meter: Meter;
   schema: SchemaWatch;
   socketIp: SocketIp;
 }
@@ -91,7 +93,7 @@ function pathOf(url: string): string {
 export type Handle = (request: Request) => Response | Promise<Response>;
 
 /** Follows each request from its first moment to its log line, however it ends. */
-export function around({ config, drain, logRequest, socketIp }: Around) {
+export function around({ config, drain, logRequest, meter, socketIp }: Around) {
   return (handle: Handle) =>
     async (request: Request): Promise<Response> => {
       const ip = clientIp(request, socketIp(request), config.trustProxy);
@@ -100,12 +102,16 @@ export function around({ config, drain, logRequest, socketIp }: Around) {
       try {
         const response = await answer(handle, request);
         const { id, route, session, startedAt } = exchange;
+        const { method } = request;
+        const { status } = response;
+        const ms = performance.now() - startedAt;
+        meter.requestEnded({ method, route, status, ms });
         logRequest({
           request_id: id,
-          method: request.method,
+          method,
           route,
-          status: response.status,
-          ms: Math.round((performance.now() - startedAt) * 10) / 10,
+          status,
+          ms: Math.round(ms * 10) / 10,
           user_id: session?.user_id ?? null,
           ip,
         });

@@ -17,6 +17,15 @@ export function acceptsGzip(request: Request, headers: ResponseHeaders): boolean
   return qualityOf(request.headers.get("accept-encoding"), ["gzip", "*"]) > 0;
 }
 
+/**
+ * Whether the client would rather have OpenMetrics than Prometheus's text format.
+ * @param accepted its `Accept` header
+ */
+export function prefersOpenMetrics(accepted: string | null): boolean {
+  const open = qualityOf(accepted, ["application/openmetrics-text"]);
+  return open > 0 && open >= qualityOf(accepted, ["text/plain", "text/*", "*/*"]);
+}
+
 export function vary(headers: ResponseHeaders, name: string): void {
   headers.vary = headers.vary === undefined ? name : `${headers.vary}, ${name}`;
 }

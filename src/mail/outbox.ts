@@ -7,6 +7,7 @@ import { and, asc, eq, inArray, lte, min, sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../database/drizzle.ts";
 import { outbox } from "../database/schema.ts";
+import { type Meter, silent } from "../instruments.ts";
 import { render } from "./templates.ts";
 import { SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
@@ -43,8 +44,9 @@ export function createOutbox(services: {
   database: Database;
   clock: Clock;
   transport: Transport;
+  meter?: Pick<Meter, "mail">;
 }): Outbox {
-  const { database: db, clock, transport } = services;
+  const { database: db, clock, transport, meter = silent } = services;
 
   async function claim(limit: number) {
     const now = clock();
@@ -84,6 +86,7 @@ export function createOutbox(services: {
     } catch (error) {
       return retryOrGiveUp(mail, error);
     }
+    meter.mail("sent");
     await remove(mail);
   }
 
@@ -95,6 +98,7 @@ export function createOutbox(services: {
     if (failure.permanent || delay === undefined || isOver(mail, next)) {
       return giveUp(mail, reason);
     }
+    meter.mail("failed");
     logger.info("mail {outbox_id} not sent, next attempt in {seconds} s: {reason}", {
       outbox_id: mail.id,
       seconds: delay / 1000,
@@ -110,6 +114,7 @@ export function createOutbox(services: {
   }
 
   async function giveUp(mail: Claimed, reason: string): Promise<void> {
+    meter.mail("given_up");
     logger.warn("mail {outbox_id} given up: {reason}", { outbox_id: mail.id, reason });
     await remove(mail);
   }

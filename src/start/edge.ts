@@ -6,6 +6,7 @@ import { type Database, withSchema } from "../database/drizzle.ts";
 import { openRemote, openServerCopy } from "../database/remote.ts";
 import { createRemoval } from "../database/removal.ts";
 import type { SocketIp } from "../http/client-ip.ts";
+import type { WritesMeter } from "../instruments.ts";
 import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
@@ -43,7 +44,7 @@ export function edgePlatform(argon2: Argon2, socketIp: SocketIp): Platform {
   return {
     argon2,
     hmac,
-    openDatabase: async (config) => openServer(config),
+    openDatabase: async (config, meter) => openServer(config, { meter }),
     openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
     startClockwork,
     startRemoval: createRemoval,
@@ -56,11 +57,14 @@ export const hmac: Platform["hmac"] = (key, message) =>
 
 /**
  * Opens the libSQL server that the configuration names.
- * @param shareTrips see RemoteOptions
+ * @param options see RemoteOptions
  */
-export function openServer(config: Config, shareTrips = true): Database {
+export function openServer(
+  config: Config,
+  options: { shareTrips?: boolean; meter?: WritesMeter | undefined } = {},
+): Database {
   const { databaseUrl, databaseAuthToken: authToken } = config;
   const staleReads = config.databaseStaleReads * 1000;
   const copy = staleReads > 0 ? openServerCopy(databaseUrl, authToken, staleReads) : undefined;
-  return withSchema(openRemote(databaseUrl, { authToken, copy, shareTrips }));
+  return withSchema(openRemote(databaseUrl, { authToken, copy, ...options }));
 }

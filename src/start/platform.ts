@@ -8,6 +8,7 @@ import type { Database } from "../database/drizzle.ts";
 import { openDatabase } from "../database/open.ts";
 import { createRemoval } from "../database/removal.ts";
 import type { SocketIp } from "../http/client-ip.ts";
+import type { WritesMeter } from "../instruments.ts";
 import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
@@ -31,13 +32,13 @@ export function nativePlatform(socketIp: SocketIp): Platform {
  * Opens the configured database. Makes the folder of its file when it is missing.
  * @throws ConfigError
  */
-export async function openConfigured(config: Config): Promise<Database> {
+export async function openConfigured(config: Config, meter?: WritesMeter): Promise<Database> {
   const { databaseUrl } = config;
   try {
     if (databaseUrl.startsWith("file:")) {
       mkdirSync(folderOf(databaseUrl), { recursive: true, mode: 0o700 });
     }
-    return await openDatabase(databaseUrl, config);
+    return await openDatabase(databaseUrl, config, meter);
   } catch (error) {
     throw faultOf("Cannot open the database (DATABASE_URL)", error);
   }

@@ -6,6 +6,7 @@ import { migrate } from "../database/migrate.ts";
 import type { Write } from "../log/buffer.ts";
 import { configureLog, type Log } from "../log/configure.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { banner } from "./banner.ts";
 
 type Fetch = (request: Request) => Response | Promise<Response>;
@@ -24,6 +25,8 @@ export interface Runtime {
   /** Throws what the runtime has for an address that can't be listened on. */
   listen(hostname: string, port: number, fetch: Fetch): Server;
   platform: Platform;
+  /** Loads what METRICS_PORT asks for. Missing where no second port can be had. */
+  loadMetrics?(): Promise<{ createMetrics(): Metrics }>;
   /** Calls `stop` at each SIGTERM and SIGINT. */
   onSignal(stop: (signal: string) => void): void;
   /** Calls `tell` with each error that nothing caught. The process goes on until `tell` ends it. */
@@ -95,12 +98,17 @@ async function start(
   exit: (code: number) => Promise<void>,
 ): Promise<string> {
   const logger = getLogger("todos");
-  const services = await createServices(config, runtime.platform, { logRequest: log.request });
+  const metrics = await openMetrics(runtime, config);
+  const services = await createServices(config, runtime.platform, {
+    logRequest: log.request,
+    meter: metrics?.meter,
+  });
   const { database, drain, outbox, removal, upkeep } = services;
   const server = await serve(runtime, config, services).catch((error) => {
     database.$client.close();
     throw error;
   });
+  const metricsServer = metrics && serveMetrics(runtime, config, services, metrics);
   let isStopping = false;
   runtime.onSignal(async (signal) => {
     // A second signal changes nothing: what is in flight still has its time.
@@ -115,13 +123,14 @@ async function start(
       .then(() => server.stop())
       .then(() => Promise.all([outbox.stop(), removal.stop(), upkeep.stop()]));
     await Promise.race([finished, sleep(config.shutdownTimeout * 1000)]);
-    await server.abort();
+    await Promise.all([server.abort(), metricsServer?.abort()]);
     database.$client.close();
     logger.info("stopped");
     await exit(0);
   });
   // Only now: a signal that comes right after this line finds who minds it.
   logger.info(`listening on ${server.url}`);
+  if (metricsServer) logger.info(`metrics on ${metricsServer.url}metrics`);
   // Mails that a former process put down and could not send.
   outbox.wake();
   // Rows of users who were deleted while a former process ran.
@@ -141,13 +150,31 @@ async function serve(runtime: Runtime, config: Config, services: Services): Prom
     await services.schema.look().catch(() => {});
   }
   const app = createApp(services);
-  const { host, port } = config;
+  return listen(runtime, config.host, config.port, "PORT", (request) => app.fetch(request));
+}
+
+/** Undefined unless METRICS_PORT is set. */
+async function openMetrics({ loadMetrics }: Runtime, { metricsPort }: Config) {
+  if (metricsPort === undefined) return undefined;
+  if (!loadMetrics) throw new ConfigError(["METRICS_PORT must not be set: there is one port here"]);
+  const { createMetrics } = await loadMetrics();
+  return createMetrics();
+}
+
+function serveMetrics(runtime: Runtime, config: Config, services: Services, metrics: Metrics) {
+  metrics.watch(services);
+  const { host, metricsPort = 0 } = config;
+  return listen(runtime, host, metricsPort, "METRICS_PORT", metrics.fetch);
+}
+
+/** @param setting the name of the port's setting, for the error */
+function listen(runtime: Runtime, host: string, port: number, setting: string, fetch: Fetch) {
   try {
-    return runtime.listen(host, port, (request) => app.fetch(request));
+    return runtime.listen(host, port, fetch);
   } catch (error) {
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
     // The runtimes' own messages for the rest are misleading: of files, for a name that can't be resolved.
     const cause = inUse ? "the port is in use" : "not an address of this machine, or not allowed";
-    throw faultOf(`Cannot listen on ${host}:${port} (HOST, PORT)`, cause);
+    throw faultOf(`Cannot listen on ${host}:${port} (HOST, ${setting})`, cause);
   }
 }

@@ -34,10 +34,15 @@ export function readWorkerConfig(bindings: Record<string, unknown>): Config {
     if (["string", "number", "boolean"].includes(typeof value)) settings[name] = String(value);
   }
   const config = readEdgeConfig(settings);
+  const faults: string[] = [];
   if (config.migrateOnStart) {
     const rule = "must be false: nothing may be sent at the start here (bun run migrate does it)";
-    throw new ConfigError([`MIGRATE_ON_START ${rule}`]);
+    faults.push(`MIGRATE_ON_START ${rule}`);
   }
+  if (config.metricsPort !== undefined) {
+    faults.push("METRICS_PORT must not be set: there are no ports here");
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }
 
@@ -45,7 +50,7 @@ export function readWorkerConfig(bindings: Record<string, unknown>): Config {
 export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   return {
     hmac,
-    openDatabase: async (config) => openServer(config, false),
+    openDatabase: async (config) => openServer(config, { shareTrips: false }),
     argon2: betweenEvents(wasmArgon2(argon2)),
     openTransport: ({ mailUrl, mailFrom }) =>
       openTransport(mailUrl, mailFrom, { pooled: false, getSocket }),

@@ -61,13 +61,22 @@ test("many at once all happen, in fewer trips than there are writes", async () =
       return fetch(`${server.url}${pathname}`, { method, headers, body: await request.text() });
     },
   });
-  const counted = openRemote(counting.url.href, { authToken });
+  const commits: number[] = [];
+  const waiting: number[] = [];
+  const meter = {
+    committed: (writes: number) => commits.push(writes),
+    writesWaiting: (writes: number) => waiting.push(writes),
+  };
+  const counted = openRemote(counting.url.href, { authToken, meter });
   const { errors } = await atOnce((n) => counted.execute(insert(`${n}`)));
   counted.close();
   await counting.stop(true);
   expect(errors).toEqual([]);
   expect((await names()).length).toBe(MANY);
   expect(trips).toBeLessThan(MANY / 2);
+  expect(commits.reduce((sum, writes) => sum + writes)).toBe(MANY);
+  expect(Math.max(...waiting)).toBeGreaterThan(1);
+  expect(waiting.at(-1)).toBe(0);
 });
 
 test("each gets its own results", async () => {

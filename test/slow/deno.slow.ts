@@ -11,9 +11,14 @@ const TASKS = ["start", "start:replica", "start:edge"];
 /** Nobody listens there: what starts and stops does not mind. */
 const NOBODY = "http://127.0.0.1:1";
 const SETTINGS: Record<string, Record<string, string>> = {
-  start: { NO_COLOR: "1" },
-  "start:replica": { NO_COLOR: "1", JWT_SECRET: SECRET, DATABASE_SYNC_URL: NOBODY },
-  "start:edge": { NO_COLOR: "1", JWT_SECRET: SECRET, DATABASE_URL: NOBODY },
+  start: { NO_COLOR: "1", METRICS_PORT: "0" },
+  "start:replica": {
+    NO_COLOR: "1",
+    METRICS_PORT: "0",
+    JWT_SECRET: SECRET,
+    DATABASE_SYNC_URL: NOBODY,
+  },
+  "start:edge": { NO_COLOR: "1", METRICS_PORT: "0", JWT_SECRET: SECRET, DATABASE_URL: NOBODY },
 };
 
 test("starts, logs and stops as on Bun", async () => {

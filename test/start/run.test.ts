@@ -110,6 +110,8 @@ test.each([
     { DATABASE_URL: "file:/dev/null/todos.db" },
     /^Cannot open the database \(DATABASE_URL\): .+\n$/,
   ],
+  // The runtime of this test has nothing that loads metrics.
+  [{ METRICS_PORT: "0" }, /^METRICS_PORT must not be set: .+\n$/],
   [{ HOST: "203.0.113.1" }, /^Cannot listen on 203\.0\.113\.1:0 \(HOST, PORT\): .+\n$/],
 ])("what shows only when it is used ends it with a line, too: %o", async (environment, line) => {
   const { here, exited, errors } = runtime(environment);

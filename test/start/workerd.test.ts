@@ -69,9 +69,14 @@ const notStarting: [string, Record<string, string>, string[]][] = [
     ],
   ],
   [
-    "with migrations at the start",
-    { DATABASE_URL: "http://127.0.0.1:1", JWT_SECRET: SECRET, MIGRATE_ON_START: "true" },
-    ["MIGRATE_ON_START must be false"],
+    "with migrations at the start, or a port for metrics",
+    {
+      DATABASE_URL: "http://127.0.0.1:1",
+      JWT_SECRET: SECRET,
+      MIGRATE_ON_START: "true",
+      METRICS_PORT: "9464",
+    },
+    ["MIGRATE_ON_START must be false", "METRICS_PORT must not be set"],
   ],
 ];
 test.each(notStarting)(

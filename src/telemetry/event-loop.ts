@@ -1,0 +1,29 @@
+/** Measures how late the event loop is: as late as a timer rings, so late is everything that waits for its turn. */
+import { Histogram, type Registry } from "prom-client";
+
+/** Milliseconds between two looks. */
+const EVERY = 100;
+/** Seconds. */
+const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** @returns what ends it */
+export function watchEventLoop(registry: Registry): () => void {
+  const lag = new Histogram({
+    name: "todos_event_loop_lag_seconds",
+    help: `How late a timer rang that was set to ring after ${EVERY / 1000} s.`,
+    buckets: LAG_SECONDS,
+    registers: [registry],
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function wait(): void {
+    const dueAt = performance.now() + EVERY;
+    timer = setTimeout(() => {
+      lag.observe(Math.max(0, performance.now() - dueAt) / 1000);
+      wait();
+    }, EVERY);
+    // A process that has nothing else to do may end.
+    timer.unref?.();
+  }
+  wait();
+  return () => clearTimeout(timer);
+}
