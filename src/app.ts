@@ -11,6 +11,7 @@ import { listRoutes } from "./lists/routes.ts";
 import { otpRoutes } from "./otp/routes.ts";
 import type { Services } from "./services.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
+import { batchRoutes } from "./todos/batch.routes.ts";
 import { todoRoutes } from "./todos/routes.ts";
 import { trashRoutes } from "./todos/trash.routes.ts";
 import { userRoutes } from "./users/routes.ts";
@@ -51,6 +52,7 @@ function routes(services: Services) {
     .use(otpRoutes(services))
     .use(todoRoutes(services))
     .use(changeRoutes(services))
+    .use(batchRoutes(services))
     .use(listRoutes(services))
     .use(trashRoutes(services));
   return new Elysia(options).use(failures).use(refuseUndeclared(resources)).use(health(services));

@@ -94,12 +94,31 @@ const throttled = (options: (user: User) => CallOptions) => async (user: User) =
 const malformed = { headers: { "content-type": "application/json" }, body: "{" };
 const todo = () => `/todos/${todoId}`;
 const DAILY = { every: 1, unit: "day", from: "due" };
-/** Adds a todo that repeats, to be ticked off. */
-async function repeating({ token }: User): Promise<string> {
+/** Adds a todo that repeats, to be ticked off: its id. */
+async function repeating({ token }: User): Promise<number> {
   const json = { contents: "x", due: { date: "2126-01-01" }, repeat: DAILY };
   const { id } = await (await service.call("POST", "/todos", { token, json })).json();
-  return `/todos/${id}`;
+  return id;
 }
+/** A batch of all kinds of operations. */
+const operations = () => [
+  { op: "create", contents: "x" },
+  { op: "create" },
+  { op: "update", id: todoId, is_done: true },
+  { op: "update", id: todoId, is_done: false },
+  { op: "move", id: todoId, after: null },
+  { op: "delete", id: 99 },
+];
+const keyed = (options: (user: User) => CallOptions, key: string) => (user: User) => ({
+  ...options(user),
+  headers: { "idempotency-key": key },
+});
+const bearerAndBatch = ({ token }: User) => ({ token, json: { operations: operations() } });
+/** Sends a request once before it is counted. */
+const sentBefore = (path: string, options: (user: User) => CallOptions) => async (user: User) => {
+  await service.call("POST", path, options(user));
+  return options(user);
+};
 
 describe("what needs no data, or is refused before it does", () => {
   count(
@@ -180,6 +199,40 @@ describe("what leaves the session as it is", () => {
       ["list: next page", 1, 200, "GET", () => `/todos?cursor=${cursor}`, bearer],
       ["what has changed", 1, 200, "GET", "/todos/changes", bearer],
       ["todo: add", 1, 201, "POST", "/todos", bearerAndJson({ contents: "Sleep" })],
+      ["batch", 1, 200, "POST", "/todos/batch", bearerAndBatch],
+      ["batch: with a key", 1, 200, "POST", "/todos/batch", keyed(bearerAndBatch, "batch")],
+      [
+        "batch: sent again",
+        1,
+        200,
+        "POST",
+        "/todos/batch",
+        sentBefore("/todos/batch", keyed(bearerAndBatch, "again")),
+      ],
+      [
+        "batch: of nothing that is valid",
+        1,
+        200,
+        "POST",
+        "/todos/batch",
+        bearerAndJson({ operations: [{ op: "none" }] }),
+      ],
+      [
+        "todo: add with a key",
+        1,
+        201,
+        "POST",
+        "/todos",
+        keyed(bearerAndJson({ contents: "Sleep" }), "todo"),
+      ],
+      [
+        "todo: add with a key, sent again",
+        1,
+        201,
+        "POST",
+        "/todos",
+        sentBefore("/todos", keyed(bearerAndJson({ contents: "Sleep" }), "todo-again")),
+      ],
       ["todo: read", 1, 200, "GET", todo, bearer],
       ["todo: HEAD", 1, 200, "HEAD", todo, bearer],
       ["todo: change", 1, 200, "PATCH", todo, bearerAndJson({ contents: "Rise", is_done: true })],
@@ -505,7 +558,7 @@ describe("what uses the session up, or its password", () => {
 });
 
 test("ticking off a todo that repeats: 2, and 1 for one that is done already", async () => {
-  const path = await repeating(user);
+  const path = `/todos/${await repeating(user)}`;
   for (const [trips, hasNext] of [
     [2, true],
     [1, false],
@@ -515,6 +568,19 @@ test("ticking off a todo that repeats: 2, and 1 for one that is done already", a
     const response = await service.call("PATCH", path, options);
     expect(response.status).toBe(200);
     expect(response.headers.has("link")).toBe(hasNext);
+    expect(service.trips() - before).toBeLessThanOrEqual(trips);
+  }
+});
+
+test("ticking off todos that repeat, in a batch: 2 together", async () => {
+  const ids = [await repeating(user), await repeating(user)];
+  const operations = ids.map((id) => ({ op: "update", id, is_done: true }));
+  const headers = { "idempotency-key": "ticks" };
+  for (const trips of [2, 1]) {
+    const before = service.trips();
+    const options = { token: user.token, json: { operations }, headers };
+    const { results } = await (await service.call("POST", "/todos/batch", options)).json();
+    expect(results).toMatchObject([{ todo: { is_done: true } }, { todo: { is_done: true } }]);
     expect(service.trips() - before).toBeLessThanOrEqual(trips);
   }
 });
@@ -531,6 +597,7 @@ describe("what comes after the session has ended", () => {
     async () => ended,
     [
       ["list", 1, 401, "GET", "/todos", bearer],
+      ["batch", 1, 401, "POST", "/todos/batch", bearerAndBatch],
       ["todo: add", 1, 401, "POST", "/todos", bearerAndJson({ contents: "Sleep" })],
       ["todo: change", 1, 401, "PATCH", todo, bearerAndJson({ is_done: true })],
       ["todo: move", 1, 401, "POST", () => `${todo()}/move`, bearerAndJson({})],

@@ -1,7 +1,7 @@
 /** Reads request bodies strictly: size, media type, UTF-8 and form, in this order. */
 import { Failure } from "./problem.ts";
 
-/** Bytes. */
+/** Bytes that a body may have, unless its route takes more. */
 const MAX_BODY = 64 * 1024;
 /** Pieces that a body may come in. A piece of one byte costs the runtime far more than one byte. */
 const MAX_PIECES = 1024;
@@ -13,10 +13,15 @@ const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*
 /**
  * The JSON object in a request's body.
  * @param onText is given the body as it was sent
+ * @param maxBody bytes that it may have
  * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body`
  */
-export async function readJson(request: Request, onText?: (text: string) => void): Promise<object> {
-  const text = decode(await readBytes(request, JSON_TYPE));
+export async function readJson(
+  request: Request,
+  onText?: (text: string) => void,
+  maxBody = MAX_BODY,
+): Promise<object> {
+  const text = decode(await readBytes(request, JSON_TYPE, maxBody));
   onText?.(text);
   let value: unknown;
   try {
@@ -36,7 +41,7 @@ export async function readJson(request: Request, onText?: (text: string) => void
  * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body` (also for a field given twice, or a file)
  */
 export async function readForm(request: Request): Promise<Map<string, string>> {
-  const bytes = await readBytes(request, FORM_TYPE);
+  const bytes = await readBytes(request, FORM_TYPE, MAX_BODY);
   const text = decode(bytes);
   const type = request.headers.get("content-type") ?? "";
   const fields = new Map<string, string>();
@@ -63,8 +68,12 @@ function splitPair(pair: string): [string, string] {
   return [decodeURIComponent(name), decodeURIComponent(value.join("="))];
 }
 
-async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Array<ArrayBuffer>> {
-  if (Number(request.headers.get("content-length")) > MAX_BODY) throw new Failure("body_too_large");
+async function readBytes(
+  request: Request,
+  mediaType: RegExp,
+  maxBody: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get("content-length")) > maxBody) throw new Failure("body_too_large");
   const type = request.headers.get("content-type");
   if (type === null && !hasBody(request)) throw new Failure("malformed_body");
   if (!mediaType.test(type ?? "") || request.headers.has("content-encoding")) {
@@ -76,7 +85,7 @@ async function readBytes(request: Request, mediaType: RegExp): Promise<Uint8Arra
   for (let pieces = 1; ; pieces++) {
     const { value: piece } = (await reader?.read().catch(refuseBroken)) ?? {};
     if (piece === undefined) return body.bytes();
-    if (pieces > MAX_PIECES || body.size() + piece.byteLength > MAX_BODY) {
+    if (pieces > MAX_PIECES || body.size() + piece.byteLength > maxBody) {
       // Not awaited: on Bun it may never settle.
       reader?.cancel().catch(() => {});
       throw new Failure("body_too_large");

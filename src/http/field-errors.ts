@@ -7,14 +7,19 @@ import type { FieldError } from "./problem.ts";
 export function fieldErrors(error: ValidationError): FieldError[] {
   // Elysia compiles every schema, and all of ours are TypeBox's.
   const { schema } = error.validator as { schema: TSchema };
+  const errors = fieldErrorsOf(schema, error.all as ValueError[]);
+  if (error.type !== "query") return errors;
+  return errors.map(({ pointer, detail }) => ({ parameter: pointer.slice(1), detail }));
+}
+
+/** @param errors TypeBox's, of a value that does not fit the schema */
+export function fieldErrorsOf(schema: TSchema, errors: Iterable<ValueError>) {
   const found = new Map<string, string>();
-  for (const { path } of innermost(error.all as ValueError[])) {
+  for (const { path } of innermost(errors)) {
     const [pointer, detail] = expectationAt(schema, path);
     found.set(pointer, detail);
   }
-  return Array.from(found, ([pointer, detail]) =>
-    error.type === "query" ? { parameter: pointer.slice(1), detail } : { pointer, detail },
-  );
+  return Array.from(found, ([pointer, detail]) => ({ pointer, detail }));
 }
 
 /** Where an object may be null, TypeBox reports its faults within the report that it is neither. */

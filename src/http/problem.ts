@@ -42,7 +42,10 @@ export const catalogue = {
   username_taken: [409, "This user name is taken."],
   cursor_expired: [410, "This cursor is too old to go on from; begin anew, without it."],
   precondition_failed: [412, "It has changed since; see current."],
-  body_too_large: [413, "The body is larger than 64 KiB, or comes in more than 1,024 pieces."],
+  body_too_large: [
+    413,
+    "The body is larger than 64 KiB (a batch: 256 KiB), or comes in more than 1,024 pieces.",
+  ],
   unsupported_media_type: [
     415,
     "The body must be application/json in UTF-8, without a content encoding.",

@@ -6,14 +6,14 @@ import { exchangeOf } from "./exchange.ts";
 import { failures } from "./failures.ts";
 import { Failure } from "./problem.ts";
 
-/** Used by each resource's routes. One that takes a body says `parse: "strict"`. */
+/** Bytes that the body of a batch may have. */
+const MAX_BATCH = 256 * 1024;
+
+/** Used by each resource's routes. One that takes a body says `parse: "strict"`, and that of batches `parse: "batch"`. */
 export const strict = new Elysia({ name: "strict" })
   .use(failures)
-  .parser("strict", ({ request }) =>
-    readJson(request, (text) => {
-      exchangeOf(request).body = text;
-    }),
-  )
+  .parser("strict", ({ request }) => readJson(request, keepTextOf(request)))
+  .parser("batch", ({ request }) => readJson(request, keepTextOf(request), MAX_BATCH))
   .onBeforeHandle({ as: "scoped" }, ({ request }) => refuseRepeated(request.url))
   // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole app: where no
   // route matches, Elysia takes whatever this returns for the answer.
@@ -22,6 +22,10 @@ export const strict = new Elysia({ name: "strict" })
       responseValue instanceof ElysiaCustomStatusResponse ? responseValue : { code: set.status };
     return code === 204 || code === 304 ? new Response(null, { status: code }) : undefined;
   });
+
+const keepTextOf = (request: Request) => (text: string) => {
+  exchangeOf(request).body = text;
+};
 
 /** Makes every route that declares no query parameters refuse them all. Used before the routes are used in an app. */
 export function refuseUndeclared<App extends AnyElysia>(resources: App): App {

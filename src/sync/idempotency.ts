@@ -3,7 +3,8 @@
  * the key is known, the change, and what the answer is made of are one transaction. So a crash leaves all of it or
  * nothing, and of two that come at once the second finds what the first has kept.
  *
- * A row of `ttl` says that a key is known, and with which request. The outcome is kept beside it.
+ * A row of `ttl` says that a key is known, and with which request. The outcome is kept beside it. For a batch, there is
+ * one more row for each of its operations: the key, a slash, and the number of the operation.
  */
 import { sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
@@ -23,7 +24,7 @@ import { isNew, ttlKey } from "./writer.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
-/** Expired rows that one request deletes. It inserts one, so expired rows cannot accumulate. */
+/** Expired rows that one request deletes at least. */
 const SWEEP = 16;
 
 const value = (name: string) => sql.placeholder(name);
@@ -31,8 +32,14 @@ const value = (name: string) => sql.placeholder(name);
 const isKept = sql`
   ${kept_answers.user_id} = ${value("user_id")} AND ${kept_answers.key} = ${value("idempotency_key")}`;
 
-/** What is known of the key before anything is done. */
-interface Known {
+/** The rows of a batch's operations. A slash comes right before "0". */
+const isKeptPart = sql`
+  ${kept_answers.user_id} = ${value("user_id")}
+  AND ${kept_answers.key} > ${value("idempotency_key")} || '/'
+  AND ${kept_answers.key} < ${value("idempotency_key")} || '0'`;
+
+/** What is known of a key before anything is done. */
+export interface Known {
   /** Of the request that was sent with it; null when the key is new. */
   fingerprint: string | null;
   /** Null, too, when the todo that it was about has been deleted for good. */
@@ -48,9 +55,17 @@ const ask = statement<Known>(sql`
   LEFT JOIN ${kept_answers} ON ${isKept}
   WHERE ${isLive()}`);
 
+/** What is kept of each operation of a batch. */
+const askParts = statement<{ part: number; outcome: string }>(sql`
+  SELECT CAST(substr(${kept_answers.key}, length(${value("idempotency_key")}) + 2) AS INTEGER) AS part,
+    ${kept_answers.outcome} AS outcome
+  FROM ${kept_answers} WHERE ${isKeptPart} AND ${kept_answers.expires_at} > ${value("now")}`);
+
+const hasExpired = sql`${kept_answers.expires_at} <= ${value("now")}`;
 /** What an earlier request with the key has left, when that has expired. */
-const forgetExpired = statement(
-  sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${kept_answers.expires_at} <= ${value("now")}`,
+const forgetExpired = statement(sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${hasExpired}`);
+const forgetExpiredParts = statement(
+  sql`DELETE FROM ${kept_answers} WHERE ${isKeptPart} AND ${hasExpired}`,
 );
 
 /** Behind the statement that keeps the outcome. */
@@ -63,17 +78,17 @@ const remember = statement(sql`
 const sweepAnswers = statement(sql`
   DELETE FROM ${kept_answers} WHERE (user_id, key) IN (
     SELECT user_id, key FROM ${kept_answers} WHERE expires_at <= ${value("now")}
-    ORDER BY expires_at LIMIT ${sql.raw(`${SWEEP}`)}
+    ORDER BY expires_at LIMIT ${value("sweep")}
   )`);
 
 /** The parts of an Elysia context that a request with a key is done with. */
-interface Context {
+export interface Context {
   request: Request;
   session: SessionRef;
   set: { headers: ResponseHeaders };
 }
 
-interface Ground {
+export interface Ground {
   database: Database;
   clock: Clock;
   config: Config;
@@ -91,30 +106,57 @@ export async function once<Result>(
   { request, session, set }: Context,
   make: (asker: Asker) => Operation<Result>,
 ): Promise<Result> {
-  const key = request.headers.get("idempotency-key");
+  const identity = await identify(request);
   // Awaited, so that the route is in the stack of an error.
-  if (key === null) return await runOperation(ground, make(session));
-  if (!KEY.test(key)) throw unfitKey("validation_failed", "1 to 128 visible ASCII characters.");
-  const { pathname } = new URL(request.url);
-  const idempotency_key = await digest(key);
-  const fingerprint = await digest(`${pathname}\n${exchangeOf(request).body ?? ""}`);
-  const { known, result } = await runKeyed(ground, make({ ...session, idempotency_key }), {
-    ...session,
-    idempotency_key,
-    fingerprint,
-    now: ground.clock(),
-  });
-  if (known.fingerprint === null) return result();
-  if (known.fingerprint !== fingerprint) {
-    throw unfitKey("idempotency_key_reused", "A key that no other request was sent with.");
+  if (identity === undefined) return await runOperation(ground, make(session));
+  const asker = { ...session, idempotency_key: identity.idempotency_key };
+  const values = { ...session, ...identity, now: ground.clock() };
+  const { known, result } = await runKeyed(ground, make(asker), values);
+  if (isReplay(known, identity, set.headers) && known.outcome === null) {
+    throw new Failure("todo_not_found");
   }
-  if (known.outcome === null) throw new Failure("todo_not_found");
-  set.headers["idempotency-replayed"] = "true";
   return result();
 }
 
+/** A request that has a key. */
+export interface Identity {
+  /** SHA-256 of the key, base64url. */
+  idempotency_key: string;
+  /** SHA-256 of its path and its body. */
+  fingerprint: string;
+}
+
+/** @throws Failure `validation_failed` for a key that cannot be one */
+export async function identify(request: Request): Promise<Identity | undefined> {
+  const key = request.headers.get("idempotency-key");
+  if (key === null) return undefined;
+  if (!KEY.test(key)) throw unfitKey("validation_failed", "1 to 128 visible ASCII characters.");
+  const { pathname } = new URL(request.url);
+  return {
+    idempotency_key: await digest(key),
+    fingerprint: await digest(`${pathname}\n${exchangeOf(request).body ?? ""}`),
+  };
+}
+
+/**
+ * Whether the request was done before. Then its answer says so.
+ * @throws Failure `idempotency_key_reused`
+ */
+export function isReplay(
+  known: Known,
+  { fingerprint }: Identity,
+  headers: ResponseHeaders,
+): boolean {
+  if (known.fingerprint === null) return false;
+  if (known.fingerprint !== fingerprint) {
+    throw unfitKey("idempotency_key_reused", "A key that no other request was sent with.");
+  }
+  headers["idempotency-replayed"] = "true";
+  return true;
+}
+
 /** Of all statements here. (An interface would not do for them.) */
-type KeyedValues = {
+export type KeyedValues = {
   id: string;
   user_id: number;
   idempotency_key: string;
@@ -122,39 +164,50 @@ type KeyedValues = {
   now: number;
 };
 
+/** The statements that stand around the operations of a request with a key. */
+export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
+  before: {
+    forget: [forgetExpired(values), ...(parts > 0 ? [forgetExpiredParts(values)] : [])],
+    ask: ask(values),
+    askParts: askParts(values),
+  },
+  // It keeps one row more than it has parts, so expired rows cannot accumulate.
+  after: [remember(values), sweepAnswers({ ...values, sweep: SWEEP + parts })],
+});
+
 async function runKeyed<Result>(
   { database, config, sweep }: Ground,
   { changes, outcome, keep, names, read }: Operation<Result>,
   values: KeyedValues,
 ) {
   const ride = sweep.ride();
-  const before: Bound<unknown>[] = [forgetExpired(values), ask(values)];
+  const { before, after } = aroundKeyed(values);
+  const first: Bound<unknown>[] = [...before.forget, before.ask];
   const results: ArrayLike<unknown>[][] = await runBatch(database, [
-    ...before,
+    ...first,
     ...changes,
     outcome,
     keep(values.now + config.idempotencyTtl * 1000),
-    remember(values),
+    ...after,
     raiseRevision(values),
-    sweepAnswers(values),
     ...ride.statements,
   ]);
   ride.learn(results as unknown[][]);
-  const [found] = results[1] ?? [];
+  const [found] = results[first.length - 1] ?? [];
   // `as`: this is what `ask` returns.
   const known = live(found) as ArrayLike<unknown> & Known;
   return {
     known,
     result() {
       if (known.outcome !== null) return read(rowOf(names, JSON.parse(known.outcome)));
-      const [row] = results[before.length + changes.length] ?? [];
+      const [row] = results[first.length + changes.length] ?? [];
       return read(live(row));
     },
   };
 }
 
 /** A row as the statement of an outcome returns it: its values in order and by name. */
-const rowOf = (names: string[], values: unknown[]): ArrayLike<unknown> =>
+export const rowOf = (names: string[], values: unknown[]): ArrayLike<unknown> =>
   Object.assign([...values], Object.fromEntries(names.map((name, i) => [name, values[i]])));
 
 const unfitKey = (code: "validation_failed" | "idempotency_key_reused", detail: string) =>

@@ -30,7 +30,7 @@ export interface Operation<Result> {
   changes: Bound<unknown>[];
   /** What is asked after them. */
   outcome: Bound<unknown>;
-  /** Keeps what the outcome says, if the operation has succeeded, under the asker's key. */
+  /** Keeps what the outcome says under the asker's key. Of a request by itself, only if it has succeeded. */
   keep: Keep;
   /** The names of the outcome's columns. */
   names: string[];
@@ -41,8 +41,11 @@ export interface Operation<Result> {
   read(row: ArrayLike<unknown>): Result;
 }
 
-/** @param expires_at milliseconds since the epoch */
-export type Keep = (expires_at: number) => Bound<never>;
+/**
+ * @param expires_at milliseconds since the epoch
+ * @param part its number among the operations of a batch, from 1; without it, the operation is the whole request
+ */
+export type Keep = (expires_at: number, part?: number) => Bound<never>;
 
 /** What the statement of an outcome returns: columns by name, and in their order. */
 export type OutcomeRow<Row> = Row & ArrayLike<unknown>;
@@ -59,7 +62,7 @@ interface OutcomeParts {
   columns: Record<string, SQL>;
   /** What is joined to the live session's user. */
   joins?: SQL;
-  /** Whether the operation has succeeded. Without it, nothing is ever kept. */
+  /** Whether the operation has succeeded. Without it, the outcome is kept as a part of a batch alone. */
   succeeded?: SQL;
   /** The id of the todo that it is about, if it is about one. */
   todo_id?: SQL;
@@ -76,9 +79,9 @@ export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
     ask: statement<Row>(sql`SELECT ${selectionOf(columns)} ${from}`),
     keep: statement(sql`
       INSERT INTO ${kept_answers} (user_id, key, todo_id, outcome, expires_at)
-      SELECT ${users.id}, ${sql.placeholder("idempotency_key")}, ${todo_id}, ${jsonOf(columns)},
-        ${sql.placeholder("expires_at")}
-      ${from} AND ${isNew} AND ${succeeded}`),
+      SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id},
+        ${jsonOf(columns)}, ${sql.placeholder("expires_at")}
+      ${from} AND ${isNew} AND (${sql.placeholder("part")} <> '' OR ${succeeded})`),
     names: Object.keys(columns),
   };
 }
@@ -95,7 +98,8 @@ export const operation = <Row, Result>(
     asker: values,
     changes: changes.map((change) => change(all)),
     outcome: ask(all),
-    keep: (expires_at) => keep({ ...all, expires_at }),
+    keep: (expires_at, part) =>
+      keep({ ...all, expires_at, part: part === undefined ? "" : `/${part}` }),
     names,
     // `as`: the row is what the statement returns.
     read: read as Operation<Result>["read"],

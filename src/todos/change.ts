@@ -121,6 +121,7 @@ function prepare(fields: Field[]) {
       },
       joins: sql`LEFT JOIN ${todos}
         ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}`,
+      todo_id: sql`${todos.id}`,
     }),
 
     update: statement(sql`
@@ -165,8 +166,11 @@ export interface Changed {
   next?: number;
 }
 
+/** What the next todo of a series is made of. */
+export type Was = Pick<State, "due_date" | "due_time" | "due_zone" | "due_day" | "repeat">;
+
 /** What a change has come to: done, or it would tick off this todo, which repeats. */
-type Outcome = { changed: Changed } | { completes: State };
+export type ChangeOutcome = { changed: Changed } | { completes: OutcomeRow<State> };
 
 export function todoChanges(services: Services) {
   const { clock, config } = services;
@@ -188,8 +192,8 @@ export function todoChanges(services: Services) {
     todo_id: number,
     change: TodoUpdate,
     if_match: IfMatch,
-    was?: State,
-  ): Operation<Outcome> {
+    was?: Was,
+  ): Operation<ChangeOutcome> {
     const columns = columnValues(change);
     // `as`: Object.keys forgets the names.
     const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
@@ -232,7 +236,7 @@ export function todoChanges(services: Services) {
 }
 
 /** @throws Failure `todo_not_found`, `limit_reached`, `precondition_failed`, `validation_failed` */
-function judge(found: OutcomeRow<State>): Outcome {
+function judge(found: OutcomeRow<State>): ChangeOutcome {
   if (found.id === null) throw new Failure("todo_not_found");
   const todo = toTodo(found);
   if (found.is_changed) {
@@ -250,7 +254,7 @@ function judge(found: OutcomeRow<State>): Outcome {
  * What the todo must be for its next to be added, and that next one's columns.
  * @throws Failure `validation_failed` when it is past the year 9999
  */
-function completionOf(was: State, columns: ColumnValues, now: number): Values {
+export function completionOf(was: Was, columns: ColumnValues, now: number): Values {
   const { due_date, due_time, due_zone, repeat } = { ...was, ...columns };
   // It would not complete without.
   if (due_date === null) throw needsDue();

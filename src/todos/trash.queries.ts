@@ -57,6 +57,7 @@ const discarded = outcomeOf<{ id: number | null; is_discarded: number }>({
   },
   joins: sql`LEFT JOIN ${todos}
     ON ${todos.id} = ${sql.placeholder("todo_id")} AND ${todos.user_id} = ${users.id}`,
+  todo_id: sql`${todos.id}`,
 });
 
 const ownList = sql`(

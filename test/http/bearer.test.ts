@@ -306,6 +306,7 @@ describe("a bad token is invalid_token", () => {
       "POST /users/email/otp": { email: "mina@example.com" },
       "POST /users/email/otp/verify": { otp: "123456" },
       "POST /todos": { contents: "x" },
+      "POST /todos/batch": { operations: [{ op: "create", contents: "x" }] },
       "PATCH /todos/:id": { is_done: true },
       "POST /todos/:id/move": {},
       "POST /lists": { name: "x" },

@@ -49,6 +49,7 @@ export function createGenerator(seed: number) {
     // Nobody guesses these.
     if (format === "date" || format === "time-zone") return pick(examples);
     const { minimum = -10, maximum = 10, minLength = 0, maxLength = 40 } = schema;
+    if (schema.const !== undefined) return schema.const;
     if (schema.enum) return pick(schema.enum);
     if (type === "boolean") return random() < 0.5;
     if (type === "integer") {

@@ -31,6 +31,8 @@ interface BodyRoute {
   isPublic?: true;
   /** Whether an object without fields is good. */
   takesNothing?: true;
+  /** Bytes; 64 KiB unless it says otherwise. */
+  maxBody?: number;
 }
 
 const bodyRoutes: BodyRoute[] = [
@@ -126,6 +128,13 @@ const bodyRoutes: BodyRoute[] = [
     fields: { "list_id?": "idOrNull", "after?": "idOrNull" },
     body: { after: null },
     takesNothing: true,
+  },
+  {
+    method: "POST",
+    pattern: "/todos/batch",
+    fields: { operations: "operations" },
+    body: { operations: [{ op: "create", contents: CANARY }] },
+    maxBody: 4 * KIB_64,
   },
   { method: "POST", pattern: "/lists", fields: { name: "text" }, body: { name: CANARY } },
   { method: "PATCH", pattern: "/lists/:id", fields: { name: "text" }, body: { name: CANARY } },
@@ -357,6 +366,15 @@ const badObject: [name: string, value: unknown][] = [
   ["an object with a field that it does not know", { [CANARY]: CANARY }],
 ];
 
+/** What is no list of operations; `test/todos/batch.test.ts` has what is wrong within one. */
+const badOperations: [name: string, value: unknown][] = [
+  ["null", null],
+  ["a word", CANARY],
+  ["an object", { op: "create", contents: CANARY }],
+  ["an empty array", []],
+  ["101 operations", Array.from({ length: 101 }, () => ({ op: "create", contents: CANARY }))],
+];
+
 /** What an e-mail address may never be, beside that. */
 const badEmail: [name: string, value: unknown][] = [
   ["without @", CANARY],
@@ -409,6 +427,7 @@ const badValues = {
   priority: badPriority,
   idOrNull: badId,
   objectOrNull: badObject,
+  operations: badOperations,
 };
 
 const unknownFields = [
@@ -431,6 +450,7 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
   const names = Object.keys(route.fields).map((name) => name.replace("?", ""));
   const required = Object.keys(route.fields).filter((name) => !name.endsWith("?"));
   const sendJson = (json: unknown) => send(route, { body: JSON.stringify(json) });
+  const { maxBody = KIB_64 } = route;
 
   test.each(malformed)("%s is malformed_body", async (_name, sent) => {
     await expectProblem(await send(route, sent), MALFORMED);
@@ -472,14 +492,14 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
     },
   );
 
-  test("64 KiB are taken, with a length or streamed", async () => {
-    await expectProblem(await send(route, { body: sized(KIB_64) }), INVALID);
-    await expectProblem(await send(route, { body: streamed(sized(KIB_64)) }), INVALID);
+  test(`${maxBody} bytes are taken, with a length or streamed`, async () => {
+    await expectProblem(await send(route, { body: sized(maxBody) }), INVALID);
+    await expectProblem(await send(route, { body: streamed(sized(maxBody)) }), INVALID);
   });
 
   test("a byte more is body_too_large, with a length or streamed", async () => {
-    await expectProblem(await send(route, { body: sized(KIB_64 + 1) }), TOO_LARGE);
-    await expectProblem(await send(route, { body: streamed(sized(KIB_64 + 1)) }), TOO_LARGE);
+    await expectProblem(await send(route, { body: sized(maxBody + 1) }), TOO_LARGE);
+    await expectProblem(await send(route, { body: streamed(sized(maxBody + 1)) }), TOO_LARGE);
   });
 
   // Bun never settles a cancelled stream of such a request when more of it has come in already.
@@ -491,7 +511,7 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
     const path = route.pattern.replace(":id", String(todoId)) + suffix;
     const head = `${route.method} ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n`;
     const type = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    const chunks = `3e8\r\n${" ".repeat(1000)}\r\n`.repeat(100);
+    const chunks = `3e8\r\n${" ".repeat(1000)}\r\n`.repeat(maxBody / 1000 + 40);
     await expectProblem(await sendRaw(service, `${head}${type}${chunks}0\r\n\r\n`), TOO_LARGE);
   });
 
@@ -543,7 +563,7 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
 
   test("what fails first is told, and it alone", async () => {
     const everything = {
-      body: sized(KIB_64 + 1).replace("{", "("),
+      body: sized(maxBody + 1).replace("{", "("),
       type: "text/plain",
       query: `?${CANARY}=1`,
       bearer: CANARY,

@@ -38,7 +38,7 @@ const IDS = [
 ];
 const MALFORMED = ["", "{", "[]", "null", '"x"', "\ufeff{}", '{"a":"\0"}', '{"a":'.repeat(40)];
 const NOT_UTF8 = new Uint8Array([0x7b, 0xff, 0x7d]);
-const TOO_LARGE = "a".repeat(70_000);
+const TOO_LARGE = "a".repeat(270_000);
 const NOT_JSON = ["text/plain", "application/xml", "application/json; charset=latin1", "x"];
 
 const bodySchema = ({ requestBody }: Operation) =>

@@ -43,6 +43,7 @@ const bodies: Record<string, Record<string, unknown>> = {
     new_password: `${PASSWORD}!`,
   },
   "POST /todos": { contents: "Sweep" },
+  "POST /todos/batch": { operations: [{ op: "create", contents: "Sweep" }] },
   "PATCH /todos/:id": { is_done: true },
   "POST /todos/:id/move": {},
   "POST /lists": { name: "Garden" },

@@ -223,6 +223,16 @@ test("a todo is read by its primary key", async () => {
 /** A todo of the user's, `steps` behind the one in the midst. */
 const own = (steps: number) => todoId + steps * USERS;
 
+/** A batch of all kinds of operations, which ticks off a todo that repeats. */
+const operations = () => [
+  { op: "update", id: own(11), due: { date: "2126-01-01" } },
+  { op: "update", id: own(11), repeat: { every: 1, unit: "day", from: "due" } },
+  { op: "update", id: own(11), is_done: true },
+  { op: "create", contents: "x" },
+  { op: "move", id: own(12), after: own(13) },
+  { op: "delete", id: own(14), if_match: 7 },
+];
+
 test.each<[what: string, method: string, path: () => string, options: () => CallOptions]>([
   ["adding a todo", "POST", () => "/todos", () => ({ json: { contents: "Buy milk" } })],
   [
@@ -252,6 +262,19 @@ test.each<[what: string, method: string, path: () => string, options: () => Call
     "PATCH",
     () => `/todos/${own(9)}`,
     () => ({ json: { is_done: true } }),
+  ],
+  ["a batch", "POST", () => "/todos/batch", () => ({ json: { operations: operations() } })],
+  [
+    "a batch with a key",
+    "POST",
+    () => "/todos/batch",
+    () => ({ json: { operations: operations() }, headers: { "idempotency-key": "batch" } }),
+  ],
+  [
+    "adding a todo with a key",
+    "POST",
+    () => "/todos",
+    () => ({ json: { contents: "x" }, headers: { "idempotency-key": "todo" } }),
   ],
   [
     "moving a todo behind another",

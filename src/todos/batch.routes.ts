@@ -1,0 +1,41 @@
+/** `/todos/batch`: many operations in one request, as a client has them that was offline. */
+import { Elysia } from "elysia";
+import { guard } from "../auth/guard.ts";
+import { bodyProblems, problems } from "../http/problem.ts";
+import { strict } from "../http/strict.ts";
+import type { Services } from "../services.ts";
+import { idempotencyKey, Replayable, takesHeaders } from "../sync/documentation.ts";
+import { TodoBatch, TodoBatchResults } from "./batch.model.ts";
+import { todoBatches } from "./batch.ts";
+
+export function batchRoutes(services: Services) {
+  const { run } = todoBatches(services);
+
+  return new Elysia({ prefix: "/todos", tags: ["Todos"] })
+    .use(strict)
+    .use(guard(services))
+    .post(
+      "/batch",
+      async ({ session, request, body, set }) => ({
+        results: await run({ session, request, set }, body.operations),
+      }),
+      {
+        auth: true,
+        parse: "batch",
+        body: TodoBatch,
+        response: {
+          200: Replayable(TodoBatchResults),
+          ...problems(...bodyProblems, "validation_failed", "idempotency_key_reused"),
+        },
+        detail: {
+          summary: "Change many todos at once",
+          description:
+            "The operations are done one after another. Each holds or fails by itself, one that is not valid too, and " +
+            "all that hold are saved together. `if_match` is for an operation what `If-Match` is for a request. What a " +
+            "batch adds has no id yet that the same batch could name. The body may have 256 KiB.",
+          operationId: "changeTodos",
+          ...takesHeaders(idempotencyKey),
+        },
+      },
+    );
+}
