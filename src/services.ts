@@ -73,6 +73,7 @@ export interface Services {
   issue: Issue;
   seal: Seal;
   enqueue: Enqueue;
+  transport: Transport;
   outbox: Clockwork;
   verification: Verification;
   reset: Reset;
@@ -172,6 +173,7 @@ export async function createServices(
     issue: createIssue({ config, clock, tokens }),
     seal: createSeal(await macFor("cursors")),
     enqueue,
+    transport,
     outbox: platform.startClockwork(createOutbox({ database, clock, transport, meter }), clock),
     verification: createVerification(ground, config),
     reset: createReset({ ...ground, knownNetworks, throttle }, config),

@@ -8,9 +8,10 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import Database from "libsql";
+import { startSmtp } from "./mail/smtp.ts";
 import { launch, type ServiceProcess, startProcess, temporaryFolder } from "./process.ts";
 import { type CallOptions, PASSWORD, SECRET } from "./service.ts";
 
@@ -54,6 +55,40 @@ describe("start", () => {
     await using service = await startProcess(folder.path, environment);
     expect(new URL(service.url).hostname).toBe("0.0.0.0");
     expect(existsSync(join(folder.path, "data/jwt-secret"))).toBe(false);
+  });
+
+  test("in production warns when no mail can be sent, and serves meanwhile", async () => {
+    // It takes connections, and never says a word.
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    // `as`: it listens on TCP, so its address is neither null nor a path.
+    const { port } = silent.address() as AddressInfo;
+    for (const url of ["smtp://127.0.0.1:1", `smtp://127.0.0.1:${port}?greetingTimeout=1000`]) {
+      using folder = temporaryFolder();
+      const environment = { ...PRODUCTION, MAIL_URL: url, JWT_SECRET: SECRET };
+      await using service = await startProcess(folder.path, environment);
+      const isChecked = service.line(/no mail can be sent now/);
+      expect((await service.call("GET", "/health/ready")).status).toBe(200);
+      const { input } = await isChecked;
+      expect(JSON.parse(input)).toMatchObject({
+        level: "WARN",
+        logger: "todos.mail",
+        reason: expect.stringMatching(/^E\w+/),
+      });
+    }
+    silent.close();
+  });
+
+  test("in production says nothing of a mail server that takes the credentials", async () => {
+    using folder = temporaryFolder();
+    const hasLeft = Promise.withResolvers<void>();
+    await using smtp = await startSmtp({ onClose: () => hasLeft.resolve() });
+    const environment = { ...PRODUCTION, MAIL_URL: smtp.url, JWT_SECRET: SECRET };
+    await using service = await startProcess(folder.path, environment);
+    await hasLeft.promise;
+    expect(await service.stop()).toBe(0);
+    expect(service.stdout.filter((line) => line.includes("todos.mail"))).toEqual([]);
+    expect(smtp.received).toEqual([]);
   });
 
   const badSettings: [string, Record<string, string>, string[]][] = [
@@ -166,6 +201,26 @@ describe("start", () => {
 });
 
 describe("log", () => {
+  test("tells of each mail which request and which user it was for", async () => {
+    using folder = temporaryFolder();
+    await using service = await startProcess(folder.path);
+    const { id, token } = await service.user();
+    const answer = await service.call("POST", "/users/email/otp", {
+      token,
+      json: { email: "mina@example.com" },
+      headers: { "x-request-id": "the-request-that-sends" },
+    });
+    expect(answer.status).toBe(202);
+    const { input } = await service.line(/mail \d+ sent/);
+    expect(JSON.parse(input)).toMatchObject({
+      level: "INFO",
+      logger: "todos.mail",
+      request_id: "the-request-that-sends",
+      user_id: id,
+      template: "verify_email",
+    });
+  });
+
   test("has one JSON line for each request, and nothing that was sent", async () => {
     using folder = temporaryFolder();
     await using service = await startProcess(folder.path, { LOG_LEVEL: "debug" });

@@ -5,6 +5,7 @@ import todosToLiveWith from "../../drizzle/0002_todos_to_live_with.sql" with { t
 import withstandAbuse from "../../drizzle/0003_withstand_abuse.sql" with { type: "text" };
 import disabledUsers from "../../drizzle/0004_disabled_users.sql" with { type: "text" };
 import idempotency from "../../drizzle/0005_idempotency.sql" with { type: "text" };
+import mailRequestId from "../../drizzle/0006_mail_request_id.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each by its tag in the journal: a new one is added here by hand. */
@@ -15,6 +16,7 @@ const texts = new Map([
   ["0003_withstand_abuse", withstandAbuse],
   ["0004_disabled_users", disabledUsers],
   ["0005_idempotency", idempotency],
+  ["0006_mail_request_id", mailRequestId],
 ]);
 
 export interface Migration {

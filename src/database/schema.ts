@@ -292,6 +292,8 @@ export const outbox = sqliteTable(
     created_at: instant().notNull(),
     /** Of the mails that are due, those with the lowest number are sent first. */
     priority: integer().notNull().default(1),
+    /** Of the request that it was asked for by. Null for mails of versions that did not keep it. */
+    request_id: text(),
   },
   (table) => [
     index("outbox_priority").on(table.priority, table.next_attempt_at),

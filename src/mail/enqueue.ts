@@ -15,6 +15,8 @@ interface Recipient {
   to: SQL | string;
   /** What else must hold. */
   when: SQL;
+  /** Of the request that the mail is sent for: each log line about the mail has it. */
+  request_id: string;
 }
 
 /** Somebody who has forgotten their password is waiting, so reset mails go before all others. */
@@ -40,12 +42,13 @@ export type Enqueue = ReturnType<typeof createEnqueue>;
 /** @param delay milliseconds until a mail is due */
 export function createEnqueue(db: Database, delay: () => number) {
   function insert(row: Row, now: number) {
-    const { user_id, to, template, data, expires_at, priority, when } = row;
+    const { user_id, to, template, data, expires_at, priority, when, request_id } = row;
     return db.run(sql`
       INSERT INTO ${outbox}
-        (user_id, "to", template, data, attempts, next_attempt_at, expires_at, created_at, priority)
+        (user_id, "to", template, data, attempts, next_attempt_at, expires_at, created_at, priority,
+          request_id)
       SELECT ${users.id}, ${to}, ${template}, ${JSON.stringify(data)}, 0, ${now + delay()},
-        ${expires_at}, ${now}, ${priority}
+        ${expires_at}, ${now}, ${priority}, ${request_id}
       FROM ${users} WHERE ${users.id} = ${user_id} AND ${to} IS NOT NULL AND ${when}`);
   }
 

@@ -60,29 +60,44 @@ export function openMailService(url: string, from: string): Transport {
   if (!service) throw new Error(`No mail service is called ${protocol}`);
   const { headers, body, isPermanent } = service;
   const endpoint = searchParams.get("endpoint") ?? service.endpoint;
+  async function post(content: object) {
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers: { ...headers(key), "content-type": "application/json" },
+      body: JSON.stringify(content),
+      // Followed, a redirect would carry the key to another host. workerd knows no "error" here.
+      redirect: "manual",
+      signal: AbortSignal.timeout(SEND_TIMEOUT),
+    }).catch(refuseUnreachable);
+    // Read in any case, or the connection could not be used again.
+    const answer: unknown = await response.json().catch(() => undefined);
+    return { status: response.status, isTaken: response.ok, answer };
+  }
+  function refusal(status: number, answer: unknown) {
+    const properties: Partial<SendError> = {
+      code: "EMAILSERVICE",
+      responseCode: status,
+      permanent: isPermanent(status, answer),
+      refusesService: isAboutService(status),
+    };
+    return Object.assign(new Error("The mail service refused the mail"), properties);
+  }
   return {
     async send(mail) {
-      const response = await fetch(endpoint, {
-        method: "POST",
-        headers: { ...headers(key), "content-type": "application/json" },
-        body: JSON.stringify(body(from, mail)),
-        // Followed, a redirect would carry the key to another host. workerd knows no "error" here.
-        redirect: "manual",
-        signal: AbortSignal.timeout(SEND_TIMEOUT),
-      }).catch(refuseUnreachable);
-      // Read in any case, or the connection could not be used again.
-      const answer: unknown = await response.json().catch(() => undefined);
-      if (response.ok) return;
-      const properties: Partial<SendError> = {
-        code: "EMAILSERVICE",
-        responseCode: response.status,
-        permanent: isPermanent(response.status, answer),
-      };
-      throw Object.assign(new Error("The mail service refused the mail"), properties);
+      const { status, isTaken, answer } = await post(body(from, mail));
+      if (!isTaken) throw refusal(status, answer);
+    },
+    async check() {
+      // A mail without anything in it is refused for what it lacks, but only once the key has been taken.
+      const { status, answer } = await post({});
+      if (isAboutService(status) || status >= 500) throw refusal(status, answer);
     },
     close() {},
   };
 }
+
+/** The key is wrong, or must not send: both services say so by the status alone. */
+const isAboutService = (status: number) => status === 401 || status === 403;
 
 function refuseUnreachable(cause: unknown): never {
   const isTimeout = cause instanceof Error && cause.name === "TimeoutError";

@@ -11,13 +11,15 @@ import type { Transport } from "./transport.ts";
 export function openTransport(url: string, from: string, options?: SmtpOptions): Transport {
   if (url === "log:") return openLog();
   if (!/^smtps?:/i.test(url)) return openMailService(url, from);
-  // Loaded with the first mail, and so never where there is only the log: it needs modules of Node.js.
+  // Loaded when it is used, and so never where there is only the log: it needs modules of Node.js.
   let smtp: Promise<Transport> | undefined;
+  function open() {
+    smtp ??= import("./smtp.ts").then(({ openSmtp }) => openSmtp(url, from, options));
+    return smtp;
+  }
   return {
-    async send(mail) {
-      smtp ??= import("./smtp.ts").then(({ openSmtp }) => openSmtp(url, from, options));
-      return (await smtp).send(mail);
-    },
+    send: async (mail) => (await open()).send(mail),
+    check: async () => (await open()).check(),
     close() {
       smtp?.then((transport) => transport.close()).catch(() => undefined);
     },

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { Database } from "../database/drizzle.ts";
 import { outbox } from "../database/schema.ts";
 import { type Meter, silent } from "../instruments.ts";
+import { reasonOf } from "./failure.ts";
 import { render } from "./templates.ts";
 import { SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
@@ -35,9 +36,12 @@ const SETTLE_AFTER = [100, 1_000, 3_000];
 
 const logger = getLogger(["todos", "mail"]);
 
+/** Milliseconds from a refusal that is about the service, and not about the mail, to the next attempt. */
+const RETRY_MENDED_AFTER = 60_000;
+
 export type Claimed = Pick<
   typeof outbox.$inferSelect,
-  "id" | "to" | "template" | "data" | "attempts" | "expires_at"
+  "id" | "user_id" | "to" | "template" | "data" | "attempts" | "expires_at" | "request_id"
 >;
 
 export function createOutbox(services: {
@@ -66,11 +70,13 @@ export function createOutbox(services: {
         .where(inArray(outbox.id, due))
         .returning({
           id: outbox.id,
+          user_id: outbox.user_id,
           to: outbox.to,
           template: outbox.template,
           data: outbox.data,
           attempts: outbox.attempts,
           expires_at: outbox.expires_at,
+          request_id: outbox.request_id,
         }),
       // This includes claimed mails, so a claim that another process could not keep is noticed when it lapses.
       db.select({ at: min(outbox.next_attempt_at) }).from(outbox),
@@ -84,14 +90,45 @@ export function createOutbox(services: {
     try {
       await transport.send({ to: mail.to, ...render(mail.template, mail.data) });
     } catch (error) {
-      return retryOrGiveUp(mail, error);
+      const failure: SendError = error instanceof Error ? error : new Error(String(error));
+      return failure.refusesService ? waitForMending(mail, failure) : retryOrGiveUp(mail, failure);
     }
     meter.mail("sent");
+    logger.info("mail {outbox_id} sent", about(mail));
     await remove(mail);
   }
 
-  async function retryOrGiveUp(mail: Claimed, error: unknown): Promise<void> {
-    const failure: SendError = error instanceof Error ? error : new Error(String(error));
+  /** The attempt does not count, because no other mail would have been taken. What is due waits, too. */
+  async function waitForMending(mail: Claimed, failure: SendError): Promise<void> {
+    const reason = reasonOf(failure);
+    const now = clock();
+    const next = now + RETRY_MENDED_AFTER;
+    const line = { ...about(mail), reason, seconds: RETRY_MENDED_AFTER / 1000 };
+    if (isOver(mail, next)) {
+      meter.mail("given_up");
+      logger.error(
+        "mail {outbox_id} given up, since it expires before it can be sent: {reason}",
+        line,
+      );
+      return remove(mail);
+    }
+    meter.mail("failed");
+    logger.error("no mail can be sent, next attempt in {seconds} s: {reason}", line);
+    await settle(mail, () =>
+      db.batch([
+        db
+          .update(outbox)
+          .set({ attempts: mail.attempts - 1, next_attempt_at: toInstant(next) })
+          .where(isStillClaimed(mail)),
+        db
+          .update(outbox)
+          .set({ next_attempt_at: toInstant(next) })
+          .where(lte(outbox.next_attempt_at, toInstant(now))),
+      ]),
+    );
+  }
+
+  async function retryOrGiveUp(mail: Claimed, failure: SendError): Promise<void> {
     const reason = reasonOf(failure);
     const delay = RETRY_AFTER[mail.attempts - 1];
     const next = clock() + (delay ?? 0);
@@ -100,7 +137,7 @@ export function createOutbox(services: {
     }
     meter.mail("failed");
     logger.info("mail {outbox_id} not sent, next attempt in {seconds} s: {reason}", {
-      outbox_id: mail.id,
+      ...about(mail),
       seconds: delay / 1000,
       reason,
     });
@@ -108,14 +145,13 @@ export function createOutbox(services: {
       db
         .update(outbox)
         .set({ next_attempt_at: toInstant(next) })
-        // If the claim has lapsed meanwhile, another process has the mail now.
-        .where(and(eq(outbox.id, mail.id), eq(outbox.attempts, mail.attempts))),
+        .where(isStillClaimed(mail)),
     );
   }
 
   async function giveUp(mail: Claimed, reason: string): Promise<void> {
     meter.mail("given_up");
-    logger.warn("mail {outbox_id} given up: {reason}", { outbox_id: mail.id, reason });
+    logger.warn("mail {outbox_id} given up: {reason}", { ...about(mail), reason });
     await remove(mail);
   }
 
@@ -132,7 +168,7 @@ export function createOutbox(services: {
       } catch (error) {
         if (delay === undefined) {
           logger.error("mail {outbox_id} may be sent again: {error}", {
-            outbox_id: mail.id,
+            ...about(mail),
             error,
           });
           return;
@@ -145,17 +181,18 @@ export function createOutbox(services: {
   return { claim, deliver };
 }
 
+/** What each log line about a mail has: never the address, nor a code. */
+const about = ({ id, template, request_id, user_id }: Claimed) => ({
+  outbox_id: id,
+  template,
+  request_id,
+  user_id,
+});
+
+/** If the claim has lapsed meanwhile, another process has the mail now. */
+const isStillClaimed = (mail: Claimed) =>
+  and(eq(outbox.id, mail.id), eq(outbox.attempts, mail.attempts));
+
 const toInstant = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 const isOver = (mail: Claimed, now: number) => Date.parse(mail.expires_at) <= now;
-
-/** Leaves out the message, because a server's answer repeats the address. */
-const reasonOf = ({ name, code, originalCode, responseCode }: SendError) =>
-  [code ?? name, originalCode, responseCode, EXPLANATIONS.get(code ?? "")]
-    .filter((part) => part !== undefined)
-    .join(" ");
-
-/** What whoever runs the service should know of a code. */
-const EXPLANATIONS = new Map([
-  ["ETLS", "(the mail server gives no TLS, without which nothing is sent: see MAIL_URL)"],
-]);

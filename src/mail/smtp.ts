@@ -34,6 +34,19 @@ function needsStartTls(url: string): boolean {
   return protocol === "smtp:" && !searchParams.has("requireTLS") && !LOOPBACK.test(hostname);
 }
 
+/** Throws the error, and tells whether it is about this service and not about one mail. */
+function judge(error: SendError & { command?: string }): never {
+  const { code = "", command, permanent } = error;
+  error.refusesService =
+    // No TLS, or the credentials are wrong or missing.
+    ["ETLS", "EAUTH", "ENOAUTH"].includes(code) ||
+    // The server does not take mails from this sender, or not without credentials.
+    (command === "MAIL FROM" && permanent === true);
+  // The mail itself may be sent later.
+  if (error.refusesService) error.permanent = false;
+  throw error;
+}
+
 export interface SmtpOptions {
   /** Whether connections are kept for the mails to come (true). */
   pooled?: boolean;
@@ -77,11 +90,10 @@ export function openSmtp(
         // The other time limits begin anew with every byte that the server sends. This one does not.
         signal: AbortSignal.timeout(SEND_TIMEOUT),
       });
-      await sending.catch((error: SendError) => {
-        // The server's refusal of STARTTLS says nothing about this mail: it can wait until the server is put right.
-        if (error.code === "ETLS") error.permanent = false;
-        throw error;
-      });
+      await sending.catch(judge);
+    },
+    async check() {
+      await mailer.verify().catch(judge);
     },
     close: () => mailer.close(),
   };

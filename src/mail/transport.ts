@@ -18,6 +18,11 @@ export interface Transport {
    * @throws SendError within SEND_TIMEOUT
    */
   send(mail: Mail): Promise<void>;
+  /**
+   * Resolves when the mail server can be reached and takes the credentials. Sends nothing.
+   * @throws SendError
+   */
+  check(): Promise<void>;
   /** Closes connections that are kept open. */
   close(): void;
 }
@@ -32,6 +37,8 @@ export interface SendError extends Error {
   responseCode?: number | undefined;
   /** Whether the server will never take this mail, however often it is sent. */
   permanent?: boolean | undefined;
+  /** Whether it refuses this service and so would refuse any mail, until whoever runs the service has mended that. */
+  refusesService?: boolean | undefined;
 }
 
 /** Most mails that a transport is given at once. */

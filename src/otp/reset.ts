@@ -155,6 +155,7 @@ export function createReset(
         when: isSent,
       } as const;
       const sends = { kind: "reset_sends", lifetime: DAY, when: isSent } as const;
+      const mail = { user_id, to: email, when: isSent, request_id: exchange.id };
       const data = { otp: code, language, expires_in: settings.resetTtl };
       const { asked } = await batch(db, {
         asked: ask,
@@ -164,7 +165,7 @@ export function createReset(
         ofNetwork: budgets.spend("mails", network, now, isAllowed),
         waiting: [address, own].map((each) => ttl.set({ ...waiting, key: each }, "", now)),
         sends: [address, own].map((each) => ttl.increment({ ...sends, key: each }, now)),
-        mail: enqueue.code("reset_password", { user_id, to: email, when: isSent }, data, now),
+        mail: enqueue.code("reset_password", mail, data, now),
         swept: ttl.sweep(now),
       });
       refuseUnsent(asked[0], exchange, now);
@@ -217,6 +218,7 @@ export function createReset(
       guess: string,
       newHash: string,
       language: Language,
+      exchange: Exchange,
     ): Promise<boolean> {
       const now = clock();
       const address = pseudonym(email, now);
@@ -224,7 +226,7 @@ export function createReset(
       const isReset = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${user.id} AND password_hash = ${newHash}
       )`;
-      const notice = { user_id: user.id, to: email, when: isReset };
+      const notice = { user_id: user.id, to: email, when: isReset, request_id: exchange.id };
       const { reset } = await batch(db, {
         reset: db
           .update(users)

@@ -62,9 +62,11 @@ export function otpRoutes(services: Services) {
     .post(
       "/email/otp/verify",
       async ({ session, body, request, fail }) => {
-        const user = await verification.verify(session, body.otp, languageFor(request));
+        const exchange = exchangeOf(request);
+        const language = languageFor(request);
+        const user = await verification.verify(session, body.otp, language, exchange);
         if (!user) return fail("invalid_otp");
-        logSecurityEvent("email_changed", exchangeOf(request), user.id);
+        logSecurityEvent("email_changed", exchange, user.id);
         // The address that it has replaced is told.
         outbox.wake(enqueue.delay());
         return user;
@@ -118,7 +120,8 @@ export function otpRoutes(services: Services) {
         // Only who has the code may learn whose name that is.
         refuseNameInPassword(new_password, user.username, "/new_password");
         const newHash = await hasher.hash(new_password, networkOf(exchange.ip));
-        if (!(await reset.apply(user, email, otp, newHash, languageFor(request)))) {
+        const language = languageFor(request);
+        if (!(await reset.apply(user, email, otp, newHash, language, exchange))) {
           return fail("invalid_otp");
         }
         logSecurityEvent("password_reset", exchange, user.id);

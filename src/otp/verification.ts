@@ -93,7 +93,7 @@ export function createVerification(
       lifetime: settings.otpResendAfter * 1000,
       when: isSent,
     } as const;
-    const mail = { user_id: recipient, to: email, when: isSent };
+    const mail = { user_id: recipient, to: email, when: isSent, request_id: exchange.id };
     const data = { otp, language, expires_in: settings.otpTtl };
     return {
       budget: budgets.ask("mails", network, now),
@@ -176,7 +176,7 @@ export function createVerification(
      * when it was not right, or another user has proved the address before.
      * @throws Failure `unauthorized`
      */
-    async verify(session: SessionRef, guess: string, language: Language) {
+    async verify(session: SessionRef, guess: string, language: Language, exchange: Exchange) {
       const now = clock();
       const { user_id } = session;
       const owner = ownerOf(db, session, now);
@@ -197,6 +197,7 @@ export function createVerification(
         user_id,
         to: sql`${users.email}`,
         when: sql`${users.email} <> ${proved}`,
+        request_id: exchange.id,
       };
       const { found, user } = await batch(db, {
         found: owner,

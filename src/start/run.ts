@@ -5,6 +5,7 @@ import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "../co
 import { migrate } from "../database/migrate.ts";
 import type { Write } from "../log/buffer.ts";
 import { configureLog, type Log } from "../log/configure.ts";
+import { checkTransport } from "../mail/failure.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { banner } from "./banner.ts";
@@ -136,6 +137,8 @@ async function start(
   // Rows of users who were deleted while a former process ran.
   removal.wake();
   upkeep.start();
+  // Not awaited: a mail server that is down must not hold up the start.
+  if (config.production) void checkTransport(services.transport);
   return server.url;
 }
 

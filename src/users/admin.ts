@@ -92,6 +92,7 @@ export function adminQueries(db: Database, clock: () => number) {
         .select({
           id: outbox.id,
           user_id: outbox.user_id,
+          request_id: outbox.request_id,
           template: outbox.template,
           attempts: outbox.attempts,
           next_attempt_at: outbox.next_attempt_at,

@@ -100,7 +100,12 @@ export function userQueries(services: Services) {
       )`;
       const itself = and(eq(sessions.id, session.id), isChanged);
       const others = and(eq(sessions.user_id, user_id), ne(sessions.id, session.id), isChanged);
-      const notice = { user_id, to: sql`${users.email}`, when: isChanged };
+      const notice = {
+        user_id,
+        to: sql`${users.email}`,
+        when: isChanged,
+        request_id: exchange.id,
+      };
       const { found, asked, grant } = await batch(db, {
         found: owner,
         asked: confirmation.ask(session, now),

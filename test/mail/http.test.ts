@@ -78,17 +78,22 @@ describe("Resend", () => {
   });
 
   test.each([
-    ["an address that is none", 422, "validation_error", true],
-    ["a key that is wrong", 403, "invalid_api_key", false],
-    ["a domain that is not verified", 403, "validation_error", false],
-    ["too many requests", 429, "rate_limit_exceeded", false],
-    ["a fault of its own", 500, "application_error", false],
-  ])("refuses for %s", async (_reason, statusCode, name, permanent) => {
+    ["an address that is none", 422, "validation_error", true, false],
+    ["a key that is wrong", 403, "invalid_api_key", false, true],
+    ["a domain that is not verified", 403, "validation_error", false, true],
+    ["too many requests", 429, "rate_limit_exceeded", false, false],
+    ["a fault of its own", 500, "application_error", false, false],
+  ])("refuses for %s", async (_reason, statusCode, name, permanent, refusesService) => {
     const { url } = startService(() =>
       Response.json({ statusCode, name, message: "ann@example.org" }, { status: statusCode }),
     );
     const error = await failure(open("resend", url).send(MAIL));
-    expect(error).toMatchObject({ code: "EMAILSERVICE", responseCode: statusCode, permanent });
+    expect(error).toMatchObject({
+      code: "EMAILSERVICE",
+      responseCode: statusCode,
+      permanent,
+      refusesService,
+    });
     expect(error.message).not.toContain("ann");
   });
 });
@@ -120,17 +125,22 @@ describe("Postmark", () => {
   });
 
   test.each([
-    ["an address that is none", 422, 300, true],
-    ["an address that bounced before", 422, 406, true],
-    ["a sender that is not confirmed", 422, 400, false],
-    ["a token that is wrong", 401, 10, false],
-    ["a fault of its own", 500, 0, false],
-  ])("refuses for %s", async (_reason, status, ErrorCode, permanent) => {
+    ["an address that is none", 422, 300, true, false],
+    ["an address that bounced before", 422, 406, true, false],
+    ["a sender that is not confirmed", 422, 400, false, false],
+    ["a token that is wrong", 401, 10, false, true],
+    ["a fault of its own", 500, 0, false, false],
+  ])("refuses for %s", async (_reason, status, ErrorCode, permanent, refusesService) => {
     const { url } = startService(() =>
       Response.json({ ErrorCode, Message: "ann@example.org" }, { status }),
     );
     const error = await failure(open("postmark", url).send(MAIL));
-    expect(error).toMatchObject({ code: "EMAILSERVICE", responseCode: status, permanent });
+    expect(error).toMatchObject({
+      code: "EMAILSERVICE",
+      responseCode: status,
+      permanent,
+      refusesService,
+    });
     expect(error.message).not.toContain("ann");
   });
 });
@@ -154,4 +164,37 @@ test("a service that is out of reach is told apart from one that refuses", async
   const { url } = startService(() => Response.json({}));
   await Promise.all(servers.splice(0).map((server) => server.stop(true)));
   expect(await failure(open("postmark", url).send(MAIL))).toMatchObject({ code: "ECONNECTION" });
+});
+
+describe("a check", () => {
+  const check = (service: string, url: string) => open(service, url).check();
+
+  test.each([
+    ["resend", 422, { name: "missing_required_field" }],
+    ["postmark", 422, { ErrorCode: 300 }],
+  ])(
+    "of %s passes when an empty mail is refused for what it lacks",
+    async (service, status, answer) => {
+      const { received, url } = startService(() => Response.json(answer, { status }));
+      await check(service, url);
+      // Nothing in it could be sent.
+      expect(received.map(({ body }) => body)).toEqual([{}]);
+    },
+  );
+
+  test.each([
+    ["resend", 401],
+    ["resend", 403],
+    ["postmark", 401],
+    ["postmark", 503],
+  ])("of %s fails with %i", async (service, status) => {
+    const { url } = startService(() => Response.json({}, { status }));
+    expect(await failure(check(service, url))).toMatchObject({ responseCode: status });
+  });
+
+  test("of a service that is out of reach fails", async () => {
+    const { url } = startService(() => Response.json({}));
+    await Promise.all(servers.splice(0).map((server) => server.stop(true)));
+    expect(await failure(check("resend", url))).toMatchObject({ code: "ECONNECTION" });
+  });
 });

@@ -129,7 +129,33 @@ describe("sending", () => {
     expect(mail?.email.subject).toBe("이메일 주소 확인을 위한 인증번호");
     expect(mail?.email.text).toContain(OTP);
     expect(await rows()).toEqual([]);
-    expect(logged).toEqual([]);
+    expect(logged).toMatchObject([{ level: "info", rawMessage: "mail {outbox_id} sent" }]);
+    expectNothingSecretLogged();
+  });
+
+  test("each log line about a mail names its request and its user, whatever comes of it", async () => {
+    const answers = [450, 550, undefined];
+    await using smtp = await startSmtp({ refusal: () => answers.shift() });
+    const transport = openSmtp(smtp.url);
+    for (const request_id of ["delayed", "refused", "taken"]) {
+      await put(1, { request_id, to: `${request_id}@example.org` });
+      await sendDue(transport);
+    }
+    const lines: object[] = logged.map(({ level, properties }) => ({ level, ...properties }));
+    const about = { user_id: 1, template: "verify_email" };
+    expect(lines).toEqual([
+      {
+        level: "info",
+        outbox_id: 1,
+        request_id: "delayed",
+        ...about,
+        seconds: 5,
+        reason: "EENVELOPE 450",
+      },
+      { level: "warning", outbox_id: 2, request_id: "refused", ...about, reason: "EENVELOPE 550" },
+      { level: "info", outbox_id: 3, request_id: "taken", ...about },
+    ]);
+    expectNothingSecretLogged();
   });
 
   test("mails that are put in later, however often it is woken for them, each arrive once", async () => {
@@ -249,15 +275,78 @@ describe("failures", () => {
     const url = smtp.url.replace("localhost", "0.0.0.0");
     await sendDue(openSmtp(url));
     expect(smtp.asked).toEqual([]);
-    expect(await rows()).toMatchObject([{ attempts: 1, next_attempt_at: instant(5) }]);
+    expect(await rows()).toMatchObject([{ attempts: 0, next_attempt_at: instant(60) }]);
     expect(logged).toMatchObject([
-      { level: "info", properties: { outbox_id: 1, reason: expect.stringMatching(/\bTLS\b/) } },
+      { level: "error", properties: { outbox_id: 1, reason: expect.stringMatching(/\bTLS\b/) } },
     ]);
     expectNothingSecretLogged();
     // Whoever runs it has put the server right.
-    now += 5 * SECOND;
+    now += 60 * SECOND;
     await sendDue(openSmtp(smtp.url));
     expect(smtp.received).toHaveLength(1);
+  });
+
+  test("wrong credentials let all mails wait for a minute at a time, and count as no attempt", async () => {
+    let password = "the right one";
+    let logIns = 0;
+    await using smtp = await startSmtp({
+      authOptional: false,
+      allowInsecureAuth: true,
+      onAuth(auth, _session, callback) {
+        logIns++;
+        if (auth.password === password) return callback(null, { user: auth.username });
+        // With the code that servers have for it (RFC 4954 §6).
+        callback(Object.assign(new Error(`No such user ${auth.username}`), { responseCode: 535 }));
+      },
+    });
+    const url = smtp.url.replace("://", "://todos:outdated@");
+    const transport = openSmtp(url);
+    await put(10, { expires_at: instant(3600) });
+    await sendDue(transport);
+    // Four mails were on their way at once. The others did not try in vain.
+    expect(logIns).toBe(4);
+    expect(await rows()).toMatchObject(
+      Array(10).fill({ attempts: 0, next_attempt_at: instant(60) }),
+    );
+    expect(logged).toMatchObject(
+      Array(4).fill({
+        level: "error",
+        properties: { seconds: 60, reason: expect.stringMatching(/^EAUTH 535 .*MAIL_URL/) },
+      }),
+    );
+    expectNothingSecretLogged();
+
+    // For longer than the attempts of other failures last.
+    for (let minute = 1; minute <= 15; minute++) {
+      now += 60 * SECOND;
+      await sendDue(transport);
+    }
+    expect(await rows()).toHaveLength(10);
+    password = "outdated";
+    now += 60 * SECOND;
+    start(transport);
+    await until(isEmpty);
+    expect(smtp.received).toHaveLength(10);
+  });
+
+  test("a sender that the server does not take lets the mail wait, until it expires", async () => {
+    await using smtp = await startSmtp({
+      onMailFrom(_address, _session, callback) {
+        callback(Object.assign(new Error("Sender rejected"), { responseCode: 553 }));
+      },
+    });
+    const transport = openSmtp(smtp.url);
+    await put();
+    for (let minute = 0; minute < 3; minute++) {
+      expect(await rows()).toHaveLength(1);
+      await sendDue(transport);
+      now += 60 * SECOND;
+    }
+    expect(await rows()).toEqual([]);
+    expect(logged).toMatchObject(
+      Array(3).fill({ level: "error", properties: { reason: "EENVELOPE 553" } }),
+    );
+    expect(warnings().at(-1)).toContain("given up");
   });
 
   test("one that is refused keeps no other from being sent", async () => {
@@ -310,7 +399,7 @@ describe("failures", () => {
     await start(openSmtp(smtp.url), openClient(10)).stop();
     expect(await rows()).toEqual([]);
     expect(smtp.received).toHaveLength(1);
-    expect(logged).toEqual([]);
+    expect(warnings()).toEqual([]);
   });
 
   test("a database that is locked when it is woken is looked at again", async () => {

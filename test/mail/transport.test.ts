@@ -130,10 +130,14 @@ describe("TLS and log-in", () => {
     expect(smtp.received).toMatchObject([{ secure: true, user: "us@er" }]);
   });
 
-  test("a wrong password is a permanent failure", async () => {
+  test("a wrong password is about the service, so the mail may wait", async () => {
     await using smtp = await startSmtp(guarded);
     const sending = open(`${withUser(smtp.url, "wrong")}?${TRUST}`).send(MAIL);
-    expect(await failure(sending)).toMatchObject({ permanent: true, responseCode: 535 });
+    expect(await failure(sending)).toMatchObject({
+      permanent: false,
+      refusesService: true,
+      responseCode: 535,
+    });
   });
 
   test.each([false, true])(
@@ -252,4 +256,36 @@ test("log: prints the mail, with the one-time password on a line of its own", as
   expect(lines.map((line) => line.trim())).toContain(OTP);
   expect(lines).toContain("To: ann@example.org");
   expect(lines).toContain(`Subject: ${MAIL.subject}`);
+});
+
+describe("a check by SMTP", () => {
+  test("logs in, and sends nothing", async () => {
+    const users: unknown[] = [];
+    await using smtp = await startSmtp({
+      allowInsecureAuth: true,
+      onAuth({ username, password }, _session, callback) {
+        if (password !== "right") return callback(new Error("no"));
+        users.push(username);
+        callback(null, { user: username });
+      },
+    });
+    await open(withUser(smtp.url, "right")).check();
+    expect(users).toEqual(["us@er"]);
+    expect(smtp.asked).toEqual([]);
+    expect(await failure(open(withUser(smtp.url, "wrong")).check())).toMatchObject({
+      code: "EAUTH",
+      responseCode: 535,
+      refusesService: true,
+    });
+  });
+
+  test("fails when nobody listens, or says nothing", async () => {
+    expect(await failure(open("smtp://127.0.0.1:1").check())).toMatchObject({
+      originalCode: "ECONNREFUSED",
+    });
+    await using silent = await startSilent();
+    expect(await failure(open(`${silent.url}?greetingTimeout=100`).check())).toMatchObject({
+      code: "ETIMEDOUT",
+    });
+  });
 });
