@@ -66,6 +66,16 @@ export interface Config {
   drainDelay: number;
   /** Seconds that requests in flight then have to finish. */
   shutdownTimeout: number;
+  /** Where traces go: an OTLP collector's `http://` or `https://` URL; undefined for nowhere. */
+  otlpEndpoint: string | undefined;
+  /** Sent to the collector, as to be let in there. */
+  otlpHeaders: Record<string, string>;
+  otelServiceName: string;
+  /** What else traces tell of the process. */
+  otelResourceAttributes: Record<string, string>;
+  tracesSampler: TracesSampler;
+  /** The part of all traces, 0 to 1, that a `traceidratio` takes. */
+  tracesSamplerArg: number;
   logFormat: "json" | "pretty" | "auto";
   logLevel: LogLevel;
 }
@@ -75,6 +85,17 @@ const DAY = 24 * 3600;
 
 const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration */
+const TRACES_SAMPLERS = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+] as const;
+export type TracesSampler = (typeof TRACES_SAMPLERS)[number];
 
 /** Seconds for which a one-time password may be good at most (ASVS 5.0, 6.5.5: ten minutes). */
 const MAX_OTP_TTL = 600;
@@ -132,6 +153,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     return setting(name, fallback, parse, `one of ${choices.join(", ")}`);
   }
   const text = (name: string, fallback: string) => environment[name] || fallback;
+  const pairs = (name: string) => setting(name, {}, parsePairs, "name=value, separated by commas");
 
   // A misspelt "production" must not start with what development allows.
   const mode = choice("NODE_ENV", "development", ["development", "test", "production"]);
@@ -222,6 +244,22 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     changesTtl: integer("CHANGES_TTL", 90 * DAY, 1, 3660 * DAY),
     drainDelay: integer("DRAIN_DELAY", production ? 5 : 0, 0, 300),
     shutdownTimeout: integer("SHUTDOWN_TIMEOUT", 10, 1, 300),
+    otlpEndpoint: setting<string | undefined>(
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+      undefined,
+      (url) => (/^https?:/i.test(url) && isServer(url) ? url : undefined),
+      "an http:// or https:// URL without user, query and fragment",
+    ),
+    otlpHeaders: pairs("OTEL_EXPORTER_OTLP_HEADERS"),
+    otelServiceName: text("OTEL_SERVICE_NAME", "todos"),
+    otelResourceAttributes: pairs("OTEL_RESOURCE_ATTRIBUTES"),
+    tracesSampler: choice("OTEL_TRACES_SAMPLER", "parentbased_always_on", TRACES_SAMPLERS),
+    tracesSamplerArg: setting(
+      "OTEL_TRACES_SAMPLER_ARG",
+      1,
+      (text) => (/^(0|1|[01]?\.\d+)$/.test(text) && Number(text) <= 1 ? Number(text) : undefined),
+      "a number from 0 to 1",
+    ),
     logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
     logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),
   };
@@ -249,6 +287,21 @@ function parseOrigins(text: string): string[] | undefined {
   const isOrigin = (origin: string) =>
     !origin.includes("*") && URL.canParse(origin) && new URL(origin).origin === origin;
   return origins.every(isOrigin) ? origins : undefined;
+}
+
+/** As OpenTelemetry's variables have it, after W3C Baggage (§3.3.1): what is special stands percent-encoded. */
+function parsePairs(text: string): Record<string, string> | undefined {
+  const pairs: [name: string, value: string][] = [];
+  for (const part of text.split(",").filter((each) => each.trim() !== "")) {
+    const [, name, value] = /^\s*([!#$%&'*+.^_`|~\w-]+)\s*=\s*([\x21-\x7e]*)\s*$/.exec(part) ?? [];
+    if (name === undefined || value === undefined) return undefined;
+    try {
+      pairs.push([name, decodeURIComponent(value)]);
+    } catch {
+      return undefined;
+    }
+  }
+  return Object.fromEntries(pairs);
 }
 
 const FILE = /^file:[^?#]+$/;

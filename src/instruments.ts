@@ -1,4 +1,4 @@
-/** What the service tells about its work while it runs. Metrics are made of it; by default nobody listens. */
+/** What the service tells about its work while it runs, for metrics and traces. By default nobody listens. */
 import type { Outage } from "./database/errors.ts";
 
 /** Why a trip to the database failed. `error`: a statement's own fault, such as a constraint that it violates. */
@@ -50,6 +50,30 @@ export interface Meter {
   hashRefused(): void;
   refused(why: Refusal): void;
   mail(outcome: MailOutcome): void;
+}
+
+/** Follows requests, and what is done for each. */
+export interface Tracer {
+  /** Begins to follow a request. */
+  request(request: Request): RequestTrace;
+  /**
+   * Begins to follow a trip to the database that is made for the request at hand. Undefined when nobody follows that.
+   * @param sql the texts of its statements. They are asked for only when they are needed, and hold no values
+   */
+  trip(sql: () => readonly string[]): TripTrace | undefined;
+}
+
+export interface RequestTrace {
+  /** The trace's id (W3C Trace Context, §3.2.2.3): the client's if it sent one. */
+  readonly id: string;
+  /** Does the request's work, so that the trips made for it are known as its own. */
+  run<T>(work: () => T): T;
+  end(answered: AnsweredRequest, requestId: string): void;
+}
+
+export interface TripTrace {
+  /** @param failure missing when it succeeded */
+  end(failure?: TripFailure): void;
 }
 
 /** What writes tell, for the databases. */

@@ -37,6 +37,7 @@ await runCommand(process.argv.slice(2), {
     };
   },
   loadMetrics: () => import("./telemetry/metrics.ts"),
+  loadTraces: () => import("./telemetry/traces.ts"),
   platform: nativePlatform((request) => server?.requestIP(request)?.address ?? null),
   onSignal(stop) {
     process.on("SIGTERM", stop);

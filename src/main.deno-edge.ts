@@ -9,4 +9,5 @@ await run({
   ...runtime,
   readConfig: readEdgeConfig,
   loadMetrics: () => import("./telemetry/metrics.ts"),
+  loadTraces: () => import("./telemetry/traces.ts"),
 });

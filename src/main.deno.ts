@@ -6,4 +6,5 @@ import { nativePlatform } from "./start/platform.ts";
 await runCommand(Deno.args, {
   ...denoRuntime(nativePlatform),
   loadMetrics: () => import("./telemetry/metrics.ts"),
+  loadTraces: () => import("./telemetry/traces.ts"),
 });

@@ -22,7 +22,7 @@ import { type SchemaWatch, watchSchema } from "./database/schema-watch.ts";
 import { type Ttl, ttlTable } from "./database/ttl.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
-import { type Meter, silent, type WritesMeter } from "./instruments.ts";
+import { type Meter, silent, type Tracer, type WritesMeter } from "./instruments.ts";
 import { type CurrentFirst, deriveKeys, deriveSigningKeys, type Use } from "./keys.ts";
 import { type LogRequest, requestByLogTape } from "./log/requests.ts";
 import type { Clockwork } from "./mail/clockwork.ts";
@@ -83,6 +83,7 @@ export interface Services {
   drain: Drain;
   logRequest: LogRequest;
   meter: Meter;
+  tracer: Tracer | undefined;
   schema: SchemaWatch;
   socketIp: SocketIp;
 }
@@ -92,6 +93,8 @@ export interface ServiceOptions {
   logRequest?: LogRequest;
   /** Counts what the service does. Nobody does unless told. */
   meter?: Meter | undefined;
+  /** Follows requests. Nobody does unless told. */
+  tracer?: Tracer | undefined;
   clock?: Clock;
   /** Cheaper ones make tests quick. */
   argon2Parameters?: Argon2Parameters;
@@ -115,8 +118,8 @@ export async function createServices(
 ): Promise<Services> {
   const { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS } = options;
   const { mailDelay = randomDelay, logRequest = requestByLogTape } = options;
-  const { meter = silent } = options;
-  const database = await openObserved(config, platform, options.meter);
+  const { meter = silent, tracer } = options;
+  const database = await openObserved(config, platform, options);
   const { hmac } = platform;
   const secret = config.jwtSecret ?? platform.keptSecret?.(config);
   if (secret === undefined) throw new ConfigError(["JWT_SECRET must be set"]);
@@ -186,6 +189,7 @@ export async function createServices(
     drain: createDrain(),
     logRequest,
     meter,
+    tracer,
     schema: watchSchema(database),
     socketIp: platform.socketIp,
   };
@@ -194,9 +198,10 @@ export async function createServices(
 async function openObserved(
   config: Config,
   platform: Platform,
-  meter: Meter | undefined,
+  { meter, tracer }: ServiceOptions,
 ): Promise<Database> {
   const database = await platform.openDatabase(config, meter);
-  // Without one, trips take no way round.
-  return meter ? withSchema(observed(database.$client, meter)) : database;
+  // When nobody watches, trips take no way round.
+  if (!meter && !tracer) return database;
+  return withSchema(observed(database.$client, { meter, tracer }));
 }

@@ -116,7 +116,7 @@ describe("faults", () => {
   /** Bad, whatever the setting, but for those that take any text. */
   const allWrong = Object.fromEntries(
     namesRead()
-      .filter((name) => !["HOST", "JWT_ISSUER", "JWT_AUDIENCE"].includes(name))
+      .filter((name) => !["HOST", "JWT_ISSUER", "JWT_AUDIENCE", "OTEL_SERVICE_NAME"].includes(name))
       .map((name) => [name, `\t${CANARY}`]),
   );
 
@@ -232,6 +232,24 @@ describe("faults", () => {
       ["development", "test"],
       ["prod", "Production", "production ", "staging", "production,test"],
     ],
+    [
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+      ["http://localhost:4318", "https://otlp.example/base/"],
+      ["localhost:4318", "grpc://localhost:4317", "http://a:b@c.example", "https://otlp.example?x"],
+    ],
+    ...["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES"].map(
+      (name): [string, string[], string[]] => [
+        name,
+        ["a=b", "a=b,c.d=e%20f", " a = b , c=d", "a=", "authorization=Bearer%20abc=="],
+        ["a", "=b", "a=b,c", "a=b c", "a=%zz", "a:b"],
+      ],
+    ),
+    [
+      "OTEL_TRACES_SAMPLER",
+      ["always_on", "always_off", "traceidratio", "parentbased_traceidratio"],
+      ["on", "parentbased", "jaeger_remote", "ALWAYS_ON"],
+    ],
+    ["OTEL_TRACES_SAMPLER_ARG", ["0", "1", "0.01", ".5", "1.0"], ["-1", "1.1", "2", "1e-2", "x"]],
     ["LOG_FORMAT", ["json", "pretty", "auto"], ["JSON", "text", "json,pretty"]],
     ["LOG_LEVEL", ["debug", "info", "warning", "error"], ["warn", "INFO", "0"]],
   ])("%s takes some and refuses others", (name, good, bad) => {

@@ -74,6 +74,10 @@ export async function startService(
     config.metricsPort === undefined
       ? undefined
       : (await import("../src/telemetry/metrics.ts")).createMetrics();
+  const traces =
+    config.otlpEndpoint === undefined
+      ? undefined
+      : (await import("../src/telemetry/traces.ts")).createTraces(config.otlpEndpoint, config);
   const services: Services = await createServices(
     config,
     nativePlatform((request) => server.requestIP(request)?.address ?? null),
@@ -82,6 +86,7 @@ export async function startService(
       argon2Parameters,
       mailDelay,
       meter: metrics?.meter,
+      tracer: traces?.tracer,
     },
   );
   metrics?.watch(services);
@@ -124,6 +129,7 @@ export async function startService(
     async stop() {
       await server.stop(true);
       metrics?.stop();
+      await traces?.stop();
       await elsewhere?.stop();
       await services.outbox.stop();
       await services.removal.stop();

@@ -3,7 +3,7 @@
  * A user name, an e-mail address or a code is never part of it.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Exchange } from "../http/exchange.ts";
+import { type Exchange, idsOf } from "../http/exchange.ts";
 
 const logger = getLogger(["todos", "security"]);
 
@@ -26,9 +26,16 @@ export type SecurityEvent = keyof typeof EVENTS;
  */
 export function logSecurityEvent(
   event: SecurityEvent,
-  { id, ip }: Pick<Exchange, "id" | "ip">,
+  exchange: Pick<Exchange, "id" | "traceId" | "ip">,
   user_id: number | null,
   details: Record<string, string> = {},
 ): void {
-  logger.warn(`security: ${EVENTS[event]}`, { event, request_id: id, ip, user_id, ...details });
+  const { ip } = exchange;
+  logger.warn(`security: ${EVENTS[event]}`, {
+    event,
+    ...idsOf(exchange),
+    ip,
+    user_id,
+    ...details,
+  });
 }

@@ -1,23 +1,36 @@
-/** A database's client that tells of each trip: how long it took, and whether it failed. */
+/** A database's client that tells of each trip: when it begins, how long it took, and whether it failed. */
 import type { Client, InArgs, InStatement } from "@libsql/core/api";
-import type { DatabaseTrip, Meter } from "../instruments.ts";
+import { type DatabaseTrip, type Meter, silent, type Tracer } from "../instruments.ts";
 import { outageOf } from "./errors.ts";
 
-/** The same client. What it tells are counts and times, never a statement or its values. */
-export function observed(client: Client, meter: Pick<Meter, "tripEnded">): Client {
+export interface Observers {
+  meter?: Pick<Meter, "tripEnded"> | undefined;
+  tracer?: Pick<Tracer, "trip"> | undefined;
+}
+
+/** A statement in any of the forms that `Client.batch` takes. */
+type BatchStatement = InStatement | [sql: string, args?: InArgs];
+
+/** The same client. What it tells never has a statement's values. */
+export function observed(client: Client, { meter = silent, tracer }: Observers): Client {
   async function trip<T>(
     kind: DatabaseTrip["kind"],
-    statements: number,
+    statements: readonly BatchStatement[],
     run: () => Promise<T>,
   ): Promise<T> {
     const startedAt = performance.now();
+    const trace = tracer?.trip(() => statements.map(sqlOf));
     try {
       const result = await run();
-      meter.tripEnded({ kind, statements, ms: performance.now() - startedAt });
+      const ms = performance.now() - startedAt;
+      meter.tripEnded({ kind, statements: statements.length, ms });
+      trace?.end();
       return result;
     } catch (error) {
       const failure = outageOf(error) ?? "error";
-      meter.tripEnded({ kind, statements, ms: performance.now() - startedAt, failure });
+      const ms = performance.now() - startedAt;
+      meter.tripEnded({ kind, statements: statements.length, ms, failure });
+      trace?.end(failure);
       throw error;
     }
   }
@@ -25,10 +38,15 @@ export function observed(client: Client, meter: Pick<Meter, "tripEnded">): Clien
   // What is not said here is the client's own.
   const seen: Client = Object.create(client);
   seen.execute = (statement: InStatement, args?: InArgs) =>
-    trip("statement", 1, () =>
+    trip("statement", [statement], () =>
       typeof statement === "string" ? client.execute(statement, args) : client.execute(statement),
     );
   seen.batch = (statements, mode) =>
-    trip("batch", statements.length, () => client.batch(statements, mode));
+    trip("batch", statements, () => client.batch(statements, mode));
   return seen;
+}
+
+function sqlOf(statement: BatchStatement): string {
+  if (typeof statement === "string") return statement;
+  return Array.isArray(statement) ? statement[0] : statement.sql;
 }

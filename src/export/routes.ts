@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import type { SessionRef } from "../auth/live-session.ts";
-import { exchangeOf } from "../http/exchange.ts";
+import { type Exchange, exchangeOf, idsOf } from "../http/exchange.ts";
 import { problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import type { Services } from "../services.ts";
@@ -42,7 +42,7 @@ export function exportRoutes(services: Services) {
         const { value: head = "" } = await rest.next();
         set.headers["content-type"] = "application/json";
         set.headers["content-disposition"] = 'attachment; filename="todos.json"';
-        return new Response(streamOf(head, rest, exchangeOf(request).id));
+        return new Response(streamOf(head, rest, exchangeOf(request)));
       },
       {
         auth: true,
@@ -63,7 +63,7 @@ export function exportRoutes(services: Services) {
 function streamOf(
   head: string,
   rest: AsyncGenerator<string, undefined>,
-  request_id: string,
+  exchange: Exchange,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -76,7 +76,7 @@ function streamOf(
         if (done) controller.close();
         else controller.enqueue(encoder.encode(value));
       } catch (error) {
-        logger.warn("export ended in the midst: {error}", { request_id, error });
+        logger.warn("export ended in the midst: {error}", { ...idsOf(exchange), error });
         controller.error(error);
       }
     },

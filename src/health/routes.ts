@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
 import { migrations } from "../database/migrations.ts";
-import { exchangeOf } from "../http/exchange.ts";
+import { exchangeOf, idsOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { prefersHtml } from "../http/negotiation.ts";
 import { problems } from "../http/problem.ts";
@@ -74,8 +74,8 @@ export const health = ({ drain, schema }: Pick<Services, "drain" | "schema">) =>
         const missing = await schema.look();
         if (missing === 0)
           return { status: "ok" as const, version: packageJson.version, schema: NEWEST };
-        const request_id = exchangeOf(request).id;
-        logger.warn("the schema is behind: {missing} migrations missing", { missing, request_id });
+        const ids = idsOf(exchangeOf(request));
+        logger.warn("the schema is behind: {missing} migrations missing", { missing, ...ids });
         return fail("unavailable");
       },
       {

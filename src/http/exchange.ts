@@ -5,6 +5,8 @@ export interface Exchange {
   body?: string;
   /** Goes out as `X-Request-Id`, into the log, and into every problem's `instance`. */
   readonly id: string;
+  /** The id of its trace; undefined when traces are off. */
+  readonly traceId: string | undefined;
   /** The client's address, or null where the runtime does not tell. */
   readonly ip: string | null;
   /** When it came in, on the clock of `performance.now()`. */
@@ -17,9 +19,14 @@ export interface Exchange {
 
 const exchanges = new WeakMap<Request, Exchange>();
 
-export function beginExchange(request: Request, id: string, ip: string | null): Exchange {
+export function beginExchange(
+  request: Request,
+  id: string,
+  ip: string | null,
+  traceId?: string,
+): Exchange {
   const startedAt = performance.now();
-  const exchange: Exchange = { id, ip, startedAt, route: null, session: undefined };
+  const exchange: Exchange = { id, traceId, ip, startedAt, route: null, session: undefined };
   exchanges.set(request, exchange);
   return exchange;
 }
@@ -29,4 +36,9 @@ export function exchangeOf(request: Request): Exchange {
   const exchange = exchanges.get(request);
   if (!exchange) throw new Error("This request did not come through the front");
   return exchange;
+}
+
+/** What each line of the log has that is about this request. */
+export function idsOf({ id, traceId }: Pick<Exchange, "id" | "traceId">) {
+  return traceId === undefined ? { request_id: id } : { request_id: id, trace_id: traceId };
 }

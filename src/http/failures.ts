@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Elysia, type ElysiaCustomStatusResponse, status, ValidationError } from "elysia";
 import { outageOf } from "../database/errors.ts";
-import { exchangeOf } from "./exchange.ts";
+import { exchangeOf, idsOf } from "./exchange.ts";
 import { fieldErrors } from "./field-errors.ts";
 import {
   type Code,
@@ -66,8 +66,9 @@ export function toFailure(error: unknown, request: Request): Failure {
   }
   const outage = outageOf(error);
   const code = outage ? "unavailable" : "internal_error";
-  const { id, route } = exchangeOf(request);
-  const properties = { request_id: id, route, code, error: withoutAnswer(error) };
+  const exchange = exchangeOf(request);
+  const { route } = exchange;
+  const properties = { ...idsOf(exchange), route, code, error: withoutAnswer(error) };
   if (outage) logger.warn("the database cannot answer: {outage}", { outage, ...properties });
   else logger.error("unexpected error", properties);
   return new Failure(code);

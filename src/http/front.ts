@@ -5,12 +5,12 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
 import type { SchemaWatch } from "../database/schema-watch.ts";
-import type { Meter } from "../instruments.ts";
+import type { Meter, Tracer } from "../instruments.ts";
 import type { LogRequest } from "../log/requests.ts";
 import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
-import { beginExchange, exchangeOf } from "./exchange.ts";
+import { beginExchange, exchangeOf, idsOf } from "./exchange.ts";
 import { tell, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
@@ -32,6 +32,8 @@ interface Around {
   drain: Drain;
   logRequest: LogRequest;
   meter: Meter;
+  /** Undefined when nobody follows requests. */
+  tracer: Tracer | undefined;
   schema: SchemaWatch;
   socketIp: SocketIp;
 }
@@ -93,21 +95,25 @@ function pathOf(url: string): string {
 export type Handle = (request: Request) => Response | Promise<Response>;
 
 /** Follows each request from its first moment to its log line, however it ends. */
-export function around({ config, drain, logRequest, meter, socketIp }: Around) {
+export function around({ config, drain, logRequest, meter, tracer, socketIp }: Around) {
   return (handle: Handle) =>
     async (request: Request): Promise<Response> => {
       const ip = clientIp(request, socketIp(request), config.trustProxy);
-      const exchange = beginExchange(request, requestId(request), ip);
+      const trace = tracer?.request(request);
+      const exchange = beginExchange(request, requestId(request), ip, trace?.id);
       drain.enter();
       try {
-        const response = await answer(handle, request);
+        const work = () => answer(handle, request);
+        const response = await (trace ? trace.run(work) : work());
         const { id, route, session, startedAt } = exchange;
         const { method } = request;
         const { status } = response;
         const ms = performance.now() - startedAt;
-        meter.requestEnded({ method, route, status, ms });
+        const answered = { method, route, status, ms };
+        meter.requestEnded(answered);
+        trace?.end(answered, id);
         logRequest({
-          request_id: id,
+          ...idsOf(exchange),
           method,
           route,
           status,

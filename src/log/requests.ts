@@ -4,6 +4,7 @@ import { getLogger, type LogRecord } from "@logtape/logtape";
 /** What is told of a request, and nothing else: a path or a query could hold anything, a token too. */
 export interface RequestEntry {
   request_id: string;
+  trace_id?: string;
   method: string;
   /** The route's pattern; null when there is no such route. */
   route: string | null;

@@ -35,7 +35,7 @@ const userCommands: Record<string, UserCommand> = {
   },
   async disable(admin, { id, username }, { print }) {
     await admin.disable(id);
-    logSecurityEvent("disabled", { id: randomUUID(), ip: null }, id);
+    logSecurityEvent("disabled", { id: randomUUID(), traceId: undefined, ip: null }, id);
     print(`Disabled ${username}. Every session has ended.`);
   },
   async enable(admin, { id, username }, { print }) {

@@ -8,6 +8,7 @@ import { configureLog, type Log } from "../log/configure.ts";
 import { checkTransport } from "../mail/failure.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { createTraces } from "../telemetry/traces.ts";
 import { banner } from "./banner.ts";
 
 type Fetch = (request: Request) => Response | Promise<Response>;
@@ -28,6 +29,8 @@ export interface Runtime {
   platform: Platform;
   /** Loads what METRICS_PORT asks for. Missing where no second port can be had. */
   loadMetrics?(): Promise<{ createMetrics(): Metrics }>;
+  /** Loads what OTEL_EXPORTER_OTLP_ENDPOINT asks for. Missing where it does not run. */
+  loadTraces?(): Promise<{ createTraces: typeof createTraces }>;
   /** Calls `stop` at each SIGTERM and SIGINT. */
   onSignal(stop: (signal: string) => void): void;
   /** Calls `tell` with each error that nothing caught. The process goes on until `tell` ends it. */
@@ -100,9 +103,11 @@ async function start(
 ): Promise<string> {
   const logger = getLogger("todos");
   const metrics = await openMetrics(runtime, config);
+  const traces = await openTraces(runtime, config);
   const services = await createServices(config, runtime.platform, {
     logRequest: log.request,
     meter: metrics?.meter,
+    tracer: traces?.tracer,
   });
   const { database, drain, outbox, removal, upkeep } = services;
   const server = await serve(runtime, config, services).catch((error) => {
@@ -122,7 +127,7 @@ async function start(
     const finished = drain
       .begin()
       .then(() => server.stop())
-      .then(() => Promise.all([outbox.stop(), removal.stop(), upkeep.stop()]));
+      .then(() => Promise.all([outbox.stop(), removal.stop(), upkeep.stop(), traces?.stop()]));
     await Promise.race([finished, sleep(config.shutdownTimeout * 1000)]);
     await Promise.all([server.abort(), metricsServer?.abort()]);
     database.$client.close();
@@ -162,6 +167,18 @@ async function openMetrics({ loadMetrics }: Runtime, { metricsPort }: Config) {
   if (!loadMetrics) throw new ConfigError(["METRICS_PORT must not be set: there is one port here"]);
   const { createMetrics } = await loadMetrics();
   return createMetrics();
+}
+
+/** Undefined unless OTEL_EXPORTER_OTLP_ENDPOINT is set, and where traces do not run. */
+async function openTraces({ loadTraces }: Runtime, config: Config) {
+  const { otlpEndpoint } = config;
+  if (otlpEndpoint === undefined) return undefined;
+  if (!loadTraces) {
+    // A platform may set it for traces of its own, so this is no fault.
+    getLogger("todos").warn("OTEL_EXPORTER_OTLP_ENDPOINT has no effect on this runtime");
+    return undefined;
+  }
+  return (await loadTraces()).createTraces(otlpEndpoint, config);
 }
 
 function serveMetrics(runtime: Runtime, config: Config, services: Services, metrics: Metrics) {

@@ -10,15 +10,17 @@ const ROOT = join(import.meta.dir, "../..");
 const TASKS = ["start", "start:replica", "start:edge"];
 /** Nobody listens there: what starts and stops does not mind. */
 const NOBODY = "http://127.0.0.1:1";
+/** What is loaded only when it is asked for. */
+const TELEMETRY = { METRICS_PORT: "0", OTEL_EXPORTER_OTLP_ENDPOINT: NOBODY };
 const SETTINGS: Record<string, Record<string, string>> = {
   start: { NO_COLOR: "1", METRICS_PORT: "0" },
   "start:replica": {
     NO_COLOR: "1",
-    METRICS_PORT: "0",
+    ...TELEMETRY,
     JWT_SECRET: SECRET,
     DATABASE_SYNC_URL: NOBODY,
   },
-  "start:edge": { NO_COLOR: "1", METRICS_PORT: "0", JWT_SECRET: SECRET, DATABASE_URL: NOBODY },
+  "start:edge": { NO_COLOR: "1", ...TELEMETRY, JWT_SECRET: SECRET, DATABASE_URL: NOBODY },
 };
 
 test("starts, logs and stops as on Bun", async () => {

@@ -66,7 +66,7 @@ describe("requests", () => {
     expect(told.has("/todos/:id")).toBe(true);
     expect(told.has("none")).toBe(true);
     expect([...told].filter((route) => !routes.has(route))).toEqual([]);
-    expect(labels.some(({ method }) => method === "other")).toBe(true);
+    expect(labels.some(({ method }) => method === "_OTHER")).toBe(true);
   });
 
   test("in flight are those that have no answer yet", async () => {

@@ -1,0 +1,86 @@
+/** The traces of this process. Loaded only when OTEL_EXPORTER_OTLP_ENDPOINT is set. */
+import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import packageJson from "../../package.json" with { type: "json" };
+import type { Config } from "../config.ts";
+import type { Tracer } from "../instruments.ts";
+import { createExporter } from "./exporter.ts";
+import { createTracer } from "./tracer.ts";
+
+export interface Traces {
+  /** To be given to the services. */
+  tracer: Tracer;
+  /** Sends what is left, for as long as that may take at most. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/** Spans that wait to be sent. Beyond, they are dropped: a collector that is down costs memory once. */
+const WAITING = 2048;
+/** Spans in one request to the collector. */
+const BATCH = 512;
+/** Milliseconds that a collector has to take a batch. */
+const TIMEOUT = 10_000;
+/** Milliseconds that the last spans have, when the process stops. */
+const LAST_SPANS = 2000;
+
+type TraceSettings = Pick<
+  Config,
+  | "otlpHeaders"
+  | "otelServiceName"
+  | "otelResourceAttributes"
+  | "tracesSampler"
+  | "tracesSamplerArg"
+>;
+
+/** @param endpoint the collector's URL, to which the signal's path is added */
+export function createTraces(endpoint: string, config: TraceSettings): Traces {
+  const exporter = createExporter({
+    url: `${endpoint.replace(/\/$/, "")}/v1/traces`,
+    headers: config.otlpHeaders,
+    timeout: TIMEOUT,
+  });
+  const processor = new BatchSpanProcessor({
+    exporter,
+    maxQueueSize: WAITING,
+    maxExportBatchSize: BATCH,
+    exportTimeoutMillis: TIMEOUT,
+  });
+  const provider = new TracerProvider({
+    resource: defaultResource().merge(
+      resourceFromAttributes({
+        "service.version": packageJson.version,
+        ...config.otelResourceAttributes,
+        "service.name": config.otelServiceName,
+      }),
+    ),
+    sampler: samplerOf(config),
+    spanProcessors: [processor],
+  });
+  return {
+    tracer: createTracer(provider),
+    async stop() {
+      const bound = new Promise<void>((resolve) => setTimeout(resolve, LAST_SPANS));
+      await Promise.race([provider.shutdown().catch(() => {}), bound]);
+    },
+  };
+}
+
+/** The samplers that OTEL_TRACES_SAMPLER may name. */
+function samplerOf({ tracesSampler, tracesSamplerArg }: TraceSettings): Sampler {
+  const [, isParentBased, name] = /^(parentbased_)?(.+)$/.exec(tracesSampler) ?? [];
+  const root = rootSampler(name, tracesSamplerArg);
+  return isParentBased ? new ParentBasedSampler({ root }) : root;
+}
+
+function rootSampler(name: string | undefined, ratio: number): Sampler {
+  if (name === "traceidratio") return new TraceIdRatioBasedSampler(ratio);
+  return name === "always_off" ? new AlwaysOffSampler() : new AlwaysOnSampler();
+}
