@@ -44,9 +44,14 @@ export function inspect(sql: string): Inspected {
   if (sql.includes("\0")) throw unsupported("a NUL in SQL");
   const bare = sql.replace(QUOTED, " ").trim().replace(/;$/, "").trim();
   for (const [found, what] of UNSUPPORTED) if (found.test(bare)) throw unsupported(what);
-  // `count(*)` has one column, whatever the schema.
-  const hasStar = /\*(?!\))/.test(bare);
+  // What stands in parentheses, such as `count(*)` and subqueries, changes no column of the statement.
+  const hasStar = withoutParentheses(bare).includes("*");
   return { parameters: bare.split("?").length - 1, hasStar, isRead: startsWithSelect(sql) };
+}
+
+function withoutParentheses(text: string): string {
+  const shorter = text.replace(/\([^()]*\)/g, " ");
+  return shorter === text ? text : withoutParentheses(shorter);
 }
 
 /** The one error for everything that the service does not use. */

@@ -21,31 +21,37 @@ interface Settings {
   headers: Record<string, unknown>;
 }
 
+/** Makes an expected error the answer of a route, which returns it. */
+const failOf =
+  (request: Request, set: Settings) =>
+  <C extends Code>(
+    code: C,
+    particulars?: Particulars,
+  ): ElysiaCustomStatusResponse<StatusOf<C>, Problem<C>> => {
+    const { body, headers } = problem(code, exchangeOf(request).id, particulars);
+    Object.assign(set.headers, headers);
+    return status(body.status, body);
+  };
+
 /**
  * Gives every route `fail(code)`, which a handler returns for an expected error, and answers thrown errors. Use it before
  * the routes: Elysia's `onError` covers only what is registered after it.
+ *
+ * Elysia reads the text of its hooks. One that has `return` or `=>` right before a call is awaited, in case that gives a
+ * promise, and then every request waits for it. None here has.
  */
 export const failures = new Elysia({ name: "failures" })
-  .derive({ as: "global" }, ({ request, set }) => ({
-    fail<C extends Code>(
-      code: C,
-      particulars?: Particulars,
-    ): ElysiaCustomStatusResponse<StatusOf<C>, Problem<C>> {
-      const { body, headers } = problem(code, exchangeOf(request).id, particulars);
-      Object.assign(set.headers, headers);
-      return status(body.status, body);
-    },
-  }))
+  .derive({ as: "global" }, ({ request, set }) => ({ fail: failOf(request, set) }))
   .onTransform({ as: "global" }, ({ request, route }) => {
     exchangeOf(request).route = route;
   })
   // `unknown`, or Elysia would type every route as one that may answer 200 with a problem.
   .onError({ as: "global" }, ({ code, error, request, route, set }): unknown => {
     // Where no route matches, the front knows more.
-    if (code === "NOT_FOUND") return undefined;
+    const isOurs = code !== "NOT_FOUND";
     // Also for a body that was refused, which comes before `onTransform`.
-    exchangeOf(request).route ??= route ?? null;
-    return tell(toFailure(error, request), request, set);
+    if (isOurs) exchangeOf(request).route ??= route ?? null;
+    return isOurs ? tell(toFailure(error, request), request, set) : undefined;
   });
 
 /** Makes the answer a problem: sets its status and headers, and returns its body. */

@@ -94,17 +94,18 @@ function pathOf(url: string): string {
 /** Answers a request. */
 export type Handle = (request: Request) => Response | Promise<Response>;
 
-/** Follows each request from its first moment to its log line, however it ends. */
+/**
+ * Follows each request from its first moment to its log line, however it ends. What is answered at once, such as a ping,
+ * waits for no promise.
+ */
 export function around({ config, drain, logRequest, meter, tracer, socketIp }: Around) {
   return (handle: Handle) =>
-    async (request: Request): Promise<Response> => {
+    (request: Request): Response | Promise<Response> => {
       const ip = clientIp(request, socketIp(request), config.trustProxy);
       const trace = tracer?.request(request);
       const exchange = beginExchange(request, requestId(request), ip, trace?.id);
-      drain.enter();
-      try {
-        const work = () => answer(handle, request);
-        const response = await (trace ? trace.run(work) : work());
+
+      function finish(response: Response): Response {
         const { id, route, session, startedAt } = exchange;
         const { method } = request;
         const { status } = response;
@@ -121,24 +122,32 @@ export function around({ config, drain, logRequest, meter, tracer, socketIp }: A
           user_id: session?.user_id ?? null,
           ip,
         });
-        return response;
-      } finally {
         drain.leave();
+        return response;
       }
+
+      drain.enter();
+      const work = () => answer(handle, request);
+      const response = trace ? trace.run(work) : work();
+      return response instanceof Response ? finish(response) : response.then(finish);
     };
 }
 
-async function answer(handle: Handle, request: Request): Promise<Response> {
-  try {
-    return await handle(request);
-  } catch (error) {
-    // The framework's own code has failed, where none of its hooks could see it.
+function answer(handle: Handle, request: Request): Response | Promise<Response> {
+  // The framework's own code may fail where none of its hooks can see it.
+  const whenBroken = (error: unknown): Response => {
     const set = {
       headers: { ...everyAnswer, "x-request-id": exchangeOf(request).id },
       status: 500,
     };
     const body = tell(toFailure(error, request), request, set);
     return new Response(JSON.stringify(body), set);
+  };
+  try {
+    const response = handle(request);
+    return response instanceof Response ? response : response.catch(whenBroken);
+  } catch (error) {
+    return whenBroken(error);
   }
 }
 
@@ -148,9 +157,15 @@ function isHealth(request: Request, { draining }: Drain): boolean {
   return path === "/health/alive" || (path === "/health/ready" && !draining);
 }
 
+/** The last host that was good. Nearly every request has the same. */
+let lastHost: string | undefined;
+
 /** A missing header counts as a good one: HTTP/1.0 has none. */
 function isHost(host: string | null): boolean {
-  return host === null || (HOST.test(host) && URL.canParse(`http://${host}`));
+  if (host === null || host === lastHost) return true;
+  if (!HOST.test(host) || !URL.canParse(`http://${host}`)) return false;
+  lastHost = host;
+  return true;
 }
 
 function requestId(request: Request): string {

@@ -35,8 +35,10 @@ export function vary(headers: ResponseHeaders, name: string): void {
  * @param ranges the most specific first
  */
 function qualityOf(header: string | null, ranges: string[]): number {
+  // Most clients of an API do not say.
+  if (header === null) return 0;
   const qualities = new Map<string, number>();
-  for (const element of (header ?? "").toLowerCase().split(",")) {
+  for (const element of header.toLowerCase().split(",")) {
     const [range = "", ...parameters] = element.split(";").map((part) => part.trim());
     const [, quality = "1"] = /^q=([01](?:\.\d{0,3})?)$/.exec(parameters.at(-1) ?? "") ?? [];
     qualities.set(range, Number(quality));

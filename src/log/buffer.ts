@@ -14,8 +14,8 @@ export interface LineBuffer {
 
 /** Milliseconds that a line waits for others at most. */
 const DELAY = 100;
-/** Characters that make a write worth its while. */
-const CHUNK = 32 * 1024;
+/** Characters that make a write worth its while: each wakes a thread, which takes as long as hundreds of lines. */
+const CHUNK = 128 * 1024;
 /** Characters that wait at most, beside those that are being written. Further lines are lost. */
 const LIMIT = 1024 * 1024;
 

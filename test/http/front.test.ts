@@ -447,3 +447,10 @@ describe("CORS with CORS_ORIGINS", () => {
     expect(answer.headers.get("vary")).toBe("Origin");
   });
 });
+
+test("what needs no database is answered at once, without a promise", () => {
+  for (const path of ["/", "/health/alive"]) {
+    const answer = service.app.fetch(new Request(`http://localhost${path}`));
+    expect(answer).toBeInstanceOf(Response);
+  }
+});
