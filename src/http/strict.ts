@@ -4,6 +4,7 @@ import { NoQuery } from "../model/values.ts";
 import { readJson } from "./body.ts";
 import { exchangeOf } from "./exchange.ts";
 import { failures } from "./failures.ts";
+import { keptJson } from "./kept-json.ts";
 import { Failure } from "./problem.ts";
 
 /** Bytes that the body of a batch may have. */
@@ -14,13 +15,20 @@ export const strict = new Elysia({ name: "strict" })
   .use(failures)
   .parser("strict", ({ request }) => readJson(request, keepTextOf(request)))
   .parser("batch", ({ request }) => readJson(request, keepTextOf(request), MAX_BATCH))
-  .onBeforeHandle({ as: "scoped" }, ({ request }) => refuseRepeated(request.url))
-  // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole app: where no
-  // route matches, Elysia takes whatever this returns for the answer.
+  .onBeforeHandle({ as: "scoped" }, ({ request }) => {
+    refuseRepeated(request.url);
+  })
+  // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole
+  // app: where no route matches, Elysia takes whatever this returns for the answer.
   .mapResponse({ as: "scoped" }, ({ set, responseValue }) => {
     const { code } =
       responseValue instanceof ElysiaCustomStatusResponse ? responseValue : { code: set.status };
-    return code === 204 || code === 304 ? new Response(null, { status: code }) : undefined;
+    if (code === 204 || code === 304) return new Response(null, { status: code });
+    const json = keptJson(responseValue);
+    if (json === undefined) return undefined;
+    set.headers["content-type"] = "application/json";
+    // `as`: Elysia takes a text too, and makes the one Response of it; its type has Responses alone.
+    return json as unknown as Response;
   });
 
 const keepTextOf = (request: Request) => (text: string) => {

@@ -31,26 +31,31 @@ export function entityTags(list: string): EntityTag[] {
 const pageTag = ({ user_id }: SessionRef, revision: number) => `${user_id}.${revision}`;
 
 /**
- * The revisions of the session's user of which the client has a page, as a JSON array. It is a value of statements,
+ * The revisions of the session's user of which a page is there already, as a JSON array. It is a value of statements,
  * named `known`.
+ * @param kept the revision of which the service itself has the page, beside those that the client has
  */
-export function knownRevisions({ headers }: Request, { user_id }: SessionRef): string {
+export function knownRevisions(
+  { headers }: Request,
+  { user_id }: SessionRef,
+  kept = Number.NaN,
+): string {
   const prefix = `${user_id}.`;
   const tags = entityTags(headers.get("if-none-match") ?? "").map(({ tag }) => tag);
   const revisions = tags
     .filter((tag) => tag.startsWith(prefix))
     .map((tag) => Number(tag.slice(prefix.length)));
-  return JSON.stringify(revisions.filter(Number.isSafeInteger));
+  return JSON.stringify([...revisions, kept].filter(Number.isSafeInteger));
 }
 
-/** Whether the client has the page already. (By name: of columns, Drizzle would think that they are the query's own.) */
+/** Whether the page is there already. (By name: of columns, Drizzle would think that they are the query's own.) */
 export const isKnown: SQL = sql`(
   (SELECT revision FROM users WHERE id = ${sql.placeholder("user_id")})
   IN (SELECT value FROM json_each(${sql.placeholder("known")}))
 )`;
 
 /**
- * The limit of a page's query: the value `limit` or, when the client has the page already, none, so that it is not built.
+ * The limit of a page's query: the value `limit` or, when the page is there already, none, so that it is not built.
  * `as`: SQLite takes an expression here, and Drizzle passes one on, but its types know placeholders and numbers alone.
  */
 export const limitUnlessKnown =

@@ -209,6 +209,7 @@ export const ChangedTodo = {
   },
 };
 
+export type TodoPage = typeof TodoPage.static;
 export type Todo = typeof Todo.static;
 export type TodoCreate = typeof TodoCreate.static;
 export type TodoUpdate = typeof TodoUpdate.static;

@@ -31,6 +31,7 @@ import {
   TodoUpdate,
 } from "./model.ts";
 import { todoMoves } from "./move.ts";
+import { createPages } from "./pages.ts";
 import { todoQueries } from "./queries.ts";
 import { trashQueries } from "./trash.queries.ts";
 
@@ -46,6 +47,7 @@ export function todoRoutes(services: Services) {
   const { change } = todoChanges(services);
   const { move } = todoMoves(services);
   const { discard } = trashQueries(services);
+  const pages = createPages();
 
   /** A cursor is good for the user and the view that it was made for. */
   const cursorContext = (session: SessionRef, view: URLSearchParams) =>
@@ -76,15 +78,21 @@ export function todoRoutes(services: Services) {
         const parameters = parametersOf(view);
         const context = cursorContext(session, parameters);
         const mark = cursor === undefined ? undefined : openCursor(context, cursor);
-        const known = knownRevisions(request, session);
+        const key = `${limit} ${cursor} ${context}`;
+        const kept = pages.get(key);
+        const known = knownRevisions(request, session, kept?.revision);
         const { todos, next, revision } = await list(session, view, limit, mark, known);
         if (isPageKnown({ request, set }, session, revision)) return unchanged();
-        if (!next) return { todos, next_cursor: null };
-        const next_cursor = closeCursor(context, next);
+        let page = kept?.page;
+        if (page === undefined || kept?.revision !== revision) {
+          page = { todos, next_cursor: next ? closeCursor(context, next) : null };
+          pages.set(key, page, revision);
+        }
+        if (page.next_cursor === null) return page;
         parameters.set("limit", String(limit));
-        parameters.set("cursor", next_cursor);
+        parameters.set("cursor", page.next_cursor);
         set.headers.link = `</todos?${parameters}>; rel="next"`;
-        return { todos, next_cursor };
+        return page;
       },
       {
         auth: true,

@@ -24,6 +24,7 @@ const ONLY_WITHIN: Record<string, string> = {
   "http/production.test.ts": "stops the clock of two services, to compare them",
   "sessions/throttle.test.ts": "moves the clock; see on-server.slow.ts",
   "todos/due.test.ts": "calls functions, and no service; see dates.slow.ts",
+  "todos/pages.test.ts": "looks at what the database returns",
   "todos/query-plan.test.ts": "asks the file for its query plans",
   "todos/repeat.test.ts": "calls functions, and no service; see dates.slow.ts",
   "todos/search.test.ts": "calls functions, and no service; see dates.slow.ts",
@@ -32,6 +33,7 @@ const ONLY_WITHIN: Record<string, string> = {
 
 /** Tests in the other files. */
 const NOT_ELSEWHERE: [name: string, reason: string][] = [
+  ["is answered at once, without a promise", "calls the app"],
   [
     "whatever else is wrong, and touches no data",
     "counts round trips; see trips-on-the-wire.slow.ts",

@@ -1,0 +1,18 @@
+/** The JSON of answers that are given more than once, so that it is made once. */
+
+const texts = new WeakMap<object, string>();
+
+/**
+ * Makes the JSON of an answer, for `keptJson` to find. The answer must not change any more.
+ * @returns its length in characters
+ */
+export function keepJson(answer: object): number {
+  const json = JSON.stringify(answer);
+  texts.set(answer, json);
+  return json.length;
+}
+
+/** The JSON of an answer of which it was kept. */
+export function keptJson(answer: unknown): string | undefined {
+  return typeof answer === "object" && answer !== null ? texts.get(answer) : undefined;
+}
