@@ -57,6 +57,7 @@ async function startService(): Promise<Target> {
     NODE_ENV: "production",
     HOST,
     JWT_SECRET: "a secret of this measurement alone",
+    TODOS_PER_USER: "1000000",
     // Nobody listens there, and no mail is sent.
     MAIL_URL: "smtp://127.0.0.1:1",
     MAIL_FROM: "bench@example.com",
@@ -88,12 +89,20 @@ async function fill(call: Call, token: string): Promise<void> {
   }
 }
 
-const REQUESTS: [what: string, method: string, path: string, body?: object][] = [
-  ["GET /", "GET", "/"],
-  [`GET /todos, ${TODOS} rows`, "GET", "/todos?limit=50"],
-  ["GET /todos/:id", "GET", "/todos/7"],
-  ["PATCH /todos/:id", "PATCH", "/todos/7", { is_done: true }],
-  ["POST /todos", "POST", "/todos", { contents: "buy milk", is_done: false }],
+/** All rows in many views, more than are kept: so each is read anew. */
+const views = ["id", "position", "due"].flatMap((sort) =>
+  ["order=ASC", "order=DESC", "order=ASC&priority=0", "order=DESC&priority=0"].flatMap((rest) =>
+    Array.from({ length: 51 }, (_, i) => `/todos?limit=${TODOS + i}&sort=${sort}&${rest}`),
+  ),
+);
+
+const REQUESTS: [what: string, method: string, paths: string[], body?: object][] = [
+  ["GET /", "GET", ["/"]],
+  [`GET /todos, ${TODOS} rows`, "GET", [`/todos?limit=${TODOS}`]],
+  ["the same, read anew", "GET", views],
+  ["GET /todos/:id", "GET", ["/todos/7"]],
+  ["PATCH /todos/:id", "PATCH", ["/todos/7"], { is_done: true }],
+  ["POST /todos", "POST", ["/todos"], { contents: "buy milk", is_done: false }],
 ];
 
 /** Seconds of CPU time that a process has used; undefined where that is not told. */
@@ -107,21 +116,18 @@ function cpuSeconds(pid: number): number | undefined {
 
 /** What a request costs at `target`, in microseconds. */
 async function cost({ process, port, token }: Target, request: (typeof REQUESTS)[number]) {
-  const [, method, path, body] = request;
+  const [, method, paths, body] = request;
   const text = body ? JSON.stringify(body) : "";
-  const head = [
-    `${method} ${path} HTTP/1.1`,
+  const headers = [
     `Host: ${HOST}:${port}`,
     `Authorization: Bearer ${token}`,
     ...(body ? ["Content-Type: application/json", `Content-Length: ${text.length}`] : []),
   ];
-  const before = cpuSeconds(process.pid);
-  const { answers, seconds } = await load(
-    HOST,
-    port,
-    `${head.join("\r\n")}\r\n\r\n${text}`,
-    SECONDS,
+  const requests = paths.map(
+    (path) => `${[`${method} ${path} HTTP/1.1`, ...headers].join("\r\n")}\r\n\r\n${text}`,
   );
+  const before = cpuSeconds(process.pid);
+  const { answers, seconds } = await load(HOST, port, requests, SECONDS);
   const after = cpuSeconds(process.pid);
   const used = before !== undefined && after !== undefined ? after - before : seconds;
   return (1e6 * used) / answers;

@@ -1,4 +1,4 @@
-/** Load for one server: the same request again and again, on connections that are kept open. */
+/** Load for one server: the same requests again and again, on connections that are kept open. */
 
 const CONNECTIONS = 32;
 
@@ -9,16 +9,18 @@ interface Load {
 }
 
 /**
- * Sends `request`, written as HTTP/1.1 has it, for so many seconds; each connection waits for an answer before it asks
- * again. Throws when an answer is not a success or has no Content-Length.
+ * Sends the requests in turn, written as HTTP/1.1 has them, for so many seconds; each connection waits for an answer
+ * before it asks again. Throws when an answer is not a success or has no Content-Length.
  */
 export async function load(
   hostname: string,
   port: number,
-  request: string,
+  requests: string[],
   seconds: number,
 ): Promise<Load> {
-  const bytes = Buffer.from(request);
+  const all = requests.map((request) => Buffer.from(request));
+  let sent = 0;
+  const next = () => all[sent++ % all.length] ?? "";
   const start = performance.now();
   const end = start + 1000 * seconds;
   let answers = 0;
@@ -33,7 +35,7 @@ export async function load(
         port,
         socket: {
           open(socket) {
-            socket.write(bytes);
+            socket.write(next());
           },
           data(socket, data) {
             if (missing === undefined) {
@@ -54,7 +56,7 @@ export async function load(
             answers++;
             missing = undefined;
             head = "";
-            if (performance.now() < end) socket.write(bytes);
+            if (performance.now() < end) socket.write(next());
             else socket.end();
           },
           close: () => resolve(),
