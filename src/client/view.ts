@@ -50,7 +50,8 @@ export function applyTo(view: View, { operation, at }: Queued, entries: Entries)
     return;
   }
   const isNew = op === "create" || op === "restore";
-  const row = isNew ? newRow(type, id, at) : rows.get(id);
+  // The service may have given it an id by now, and its key is still the one that it was created under.
+  const row = isNew ? newRow(type, operation.id, at) : rows.get(id);
   if (!row) return;
   const { after, list_id, ...fields }: Partial<Content> = contentOf(operation, at);
   const changed = {
