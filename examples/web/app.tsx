@@ -1,0 +1,57 @@
+/** A todo app that works offline and is live in every window, made of nothing but the client of the todo service. */
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { sync, useSync } from "./data.ts";
+import { LogIn } from "./log-in.tsx";
+import { Notices } from "./notices.tsx";
+import { Sidebar } from "./sidebar.tsx";
+import { Todos } from "./todos.tsx";
+import { viewAt } from "./views.ts";
+
+function App() {
+  useSync();
+  return (
+    <>
+      {sync.status() === "logged-out" ? <LogIn /> : <Lists />}
+      <Notices />
+    </>
+  );
+}
+
+function Lists() {
+  const hash = useHash();
+  const [search, setSearch] = useState("");
+  const view = viewAt(hash, search);
+
+  useEffect(() => {
+    document.title = `${view.title} · Todos`;
+  }, [view.title]);
+
+  return (
+    <div class="app">
+      <Sidebar hash={view.hash} search={search} onSearch={setSearch} />
+      <Todos key={view.list?.key ?? view.hash} view={view} />
+    </div>
+  );
+}
+
+/** Which view is shown is a part of the address, so the browser's Back works, and a reload stays. */
+function useHash(): string {
+  const [hash, setHash] = useState(location.hash.slice(1));
+  useEffect(() => {
+    function onChange() {
+      setHash(location.hash.slice(1));
+      // A screen reader then reads where it is.
+      requestAnimationFrame(() => document.querySelector("h1")?.focus());
+    }
+    addEventListener("hashchange", onChange);
+    return () => removeEventListener("hashchange", onChange);
+  }, []);
+  return hash;
+}
+
+await sync.ready();
+render(<App />, document.body);
+
+// With it the page opens offline, too. Browsers have it on pages with TLS and on localhost.
+await navigator.serviceWorker?.register("/service-worker.js");
