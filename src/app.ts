@@ -1,5 +1,6 @@
 /** Puts the app together: every route, behind one front. */
 import { type AnyElysia, Elysia } from "elysia";
+import { eventRoutes } from "./changes/events.routes.ts";
 import { changeRoutes } from "./changes/routes.ts";
 import { docs } from "./docs/routes.ts";
 import { exportRoutes } from "./export/routes.ts";
@@ -52,6 +53,7 @@ function routes(services: Services) {
     .use(otpRoutes(services))
     .use(todoRoutes(services))
     .use(changeRoutes(services))
+    .use(eventRoutes(services))
     .use(batchRoutes(services))
     .use(listRoutes(services))
     .use(trashRoutes(services));

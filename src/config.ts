@@ -62,6 +62,10 @@ export interface Config {
   idempotencyTtl: number;
   /** Seconds for which a deletion is told to clients that have not heard of it. */
   changesTtl: number;
+  /** Seconds between two comments in a stream of events. */
+  heartbeat: number;
+  /** Streams of events that this process has open at most. */
+  streams: number;
   /** Seconds from a signal for which requests are still served, while `/health/ready` is 503. */
   drainDelay: number;
   /** Seconds that requests in flight then have to finish. */
@@ -242,6 +246,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     trashTtl: integer("TRASH_TTL", 30 * DAY, 1, 366 * DAY),
     idempotencyTtl: integer("IDEMPOTENCY_TTL", DAY, 1, 30 * DAY),
     changesTtl: integer("CHANGES_TTL", 90 * DAY, 1, 3660 * DAY),
+    heartbeat: integer("HEARTBEAT", 25, 1, 300),
+    streams: integer("STREAMS", 1000, 0, 100_000),
     drainDelay: integer("DRAIN_DELAY", production ? 5 : 0, 0, 300),
     shutdownTimeout: integer("SHUTDOWN_TIMEOUT", 10, 1, 300),
     otlpEndpoint: setting<string | undefined>(

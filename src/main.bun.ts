@@ -38,7 +38,10 @@ await runCommand(process.argv.slice(2), {
   },
   loadMetrics: () => import("./telemetry/metrics.ts"),
   loadTraces: () => import("./telemetry/traces.ts"),
-  platform: nativePlatform((request) => server?.requestIP(request)?.address ?? null),
+  platform: nativePlatform(
+    (request) => server?.requestIP(request)?.address ?? null,
+    (request) => server?.timeout(request, 0),
+  ),
   onSignal(stop) {
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);

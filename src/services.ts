@@ -33,6 +33,7 @@ import { createReset, type Reset } from "./otp/reset.ts";
 import { createVerification, type Verification } from "./otp/verification.ts";
 import { createMac, createSeal, type Hmac, type Seal } from "./seal.ts";
 import { createSweep, type Sweep } from "./sync/sweep.ts";
+import { createWatch, type Watch } from "./sync/watch.ts";
 import { foldTexts } from "./todos/folding.ts";
 import { createUpkeep, type Upkeep } from "./upkeep.ts";
 
@@ -56,6 +57,10 @@ export interface Platform {
   /** Decides when what deleted users leave is removed. */
   startRemoval(database: Database): Removal;
   socketIp: SocketIp;
+  /** Keeps a request's connection open, however long nothing is sent. Only where the runtime would close it. */
+  holdOpen?: ((request: Request) => void) | undefined;
+  /** Whether nothing that one request has opened may be used for another, as on workerd. */
+  isolatesRequests?: boolean;
 }
 
 export interface Services {
@@ -78,6 +83,7 @@ export interface Services {
   verification: Verification;
   reset: Reset;
   sweep: Sweep;
+  watch: Watch;
   upkeep: Upkeep;
   clock: Clock;
   drain: Drain;
@@ -86,6 +92,7 @@ export interface Services {
   tracer: Tracer | undefined;
   schema: SchemaWatch;
   socketIp: SocketIp;
+  holdOpen: Platform["holdOpen"];
 }
 
 export interface ServiceOptions {
@@ -127,7 +134,11 @@ export async function createServices(
   const secrets: CurrentFirst<string> = [secret, ...config.jwtPreviousSecrets];
   const macFor = async (use: Use) => createMac(hmac, await deriveKeys(secrets, use));
 
-  const sweep = createSweep(database, clock, config);
+  const watch = createWatch({ database, clock }, !platform.isolatesRequests);
+  const drain = createDrain();
+  // They would hold up the drain.
+  drain.onBegin(watch.endAll);
+  const sweep = createSweep({ database, clock, watch }, config);
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
   const hasher = createHasher({
     argon2: platform.argon2,
@@ -181,17 +192,19 @@ export async function createServices(
     verification: createVerification(ground, config),
     reset: createReset({ ...ground, knownNetworks, throttle }, config),
     sweep,
+    watch,
     upkeep: createUpkeep({
       "delete what has had its time": sweep.all,
       "fold texts": () => foldTexts(database),
     }),
     clock,
-    drain: createDrain(),
+    drain,
     logRequest,
     meter,
     tracer,
     schema: watchSchema(database),
     socketIp: platform.socketIp,
+    holdOpen: platform.holdOpen,
   };
 }
 

@@ -80,7 +80,10 @@ export async function startService(
       : (await import("../src/telemetry/traces.ts")).createTraces(config.otlpEndpoint, config);
   const services: Services = await createServices(
     config,
-    nativePlatform((request) => server.requestIP(request)?.address ?? null),
+    nativePlatform(
+      (request) => server.requestIP(request)?.address ?? null,
+      (request) => server.timeout(request, 0),
+    ),
     {
       clock: () => (stoppedAt ?? Date.now()) + ahead,
       argon2Parameters,

@@ -32,6 +32,12 @@ export function guard({ tokens }: { tokens: TokenSigner }) {
   });
 }
 
+const tokenIn = (authorization: string) => /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+
+/** The access token of a request that `auth` has let in. */
+export const tokenOf = ({ headers }: Request): string =>
+  tokenIn(headers.get("authorization") ?? "") ?? "";
+
 /**
  * The session that a request's `Authorization` names.
  * @throws Failure `unauthorized`
@@ -39,7 +45,7 @@ export function guard({ tokens }: { tokens: TokenSigner }) {
 async function authenticate(authorization: string, tokens: TokenSigner): Promise<SessionRef> {
   // RFC 6750 §3.1: credentials of another scheme count as none.
   if (!/^Bearer( |$)/i.test(authorization)) throw new Failure("unauthorized");
-  const [, token] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
+  const token = tokenIn(authorization);
   const session = token && (await tokens.verifyAccess(token));
   if (!session) throw invalidToken();
   return session;

@@ -133,6 +133,13 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
       return verdict?.session;
     },
 
+    /** When an access token that has been verified expires, in milliseconds since the epoch. */
+    expiryOf(token: string): number {
+      const [, claims = ""] = token.split(".");
+      const bytes = Uint8Array.fromBase64(claims, { alphabet: "base64url" });
+      return JSON.parse(new TextDecoder().decode(bytes)).exp * 1000;
+    },
+
     /** The one refresh token of a session's generation, the same string each time it is signed. */
     async signRefresh(token: RefreshToken, expires_at: string): Promise<string> {
       const [{ refresh }] = await signers();

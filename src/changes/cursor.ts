@@ -20,6 +20,10 @@ export interface Cursor extends Place {
 /** Behind all that has a revision up to this one. */
 export const behind = (rev: number): Place => ({ rev, type: "todo", id: Number.MAX_SAFE_INTEGER });
 
+/** Whether nothing can be behind the cursor, while the user's revision is this one. */
+export const isUpTo = (revision: number, { rev, id }: Place): boolean =>
+  rev >= revision && id === behind(rev).id;
+
 const expired = () => new Failure("cursor_expired");
 
 /** @throws Failure `cursor_expired` when the cursor is ahead of the user, as after a backup was restored */

@@ -57,8 +57,21 @@ const page = statement<ChangeRow>(sql`
   WHERE ${isLive()}
   ORDER BY change.rev, change.type, change.id`);
 
+const askRevision = statement<{ revision: number }>(sql`
+  SELECT ${users.revision} AS revision
+  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} WHERE ${isLive()}`);
+
 export function changeQueries({ database, clock }: Services) {
   return {
+    /**
+     * The user's revision.
+     * @throws Failure `unauthorized`
+     */
+    async revision(session: SessionRef): Promise<number> {
+      const [rows] = await runBatch(database, [askRevision({ ...session, now: clock() })]);
+      return live(rows[0]).revision;
+    },
+
     /**
      * The first changes behind a cursor, the cursor behind them, and whether there are more.
      * @throws Failure `unauthorized`, `cursor_expired`

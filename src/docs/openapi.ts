@@ -25,6 +25,8 @@ interface Gathered {
   title?: string;
   description?: string;
   headers?: object;
+  /** `application/json` unless it says otherwise. */
+  mediaType?: string;
   /** Of OAuth's errors. */
   examples?: { error: string }[];
   content?: Record<string, { schema: Schema }>;
@@ -141,13 +143,14 @@ function finishResponse(
   shared: Shared,
 ): Response | Reference {
   const { title, description = "", examples, content = {} } = gathered;
+  const { mediaType = "application/json" } = gathered;
   const [media] = Object.values(content);
-  const schema = { ...media?.schema, title, description };
+  const schema = { ...media?.schema, title, description, mediaType: undefined };
   if (codesOf(schema).length > 0) return problemResponse(status, schema, inputs, shared);
   const headers = { ...headersOf(status), ...gathered.headers };
   if (!media) return { description, headers };
   if (!examples) {
-    return { description, headers, content: { "application/json": { schema } } };
+    return { description, headers, content: { [mediaType]: { schema } } };
   }
   const named = Object.fromEntries(examples.map((value) => [value.error, { value }]));
   const error = { ...schema, description: "An OAuth 2 error (RFC 6749 §5.2)." };

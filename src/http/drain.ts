@@ -13,12 +13,15 @@ export interface Drain {
   announce(): void;
   /** Refuses new requests, and resolves when none is left in flight. */
   begin(): Promise<void>;
+  /** `listener` is called when that begins. */
+  onBegin(listener: () => void): void;
 }
 
 export function createDrain(): Drain {
   let inFlight = 0;
   let isAnnounced = false;
   let draining = false;
+  const listeners: (() => void)[] = [];
   const drained = Promise.withResolvers<void>();
   const settle = () => {
     if (draining && inFlight === 0) drained.resolve();
@@ -46,8 +49,12 @@ export function createDrain(): Drain {
     begin() {
       isAnnounced = true;
       draining = true;
+      for (const listener of listeners) listener();
       settle();
       return drained.promise;
+    },
+    onBegin(listener) {
+      listeners.push(listener);
     },
   };
 }

@@ -56,6 +56,7 @@ export const catalogue = {
   weak_password: [422, "The password is too easy to guess; see errors."],
   too_many_attempts: [429, "Too many failed attempts; try again later, or reset the password."],
   rate_limited: [429, "Too many requests of this kind from your network; try again later."],
+  too_many_streams: [429, "Too many streams of events are open; try again later."],
   otp_cooldown: [
     429,
     "A one-time password was sent a moment ago, or too many were sent today; try again later.",

@@ -14,7 +14,7 @@ import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
 import { keptSecret } from "./kept-secret.ts";
 
-export function nativePlatform(socketIp: SocketIp): Platform {
+export function nativePlatform(socketIp: SocketIp, holdOpen?: Platform["holdOpen"]): Platform {
   return {
     // Argon2id is the package's default variant.
     argon2: { hash, verify },
@@ -25,6 +25,7 @@ export function nativePlatform(socketIp: SocketIp): Platform {
     startClockwork,
     startRemoval: createRemoval,
     socketIp,
+    holdOpen,
   };
 }
 

@@ -57,6 +57,7 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
     startClockwork,
     startRemoval,
     socketIp,
+    isolatesRequests: true,
   };
 }
 

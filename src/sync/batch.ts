@@ -23,7 +23,7 @@ import {
   type Known,
   rowOf,
 } from "./idempotency.ts";
-import { type Asker, type Operation, operation, outcomeOf } from "./operation.ts";
+import { type Asker, type Operation, operation, outcomeOf, tellRaised } from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
 import { isNew, ttlKey } from "./writer.ts";
 
@@ -87,7 +87,7 @@ const release = statement(sql`DELETE FROM ${ttl} WHERE ${isHeldRow}`);
  * @throws Failure `unauthorized`, `validation_failed`, `idempotency_key_reused`
  */
 export async function runBatchOnce<Result, Row>(
-  { database, clock, config, sweep }: Ground,
+  { database, clock, config, sweep, watch }: Ground,
   { request, session, set }: Context,
   make: (asker: Asker) => Batch<Result, Row>,
 ): Promise<BatchOutcome<Result, Row>> {
@@ -107,6 +107,7 @@ export async function runBatchOnce<Result, Row>(
   const ride = sweep.ride();
 
   const statements: Bound<unknown>[] = [];
+  const raises: number[] = [];
   /** The number of the last one. */
   const add = (...more: Bound<unknown>[]) => statements.push(...more) - 1;
   const known = keyed && add(...keyed.before.forget, keyed.before.ask);
@@ -116,7 +117,7 @@ export async function runBatchOnce<Result, Row>(
     if (part instanceof Failure) return undefined;
     const outcome = add(...part.changes, part.outcome);
     if (keyed) add(part.keep(expires_at, i || undefined));
-    if (part.changes.length > 0) add(raiseRevision(values));
+    if (part.changes.length > 0) raises.push(add(raiseRevision(values)));
     return outcome;
   });
   if (hold) add(release(values));
@@ -125,6 +126,7 @@ export async function runBatchOnce<Result, Row>(
 
   const results: ArrayLike<unknown>[][] = await runBatch(database, statements);
   ride.learn(results as unknown[][]);
+  tellRaised(watch, session.user_id, raises.flatMap((index) => results[index] ?? []).slice(-1));
   const rowsOf = (index: number | undefined) => (index === undefined ? [] : (results[index] ?? []));
 
   // No row of this one when the session has ended.

@@ -4,7 +4,7 @@ import { t } from "elysia";
 import { header } from "../model/values.ts";
 
 /** A header that a request may have. */
-const requestHeader = (name: string, description: string, example: string) => ({
+export const requestHeader = (name: string, description: string, example: string) => ({
   name,
   in: "header" as const,
   required: false,

@@ -17,9 +17,10 @@ import { exchangeOf } from "../http/exchange.ts";
 import type { ResponseHeaders } from "../http/negotiation.ts";
 import { Failure } from "../http/problem.ts";
 import { toBase64url } from "../seal.ts";
-import { type Asker, type Operation, runOperation } from "./operation.ts";
+import { type Asker, type Operation, runOperation, tellRaised } from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
 import type { Sweep } from "./sweep.ts";
+import type { Watch } from "./watch.ts";
 import { isNew, ttlKey } from "./writer.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
@@ -93,6 +94,7 @@ export interface Ground {
   clock: Clock;
   config: Config;
   sweep: Sweep;
+  watch: Watch;
 }
 
 /**
@@ -176,7 +178,7 @@ export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
 });
 
 async function runKeyed<Result>(
-  { database, config, sweep }: Ground,
+  { database, config, sweep, watch }: Ground,
   { changes, outcome, keep, names, read }: Operation<Result>,
   values: KeyedValues,
 ) {
@@ -188,11 +190,12 @@ async function runKeyed<Result>(
     ...changes,
     outcome,
     keep(values.now + config.idempotencyTtl * 1000),
-    ...after,
     raiseRevision(values),
+    ...after,
     ...ride.statements,
   ]);
   ride.learn(results as unknown[][]);
+  tellRaised(watch, values.user_id, results[first.length + changes.length + 2]);
   const [found] = results[first.length - 1] ?? [];
   // `as`: this is what `ask` returns.
   const known = live(found) as ArrayLike<unknown> & Known;

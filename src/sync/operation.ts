@@ -15,8 +15,9 @@ import {
   statement,
   type Values,
 } from "../database/statement.ts";
-import { raiseRevision } from "./revision.ts";
+import { type Raised, raiseRevision } from "./revision.ts";
 import type { Sweep } from "./sweep.ts";
+import type { Watch } from "./watch.ts";
 import { isNew } from "./writer.ts";
 
 /** Who asks for an operation, and under which `Idempotency-Key`, if any: see `idempotency.ts`. */
@@ -107,11 +108,11 @@ export const operation = <Row, Result>(
 };
 
 /**
- * Runs an operation in one transaction and one round trip, and takes along what has had its time.
+ * Runs an operation in one transaction and one round trip, takes along what has had its time, and tells whoever listens.
  * @throws Failure `unauthorized`, and what the operation throws
  */
 export async function runOperation<Result>(
-  { database, sweep }: { database: Database; sweep: Sweep },
+  { database, sweep, watch }: { database: Database; sweep: Sweep; watch: Watch },
   { asker, changes, outcome, read }: Operation<Result>,
 ): Promise<Result> {
   const { user_id } = asker;
@@ -124,5 +125,12 @@ export async function runOperation<Result>(
   ]);
   ride.learn(results as unknown[][]);
   const [row] = results[changes.length] ?? [];
+  tellRaised(watch, user_id, results[changes.length + 1]);
   return read(live(row));
+}
+
+/** @param rows what `raiseRevision` has returned */
+export function tellRaised(watch: Watch, user_id: number, rows: ArrayLike<unknown>[] = []): void {
+  // `as`: see its type.
+  for (const { revision } of rows as (ArrayLike<unknown> & Raised)[]) watch.tell(user_id, revision);
 }

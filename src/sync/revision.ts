@@ -13,8 +13,14 @@ export const nextRevision = sql`${users.revision} + 1`;
 const hasNewer = (table: typeof todos | typeof trash | typeof lists | typeof deletions) =>
   sql`EXISTS (SELECT 1 FROM ${table} WHERE ${table.user_id} = ${users.id} AND ${table.rev} > ${users.revision})`;
 
+/** A revision that was raised: no row when there was nothing to raise it for. */
+export interface Raised {
+  revision: number;
+}
+
 /** Values: `user_id`, of the user or of the request's session. */
-export const raiseRevision = statement(sql`
+export const raiseRevision = statement<Raised>(sql`
   UPDATE ${users} SET revision = revision + 1
   WHERE ${users.id} = ${sql.placeholder("user_id")}
-    AND (${hasNewer(todos)} OR ${hasNewer(trash)} OR ${hasNewer(lists)} OR ${hasNewer(deletions)})`);
+    AND (${hasNewer(todos)} OR ${hasNewer(trash)} OR ${hasNewer(lists)} OR ${hasNewer(deletions)})
+  RETURNING revision`);

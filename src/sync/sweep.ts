@@ -1,18 +1,20 @@
 /**
- * Deletes what has had its time: todos that are in the trash too long, and notes of deletions that every client has
- * heard of, or has to begin anew. A few rows go with each write, so on no runtime does it take a timer.
+ * Deletes what has had its time: todos that have been in the trash for too long, notes of deletions that every client
+ * knows of by now (or has to begin anew), and answers that nobody asks for again. A few rows of each kind go with each
+ * write, so this needs no timer on any runtime.
  */
 import { sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
-import { deletions, trash, users } from "../database/schema.ts";
+import { deletions, kept_answers, trash, users } from "../database/schema.ts";
 import { type Bound, runBatch, statement } from "../database/statement.ts";
 import { nextRevision } from "./revision.ts";
+import type { Watch } from "./watch.ts";
 
-/** Rows of either kind that a batch takes along. More than one write can add, so what has expired cannot pile up. */
+/** Rows of each kind that a write takes along. Most writes add fewer, so expired rows cannot accumulate. */
 const A_FEW = 16;
-/** Rows of either kind that one statement deletes when nothing else is to be done. */
+/** Rows of each kind that one statement deletes when nothing else is to be done. */
 const MANY = 500;
 
 const expired = sql`
@@ -25,17 +27,23 @@ const noteExpired = statement(sql`
   FROM ${trash} JOIN ${users} ON ${users.id} = ${trash.user_id}
   WHERE ${trash.id} IN (${expired})`);
 
+/** Of a text that is deleted for good nothing may be left. */
+const forgetTheirAnswers = statement(sql`
+  DELETE FROM ${kept_answers} WHERE (user_id, todo_id) IN (
+    SELECT ${trash.user_id}, ${trash.id} FROM ${trash} WHERE ${trash.id} IN (${expired})
+  )`);
+
 const deleteExpired = statement<{ id: number }>(
   sql`DELETE FROM ${trash} WHERE id IN (${expired}) RETURNING id`,
 );
 
-const raiseTheirRevisions = statement(sql`
+const raiseTheirRevisions = statement<{ id: number; revision: number }>(sql`
   UPDATE ${users} SET revision = revision + 1
   WHERE id IN (
     SELECT noted.user_id FROM ${deletions} AS noted
     JOIN ${users} AS theirs ON theirs.id = noted.user_id
     WHERE noted.created_at = ${sql.placeholder("now")} AND noted.rev > theirs.revision
-  )`);
+  ) RETURNING id, revision`);
 
 const forgetDeletions = statement<{ id: number }>(sql`
   DELETE FROM ${deletions} WHERE (user_id, rev, type, id) IN (
@@ -44,15 +52,23 @@ const forgetDeletions = statement<{ id: number }>(sql`
     ORDER BY created_at LIMIT ${sql.placeholder("limit")}
   ) RETURNING id`);
 
-/** Since when what is there is there, in milliseconds since the epoch. */
+const forgetAnswers = statement<{ key: string }>(sql`
+  DELETE FROM ${kept_answers} WHERE (user_id, key) IN (
+    SELECT user_id, key FROM ${kept_answers} WHERE expires_at <= ${sql.placeholder("now")}
+    ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
+  ) RETURNING key`);
+
+/** When the oldest row of each kind was made or, of answers, expires: in milliseconds since the epoch. */
 interface Ages {
   trashed_at: number | null;
   noted_at: number | null;
+  answers_expire_at: number | null;
 }
 
 const oldest = statement<Ages>(sql`
   SELECT (SELECT min(deleted_at) FROM ${trash}) AS trashed_at,
-    (SELECT min(created_at) FROM ${deletions}) AS noted_at`);
+    (SELECT min(created_at) FROM ${deletions}) AS noted_at,
+    (SELECT min(expires_at) FROM ${kept_answers}) AS answers_expire_at`);
 
 /** What goes along with a write. */
 export interface Ride {
@@ -71,10 +87,15 @@ export interface Sweep {
 
 const NOTHING: Ride = { statements: [], learn() {} };
 
-export function createSweep(database: Database, clock: Clock, config: Config): Sweep {
+/** @param watch told of the users whose todos are deleted */
+export function createSweep(
+  { database, clock, watch }: { database: Database; clock: Clock; watch: Watch },
+  config: Config,
+): Sweep {
   const trashTtl = config.trashTtl * 1000;
   const changesTtl = config.changesTtl * 1000;
-  /** Until then there is no need to look. Other processes' rows have all their time before them, too. */
+  const answersTtl = config.idempotencyTtl * 1000;
+  /** Until then there is no need to look. Rows that other processes add now have all of their time left, too. */
   let nextExpiry = Number.NEGATIVE_INFINITY;
 
   function statements(now: number, limit: number) {
@@ -86,15 +107,25 @@ export function createSweep(database: Database, clock: Clock, config: Config): S
     };
     return [
       noteExpired(values),
+      forgetTheirAnswers(values),
       deleteExpired(values),
-      raiseTheirRevisions(values),
       forgetDeletions(values),
+      forgetAnswers(values),
+      raiseTheirRevisions(values),
       oldest(values),
     ] as const;
   }
 
-  function learn(now: number, { trashed_at, noted_at }: Ages): void {
-    nextExpiry = Math.min((trashed_at ?? now) + trashTtl, (noted_at ?? now) + changesTtl);
+  /** @param ages the row of `oldest` */
+  function learn(now: number, raised: { id: number; revision: number }[], ages?: Ages): void {
+    for (const { id, revision } of raised) watch.tell(id, revision);
+    if (!ages) return;
+    const { trashed_at, noted_at, answers_expire_at } = ages;
+    nextExpiry = Math.min(
+      (trashed_at ?? now) + trashTtl,
+      (noted_at ?? now) + changesTtl,
+      answers_expire_at ?? now + answersTtl,
+    );
   }
 
   return {
@@ -104,9 +135,12 @@ export function createSweep(database: Database, clock: Clock, config: Config): S
       return {
         statements: [...statements(now, A_FEW)],
         learn(results) {
-          const [ages] = results.at(-1) ?? [];
-          // `as`: this is what the last of the statements returns.
-          if (ages) learn(now, ages as Ages);
+          // `as`: this is what the last two of the statements return.
+          const [raised, [ages]] = results.slice(-2) as [
+            { id: number; revision: number }[],
+            [Ages],
+          ];
+          learn(now, raised, ages);
         },
       };
     },
@@ -114,11 +148,11 @@ export function createSweep(database: Database, clock: Clock, config: Config): S
     async all() {
       for (;;) {
         const now = clock();
-        const [, deleted, , forgotten, [ages]] = await runBatch(database, [
+        const [, , deleted, forgotten, answers, raised, [ages]] = await runBatch(database, [
           ...statements(now, MANY),
         ]);
-        if (ages) learn(now, ages);
-        if (deleted.length < MANY && forgotten.length < MANY) return;
+        learn(now, raised, ages);
+        if ([deleted, forgotten, answers].every(({ length }) => length < MANY)) return;
       }
     },
   };

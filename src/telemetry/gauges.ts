@@ -7,9 +7,9 @@ import { outbox } from "../database/schema.ts";
 import type { Services } from "../services.ts";
 
 /** What the gauges look at. */
-export type Watched = Pick<Services, "clock" | "database" | "drain">;
+export type Watched = Pick<Services, "clock" | "database" | "drain" | "watch">;
 
-export function watchService(registry: Registry, { clock, database, drain }: Watched): void {
+export function watchService(registry: Registry, { clock, database, drain, watch }: Watched): void {
   const registers = [registry];
   new Gauge({
     name: "todos_http_requests_in_flight",
@@ -17,6 +17,14 @@ export function watchService(registry: Registry, { clock, database, drain }: Wat
     registers,
     collect() {
       this.set(drain.inFlight);
+    },
+  });
+  new Gauge({
+    name: "todos_event_streams",
+    help: "Streams of events that are open.",
+    registers,
+    collect() {
+      this.set(watch.listening);
     },
   });
   new Gauge({

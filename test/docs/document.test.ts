@@ -173,7 +173,16 @@ async function toAnswer(
   answer: Response,
 ): Promise<Answer> {
   const { status, headers } = answer;
-  return { operation, kind, label, status, headers, text: await answer.text() };
+  return { operation, kind, label, status, headers, text: await textOf(answer) };
+}
+
+/** The whole body or, of a stream that goes on, how it begins. */
+async function textOf(answer: Response): Promise<string> {
+  if (answer.headers.get("content-type") !== "text/event-stream") return answer.text();
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const { value = "" } = (await reader?.read()) ?? {};
+  await reader?.cancel();
+  return value;
 }
 
 /** A new user with what an operation at `path` can be about. */
@@ -199,8 +208,8 @@ async function ownerFor(path: string): Promise<Owner> {
     if (path.startsWith("/trash")) {
       for (const each of [id, other.id]) await service.call("DELETE", `/todos/${each}`, { token });
     }
-    if (path === "/todos/changes") {
-      const { next } = await (await service.call("GET", path, { token })).json();
+    if (path === "/todos/changes" || path === "/todos/events") {
+      const { next } = await (await service.call("GET", "/todos/changes", { token })).json();
       values.since = next;
     }
     const page = await service.call("GET", `/${path.split("/")[1]}?limit=1`, { token });
@@ -232,6 +241,7 @@ async function besides(operations: Operation[]): Promise<Answer[]> {
     ...(await withoutList(operations)),
     ...(await expired(operations)),
     ...(await underOneKey(operations)),
+    ...(await withoutPlace(operations)),
   ];
 }
 
@@ -279,6 +289,19 @@ async function underOneKey(operations: Operation[]): Promise<Answer[]> {
     }),
   );
   return answers.flat();
+}
+
+/** Listens while as many listen as may. */
+async function withoutPlace(operations: Operation[]): Promise<Answer[]> {
+  const operation = operations.find(({ operationId }) => operationId === "listenForChanges");
+  if (!operation) throw new Error("No such operation");
+  const owner = await ownerFor(operation.path);
+  const listening = await Promise.all(
+    Array.from({ length: 5 }, () => service.call("GET", operation.path, owner)),
+  );
+  const refused = await send(operation, owner, { kind: "other", label: "sixth" });
+  await Promise.all(listening.map(textOf));
+  return [refused];
 }
 
 /** Goes on from a cursor that is too old. */
@@ -366,7 +389,8 @@ test("every body fits its schema, and has nothing that the schema does not name"
     if (!schema) return "";
     const whole = schemas.get(schema) ?? closed(schema);
     schemas.set(schema, whole);
-    return faultsOf(whole, JSON.parse(answer.text));
+    const isJson = mediaType(answer)?.endsWith("json");
+    return faultsOf(whole, isJson ? JSON.parse(answer.text) : answer.text);
   });
 });
 

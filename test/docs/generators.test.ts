@@ -82,6 +82,10 @@ test("every pattern means the same in ECMAScript and RE2, and uses nothing that 
 /** Every media type object in a part of the document, as it stands: references are not followed. */
 function mediaOf(part: unknown): { schema: object }[] {
   if (typeof part !== "object" || part === null) return [];
-  if ("content" in part) return Object.values(Object(part.content));
+  if ("content" in part) {
+    // A stream of events is a text.
+    const { "text/event-stream": _, ...bodies } = Object(part.content);
+    return Object.values(bodies);
+  }
   return Object.values(part).flatMap(mediaOf);
 }

@@ -1,0 +1,87 @@
+/** `/todos/events`: tells at once that something has changed. What has, `/todos/changes` tells. */
+import { Elysia } from "elysia";
+import { guard, tokenOf } from "../auth/guard.ts";
+import { Failure, problems } from "../http/problem.ts";
+import { strict } from "../http/strict.ts";
+import type { Services } from "../services.ts";
+import { takesHeaders } from "../sync/documentation.ts";
+import { behind, changeCursors, isUpTo, refuseAhead } from "./cursor.ts";
+import { openEventStream } from "./event-stream.ts";
+import { EventQuery, EventStream, lastEventId } from "./events.model.ts";
+import { changeQueries } from "./queries.ts";
+
+/** Streams that one user may have. */
+const STREAMS_PER_USER = 5;
+/** Seconds after which a client may try again that was refused one. */
+const RETRY_AFTER = "10";
+
+const HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  // nginx would hold events back until it has some kilobytes of them.
+  "x-accel-buffering": "no",
+};
+
+export function eventRoutes(services: Services) {
+  const { config, tokens, watch } = services;
+  const { revision } = changeQueries(services);
+  const cursors = changeCursors(services);
+
+  return new Elysia({ prefix: "/todos", tags: ["Todos"] })
+    .use(strict)
+    .use(guard(services))
+    .get(
+      "/events",
+      async ({ session, request, query, set }) => {
+        const lastId = request.headers.get("last-event-id");
+        const sealed = lastId ?? query.since;
+        const parameter = lastId === null ? "since" : "Last-Event-ID";
+        const since = sealed === undefined ? undefined : cursors.open(session, sealed, parameter);
+        const isFull =
+          watch.listening >= config.streams ||
+          watch.listeningFor(session.user_id) >= STREAMS_PER_USER;
+        if (isFull)
+          throw new Failure("too_many_streams", { headers: { "retry-after": RETRY_AFTER } });
+        // Before the revision is asked for, so that no change gets lost between the two.
+        const stream = openEventStream(services, {
+          session,
+          expiresAt: tokens.expiryOf(tokenOf(request)),
+          heartbeat: config.heartbeat * 1000,
+          cursorAt: (rev) => cursors.close(session, { ...behind(rev), began: 0 }),
+        });
+        let now: number;
+        try {
+          now = await revision(session);
+          if (since) refuseAhead(since, now);
+        } catch (error) {
+          stream.close();
+          throw error;
+        }
+        Object.assign(set.headers, HEADERS);
+        if (request.method === "HEAD") {
+          stream.close();
+          return new Response(null);
+        }
+        services.holdOpen?.(request);
+        return new Response(stream.begin(now, since !== undefined && !isUpTo(now, since)));
+      },
+      {
+        auth: true,
+        query: EventQuery,
+        response: {
+          200: EventStream,
+          ...problems("cursor_expired", "validation_failed", "too_many_streams"),
+        },
+        detail: {
+          summary: "Listen for changes",
+          description:
+            "Server-sent events. `changed` comes as soon as something of yours has changed, with your revision; several " +
+            "changes may come as one. Its `id` is a cursor for `GET /todos/changes`. `end` comes when your session or your " +
+            "token has ended, or the service is about to stop, and then the stream closes: connect again, with the last " +
+            "`id`. Between them there are comments.",
+          operationId: "listenForChanges",
+          ...takesHeaders(lastEventId),
+        },
+      },
+    );
+}

@@ -1,0 +1,172 @@
+/**
+ * Who is to be told at once when a user's revision is raised. One watcher serves a process, however many listen. What
+ * this process has written it is told by `tell`. What others have written, and which sessions have ended, it asks the
+ * database about each second, with one statement for all.
+ */
+import { getLogger } from "@logtape/logtape";
+import { sql } from "drizzle-orm";
+import type { SessionRef } from "../auth/live-session.ts";
+import type { Clock } from "../clock.ts";
+import type { Database } from "../database/drizzle.ts";
+import { sessions, users } from "../database/schema.ts";
+import { statement } from "../database/statement.ts";
+
+const logger = getLogger(["todos", "sync"]);
+
+/** Milliseconds between two looks. */
+const EVERY = 1000;
+/** Milliseconds without a tick, after which a listener's request must have ended. */
+const SILENT = 10 * EVERY;
+
+export interface Listener {
+  readonly session: SessionRef;
+  /** The user's revision is this one by now. It may be told more than once, and late. */
+  changed(revision: number): void;
+  /** Once a second, before the database is asked. */
+  tick(): void;
+  /** Nothing more will be told: the session has ended, or the service is about to stop. */
+  end(): void;
+}
+
+export interface Watch {
+  /** How many listen. */
+  readonly listening: number;
+  /** How many of them for one user. */
+  listeningFor(user_id: number): number;
+  /** @returns what ends it */
+  listen(listener: Listener): () => void;
+  /** Tells that this process has raised a user's revision. */
+  tell(user_id: number, revision: number): void;
+  /** Ends every listener. */
+  endAll(): void;
+}
+
+interface Found {
+  id: string;
+  revision: number;
+}
+
+/** The revisions of the users of the sessions that are live. */
+const ask = statement<Found>(sql`
+  SELECT ${sessions.id} AS id, ${users.revision} AS revision
+  FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
+  WHERE ${sessions.id} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))
+    AND ${sessions.expires_at} > ${sql.placeholder("now")}`);
+
+/**
+ * @param isShared whether one request may act for another. On workerd none may, so there each listener looks for itself,
+ * and hears of this process's own writes no sooner than of others'.
+ */
+export function createWatch(
+  { database, clock }: { database: Database; clock: Clock },
+  isShared = true,
+): Watch {
+  const byUser = new Map<number, Map<Listener, Look>>();
+  const shared = createLook(database, clock);
+  let listening = 0;
+
+  function remove(listener: Listener): void {
+    const { user_id } = listener.session;
+    const own = byUser.get(user_id);
+    const look = own?.get(listener);
+    if (!own || !look) return;
+    own.delete(listener);
+    if (own.size === 0) byUser.delete(user_id);
+    look.remove(listener);
+    listening--;
+  }
+
+  /** On workerd, a request whose client has gone away may end without a word. Its timer has ended with it. */
+  function removeSilent(): void {
+    if (isShared) return;
+    for (const [listener, look] of all()) if (look.isSilent()) remove(listener);
+  }
+
+  const all = () => [...byUser.values()].flatMap((own) => [...own]);
+
+  return {
+    get listening() {
+      removeSilent();
+      return listening;
+    },
+    listeningFor(user_id) {
+      removeSilent();
+      return byUser.get(user_id)?.size ?? 0;
+    },
+    listen(listener) {
+      const { user_id } = listener.session;
+      const look = isShared ? shared : createLook(database, clock);
+      const own = byUser.get(user_id) ?? new Map();
+      byUser.set(user_id, own.set(listener, look));
+      look.add(listener);
+      listening++;
+      return () => remove(listener);
+    },
+    tell(user_id, revision) {
+      if (!isShared) return;
+      for (const listener of byUser.get(user_id)?.keys() ?? []) listener.changed(revision);
+    },
+    endAll() {
+      for (const [listener] of all()) listener.end();
+    },
+  };
+}
+
+type Look = ReturnType<typeof createLook>;
+
+/** Looks each second as long as anybody listens. */
+function createLook(database: Database, clock: Clock) {
+  const listeners = new Set<Listener>();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let isLooking = false;
+  let hasFailed = false;
+  let tickedAt = performance.now();
+
+  async function look(): Promise<void> {
+    tickedAt = performance.now();
+    for (const listener of listeners) listener.tick();
+    // A look that takes long is not overtaken.
+    if (isLooking || listeners.size === 0) return;
+    isLooking = true;
+    // Whoever comes meanwhile has not been asked for.
+    const asked = [...listeners];
+    try {
+      const ids = JSON.stringify([...new Set(asked.map(({ session }) => session.id))]);
+      // As a batch, because a replica that has lost its primary may answer a single read from what it has, and there
+      // a new session is missing.
+      const [result] = await database.$client.batch([ask({ ids, now: clock() })], "read");
+      // `as`: this is what the statement returns.
+      const found = (result?.rows ?? []) as unknown as Found[];
+      const revisions = new Map(found.map(({ id, revision }) => [id, revision]));
+      for (const listener of asked) {
+        const revision = revisions.get(listener.session.id);
+        if (revision === undefined) listener.end();
+        else listener.changed(revision);
+      }
+      hasFailed = false;
+    } catch (error) {
+      // The next look tries again. Requests tell of each failure, so this is told once.
+      if (!hasFailed) logger.warn("can't look for changes of other nodes: {error}", { error });
+      hasFailed = true;
+    } finally {
+      isLooking = false;
+    }
+  }
+
+  return {
+    add(listener: Listener): void {
+      listeners.add(listener);
+      timer ??= setInterval(() => void look(), EVERY);
+      // A process that has nothing else to do may end.
+      if (typeof timer === "object") timer.unref?.();
+    },
+    /** Whether it should have looked, and has not. */
+    isSilent: () => performance.now() - tickedAt > SILENT,
+    remove(listener: Listener): void {
+      listeners.delete(listener);
+      if (listeners.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
+}
