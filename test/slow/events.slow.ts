@@ -1,0 +1,190 @@
+/** Streams of events, on every runtime: through a proxy, for long, across processes, and when the service stops. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { migrate } from "../../src/database/migrate.ts";
+import { openDatabase } from "../../src/database/open.ts";
+import { type Events, listenTo } from "../changes/listen.ts";
+import { buildWorkerd, denoTask, type Runtime, workerdCommand } from "../elsewhere.ts";
+import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
+import { callsTo, SECRET } from "../service.ts";
+import { serverToken, startPrimary } from "../sqld.ts";
+
+const COMMANDS: Record<Runtime, () => string[]> = {
+  bun: () => [process.execPath, join(import.meta.dir, "../../src/main.bun.ts")],
+  deno: () => denoTask("start"),
+  workerd: workerdCommand,
+};
+/** Seconds. By then a connection without a byte would be cut, if the runtime had its way. */
+const LONG = 15;
+
+const SETTINGS = {
+  NO_COLOR: "1",
+  JWT_SECRET: SECRET,
+  SIGN_UPS_PER_HOUR: "0",
+  FAILED_LOG_INS_PER_HOUR: "0",
+  HEARTBEAT: "60",
+};
+
+/** Two processes over one database, and what stops them. */
+async function startTwo(runtime: Runtime) {
+  const folder = temporaryFolder();
+  const primary = runtime === "workerd" ? await startPrimary(folder.path) : undefined;
+  const authToken = serverToken();
+  const environment = {
+    ...SETTINGS,
+    ...(primary && { DATABASE_URL: primary.url, DATABASE_AUTH_TOKEN: authToken }),
+  };
+  if (primary) {
+    const database = await openDatabase(primary.url, { databaseAuthToken: authToken });
+    await migrate(database);
+    database.$client.close();
+  }
+  const start = () => startProcess(folder.path, environment, COMMANDS[runtime]());
+  const one = await start();
+  const other = await start();
+  return {
+    one,
+    other,
+    async stop() {
+      await Promise.all([one.stop(), other.stop()]);
+      await primary?.kill();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** Passes everything on as it comes. */
+function startProxy(target: string) {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      const { method, headers, signal } = request;
+      return fetch(`${target}${pathname}${search}`, { method, headers, signal });
+    },
+  });
+  return { url: server.url.href.replace(/\/$/, ""), stop: () => server.stop(true) };
+}
+
+beforeAll(buildWorkerd);
+
+describe.each(["bun", "deno", "workerd"] as const)("on %s", (runtime) => {
+  let service: Awaited<ReturnType<typeof startTwo>>;
+  let one: ServiceProcess;
+  let other: ServiceProcess;
+  let token: string;
+  const open: Events[] = [];
+
+  beforeAll(async () => {
+    service = await startTwo(runtime);
+    ({ one, other } = service);
+    ({ token } = await one.user());
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(open.map((events) => events.close()));
+    await service.stop();
+  }, 60_000);
+
+  async function listen(to: Parameters<typeof listenTo>[0], who = token): Promise<Events> {
+    const events = await listenTo(to, who);
+    open.push(events);
+    return events;
+  }
+  const add = async (at: ServiceProcess) => {
+    const answer = await at.call("POST", "/todos", { token, json: { contents: "x" } });
+    return (await answer.json()).rev;
+  };
+
+  test("a stream through a proxy outlives a long silence, and tells what each process has written", async () => {
+    const proxy = startProxy(one.url);
+    const events = await listen(callsTo(proxy.url));
+    await Bun.sleep(LONG * 1000);
+    for (const writer of [one, other, one]) {
+      const rev = await add(writer);
+      expect((await events.next()).data).toEqual({ rev });
+    }
+    await events.close();
+    await proxy.stop();
+  }, 60_000);
+
+  test("it ends when the session is ended through another process", async () => {
+    const { token } = await one.user();
+    const events = await listen(one, token);
+    await other.call("POST", "/users/log-out", { token });
+    expect((await events.next()).event).toBe("end");
+    await events.closed;
+  }, 30_000);
+
+  test("places are given up when their clients go away", async () => {
+    const { token } = await one.user();
+    for (let i = 0; i < 20; i++) {
+      // On workerd, some seconds after; until then the user has as many as they may.
+      let events: Events | undefined;
+      while (!events) {
+        events = await listen(one, token).catch(() => undefined);
+        await Bun.sleep(100);
+      }
+      await events.close();
+    }
+  }, 120_000);
+
+  // workerd has no signal for it: it stops at once.
+  test.skipIf(runtime === "workerd")(
+    "streams do not hold up the end of the process",
+    async () => {
+      const folder = temporaryFolder();
+      const environment = { ...SETTINGS, SHUTDOWN_TIMEOUT: "300" };
+      const third = await startProcess(folder.path, environment, COMMANDS[runtime]());
+      const { token } = await third.user();
+      const streams = await Promise.all(Array.from({ length: 3 }, () => listen(third, token)));
+      const code = third.stop();
+      for (const events of streams) {
+        expect((await events.next()).event).toBe("end");
+        await events.closed;
+      }
+      expect(await code).toBe(0);
+      folder[Symbol.dispose]();
+    },
+    60_000,
+  );
+
+  // There, the runtime takes whatever it is given, and no user can write enough in a second to matter.
+  test.skipIf(runtime === "workerd")(
+    "a client that does not read is cut off",
+    async () => {
+      const { token } = await one.user();
+      const socket = connect(one.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.pause();
+      socket.write(
+        `GET /todos/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      );
+      const { id } = await (
+        await one.call("POST", "/todos", { token, json: { contents: "x" } })
+      ).json();
+      // With it they are as many as one user may have.
+      for (let i = 0; i < 4; i++) await listen(one, token);
+      const sixth = () => listenTo(one, token).catch(() => undefined);
+      let isCutOff = false;
+      // More than the system's own buffers take.
+      for (let told = 0; told < 200_000 && !isCutOff; told += 1000) {
+        for (let i = 0; i < 1000; i += 50) {
+          await Promise.all(
+            Array.from({ length: 50 }, (_, j) =>
+              one.call("PATCH", `/todos/${id}`, { token, json: { contents: `${told + i + j}` } }),
+            ),
+          );
+        }
+        const events = await sixth();
+        isCutOff = events !== undefined;
+        await events?.close();
+      }
+      expect(isCutOff).toBe(true);
+      socket.destroy();
+    },
+    300_000,
+  );
+});
