@@ -1,6 +1,6 @@
 /**
  * What a database on a libSQL server costs, on this machine and far away: first a statement by libSQL's stock client
- * and by this service's, then a request to the service.
+ * and by this service's, then a request to the service, with each place for its data.
  */
 import { createClient } from "@libsql/client/web";
 import type { Client } from "@libsql/core/api";
@@ -10,10 +10,12 @@ import { openRemote } from "../src/database/remote.ts";
 import { openLine } from "../test/line.ts";
 import { startProcess, temporaryFolder } from "../test/process.ts";
 import { SECRET } from "../test/service.ts";
-import { serverToken, startPrimary } from "../test/sqld.ts";
+import { serverToken, startPrimary, startReplica } from "../test/sqld.ts";
 
 /** Milliseconds to the server and back. */
 const DISTANCES = [0, 30];
+/** The same, for requests. */
+const FURTHER = [...DISTANCES, 100];
 /** Requests at once in the second half of each row. */
 const IN_FLIGHT = 32;
 
@@ -26,12 +28,12 @@ await migrate(database);
 const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 const print = (...cells: (string | number)[]) => {
   const [name, ...rest] = cells.map(String);
-  process.stdout.write(`${name?.padEnd(30)}${rest.map((cell) => cell.padStart(11)).join("")}\n`);
+  process.stdout.write(`${name?.padEnd(42)}${rest.map((cell) => cell.padStart(11)).join("")}\n`);
 };
 
 /** Milliseconds that one call takes alone, and calls a second with many in flight. */
 async function time(call: () => Promise<unknown>, distance: number) {
-  const alone = distance === 0 ? 400 : 40;
+  const alone = distance === 0 ? 200 : 20;
   for (let i = 0; i < IN_FLIGHT; i++) await call();
   const times: number[] = [];
   for (let i = 0; i < alone; i++) {
@@ -39,7 +41,7 @@ async function time(call: () => Promise<unknown>, distance: number) {
     await call();
     times.push(performance.now() - startedAt);
   }
-  const count = 1000;
+  const count = distance === 0 ? 1000 : 300;
   let left = count;
   let failed = 0;
   const usedBefore = process.cpuUsage();
@@ -126,38 +128,76 @@ for (const distance of DISTANCES) {
   }
 }
 
-print("");
-print("a request", "ms away", "ms alone", "a second");
-for (const distance of DISTANCES) {
-  const line = await openLine(server.port, () => distance / 2);
+let users = 0;
+
+/** Starts a service, adds 50 todos and times requests to it. */
+async function timeService(what: string, distance: number, environment: Record<string, string>) {
   const service = await startProcess(folder.path, {
-    DATABASE_URL: line.url,
     DATABASE_AUTH_TOKEN: databaseAuthToken,
     JWT_SECRET: SECRET,
+    SIGN_UPS_PER_HOUR: "0",
+    ...environment,
   });
-  const { token } = await service.user(`bench-${distance}`);
+  let bookmark = "";
+  const { token } = await service.user(`bench-${++users}`);
+  const request = async (method: string, path: string, json?: unknown) => {
+    const answer = await service.call(method, path, { token, json, headers: { bookmark } });
+    bookmark = answer.headers.get("bookmark") ?? bookmark;
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+    return body;
+  };
+  /** Waits until a replica that answers has all that was written so far. */
+  const settled = async () => {
+    const readAt = async () => {
+      const startedAt = performance.now();
+      await request("GET", "/todos");
+      return performance.now() - startedAt;
+    };
+    while (environment.READS === "local" && (await readAt()) > Math.max(distance / 2, 50));
+  };
   const created: number[] = [];
   for (let i = 0; i < 50; i++) {
-    const json = { contents: `todo ${i}` };
-    const answer = await service.call("POST", "/todos", { token, json });
-    created.push((await answer.json()).id);
+    created.push((await request("POST", "/todos", { contents: `todo ${i}` })).id);
   }
   for (const [method, path, json] of [
-    ["GET", "/", undefined],
     ["GET", "/todos", undefined],
     ["GET", `/todos/${created[0]}`, undefined],
     ["PATCH", `/todos/${created[0]}`, { is_done: true }],
     ["POST", "/todos", { contents: "one more" }],
   ] as const) {
-    const request = async () => {
-      const answer = await service.call(method, path, { token, json });
-      await answer.text();
-      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
-    };
-    const { alone, rate } = await time(request, distance);
-    print(`${method} ${path}`, distance, alone.toFixed(2), rate.toFixed(0));
+    await settled();
+    const { alone, rate } = await time(() => request(method, path, json), distance);
+    print(`${what}: ${method} ${path}`, distance, alone.toFixed(2), rate.toFixed(0));
   }
+  await settled();
+  const afterWrite: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    await request("PATCH", `/todos/${created[0]}`, { contents: `${i}` });
+    const startedAt = performance.now();
+    await request("GET", "/todos");
+    afterWrite.push(performance.now() - startedAt);
+  }
+  print(`${what}: GET /todos after PATCH`, distance, median(afterWrite).toFixed(2), "");
   await service.stop();
+}
+
+print("");
+print("a request", "ms away", "ms alone", "a second");
+await timeService("file", 0, { DATABASE_URL: "file:alone.db" });
+for (const distance of FURTHER) {
+  const line = await openLine(server.port, () => distance / 2);
+  const toReplicas = await openLine(server.grpc, () => distance / 2);
+  const replica = await startReplica(folder.path, `replica-${distance}`, toReplicas.port);
+  const near = { READS: "local", DATABASE_STALE_READS: "10" };
+  const file = { DATABASE_URL: `file:embedded-${distance}.db`, DATABASE_SYNC_URL: line.url };
+  await timeService("primary", distance, { DATABASE_URL: line.url });
+  await timeService("replica", distance, { DATABASE_URL: replica.url });
+  const around = { DATABASE_URL: replica.url, DATABASE_PRIMARY_URL: line.url };
+  await timeService("replica, local", distance, { ...around, ...near });
+  await timeService("embedded, local", distance, { ...file, ...near });
+  await replica.kill();
+  toReplicas.close();
   line.close();
 }
 

@@ -9,12 +9,16 @@ export interface Config {
   /** `file:` and a path, or the `libsql://`, `https://` or `http://` URL of a libSQL server. */
   databaseUrl: string;
   databaseAuthToken: string | undefined;
+  /** The primary of the libSQL server, when that is a replica. What is for the primary then goes there directly. */
+  databasePrimaryUrl: string | undefined;
   /** The libSQL server of which the file is a replica. */
   databaseSyncUrl: string | undefined;
   /** Seconds between two syncs. */
   databaseSyncInterval: number;
-  /** Seconds for which a replica answers reads by itself when its primary is out of reach. */
+  /** Seconds for which a replica may answer reads without word from its primary. */
   databaseStaleReads: number;
+  /** Who answers the reads of requests: the primary (or a replica while it is out of reach), or the replica that is near. */
+  reads: "primary" | "local";
   migrateOnStart: boolean;
   /** Undefined only in development: then one is made and kept beside the database. */
   jwtSecret: string | undefined;
@@ -191,6 +195,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       (token) => (/^[\x21-\x7e]+$/.test(token) ? token : undefined),
       "a token without spaces",
     ),
+    databasePrimaryUrl: setting<string | undefined>(
+      "DATABASE_PRIMARY_URL",
+      undefined,
+      (url) => (isServer(url) && SERVER.test(environment.DATABASE_URL ?? "") ? url : undefined),
+      "the URL of a libSQL server, and DATABASE_URL a replica of it",
+    ),
     databaseSyncUrl: setting<string | undefined>(
       "DATABASE_SYNC_URL",
       undefined,
@@ -199,6 +209,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     ),
     databaseSyncInterval: integer("DATABASE_SYNC_INTERVAL", 10, 1, 3600),
     databaseStaleReads: integer("DATABASE_STALE_READS", 0, 0, 24 * 3600),
+    reads: choice("READS", "primary", ["primary", "local"]),
     migrateOnStart: choice("MIGRATE_ON_START", "false", ["true", "false"]) === "true",
     jwtSecret: setting<string | undefined>(
       "JWT_SECRET",
@@ -272,6 +283,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const secrets = [environment.JWT_SECRET, ...config.jwtPreviousSecrets];
   if (new Set(secrets).size < secrets.length) {
     faults.push("JWT_PREVIOUS_SECRETS must not name a secret twice, nor the one in JWT_SECRET");
+  }
+  if (config.reads === "local" && (isEmbedded(config) || config.databaseStaleReads === 0)) {
+    faults.push("READS=local takes a database on a server, and DATABASE_STALE_READS of at least 1");
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;

@@ -4,7 +4,13 @@
  */
 
 /** What a key is for. It is part of the derivation: another name is another key. */
-export type Use = "tokens" | "token key ids" | "cursors" | "one-time passwords" | "throttling";
+export type Use =
+  | "tokens"
+  | "token key ids"
+  | "cursors"
+  | "one-time passwords"
+  | "throttling"
+  | "bookmarks";
 
 /** 256 bits. */
 export type Key = Uint8Array<ArrayBuffer>;

@@ -17,12 +17,15 @@ import type { Clock } from "./clock.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { type Database, withSchema } from "./database/drizzle.ts";
 import { observed } from "./database/observed.ts";
+import type { DatabaseOptions } from "./database/open.ts";
 import type { Removal } from "./database/removal.ts";
+import type { RequestScope } from "./database/request-view.ts";
 import { type SchemaWatch, watchSchema } from "./database/schema-watch.ts";
 import { type Ttl, ttlTable } from "./database/ttl.ts";
+import { type Bookmarks, createBookmarks } from "./http/bookmarks.ts";
 import type { SocketIp } from "./http/client-ip.ts";
 import { createDrain, type Drain } from "./http/drain.ts";
-import { type Meter, silent, type Tracer, type WritesMeter } from "./instruments.ts";
+import { type Meter, silent, type Tracer } from "./instruments.ts";
 import { type CurrentFirst, deriveKeys, deriveSigningKeys, type Use } from "./keys.ts";
 import { type LogRequest, requestByLogTape } from "./log/requests.ts";
 import type { Clockwork } from "./mail/clockwork.ts";
@@ -42,10 +45,12 @@ export interface Platform {
   argon2: Argon2;
   hmac: Hmac;
   /**
-   * @param meter told about waiting writes and commits
+   * @param options `scope` is given when replicas are to answer the reads of requests
    * @throws ConfigError when it cannot be opened
    */
-  openDatabase(config: Config, meter?: WritesMeter): Promise<Database>;
+  openDatabase(config: Config, options: DatabaseOptions): Promise<Database>;
+  /** Called only when replicas are to answer the reads of requests. */
+  createRequestScope(): RequestScope;
   /**
    * The development secret, made at the first start and kept. Only where there are files.
    * @throws ConfigError when it cannot be made, kept or read
@@ -93,6 +98,8 @@ export interface Services {
   schema: SchemaWatch;
   socketIp: SocketIp;
   holdOpen: Platform["holdOpen"];
+  /** Only where replicas answer the reads of requests. */
+  bookmarks: Bookmarks | undefined;
 }
 
 export interface ServiceOptions {
@@ -126,7 +133,9 @@ export async function createServices(
   const { clock = Date.now, argon2Parameters = ARGON2_PARAMETERS } = options;
   const { mailDelay = randomDelay, logRequest = requestByLogTape } = options;
   const { meter = silent, tracer } = options;
-  const database = await openObserved(config, platform, options);
+  const scope = config.reads === "local" ? platform.createRequestScope() : undefined;
+  const opened = await platform.openDatabase(config, { meter: options.meter, scope });
+  const database = observe(opened, options);
   const { hmac } = platform;
   const secret = config.jwtSecret ?? platform.keptSecret?.(config);
   if (secret === undefined) throw new ConfigError(["JWT_SECRET must be set"]);
@@ -205,15 +214,11 @@ export async function createServices(
     schema: watchSchema(database),
     socketIp: platform.socketIp,
     holdOpen: platform.holdOpen,
+    bookmarks: scope && createBookmarks(scope, createSeal(await macFor("bookmarks"))),
   };
 }
 
-async function openObserved(
-  config: Config,
-  platform: Platform,
-  { meter, tracer }: ServiceOptions,
-): Promise<Database> {
-  const database = await platform.openDatabase(config, meter);
+function observe(database: Database, { meter, tracer }: ServiceOptions): Database {
   // When nobody watches, trips take no way round.
   if (!meter && !tracer) return database;
   return withSchema(observed(database.$client, { meter, tracer }));

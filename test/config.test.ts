@@ -309,6 +309,35 @@ describe("the database", () => {
     ]);
   });
 
+  test.each(SERVERS)("may be a replica whose primary is %s", (url) => {
+    const DATABASE_URL = "http://127.0.0.1:8080";
+    const environment = { JWT_SECRET, DATABASE_URL, DATABASE_PRIMARY_URL: url };
+    expect(readConfig(environment).databasePrimaryUrl).toBe(url);
+  });
+
+  test("has no primary when it is a file, and the primary is a server", () => {
+    const [url] = SERVERS;
+    for (const environment of [
+      { DATABASE_PRIMARY_URL: url },
+      { DATABASE_PRIMARY_URL: url, DATABASE_SYNC_URL: url },
+      { DATABASE_PRIMARY_URL: "file:todos.db", DATABASE_URL: url },
+    ]) {
+      const [fault, ...others] = faultsOf({ JWT_SECRET, ...environment });
+      expect(fault).toMatch(/^DATABASE_PRIMARY_URL must be /);
+      expect(others).toEqual([]);
+    }
+  });
+
+  test("is read from where it is near only if it has a replica, whose age has a bound", () => {
+    const [url] = SERVERS;
+    const near = { JWT_SECRET, READS: "local", DATABASE_STALE_READS: "10" };
+    for (const server of [{ DATABASE_URL: url }, { DATABASE_SYNC_URL: url }]) {
+      expect(readConfig({ ...near, ...server }).reads).toBe("local");
+      expect(faultsOf({ ...near, ...server, DATABASE_STALE_READS: "0" })).toHaveLength(1);
+    }
+    expect(faultsOf(near)).toEqual([expect.stringMatching(/^READS=local takes /)]);
+  });
+
   test("asks for a secret when other services may share it", () => {
     const fault = "JWT_SECRET must be set when the database is on a server";
     for (const url of SERVERS) {

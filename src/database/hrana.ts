@@ -26,12 +26,16 @@ export interface Program {
   steps: Step[];
   /** Milliseconds for the whole trip, from sending to the last byte of the answer. */
   timeout: number;
+  /** The replication index that a replica waits for before it runs a program of plain reads. */
+  from?: number | undefined;
 }
 
 /** What came of a program that has been run, whole or in part. */
 export interface ProgramOutcome {
   /** For each step its result, its error or, if it was skipped, undefined. */
   steps: (ResultSet | LibsqlError | undefined)[];
+  /** The server's replication index after the program: how many changes it has. Not every server tells it. */
+  index: number | undefined;
 }
 
 /** Sends one program. Nothing is kept from one trip to the next but the runtime's own pool of connections. */
@@ -53,8 +57,8 @@ export function openHrana(url: string, authToken?: string): Run {
     headers["accept-encoding"] = "identity";
   }
 
-  return async ({ steps, timeout }) => {
-    const batch = { steps: steps.map(encodeStep) };
+  return async ({ steps, timeout, from }) => {
+    const batch = { steps: steps.map(encodeStep), replication_index: from };
     // `close` ends the stream that the request opens, so the server keeps nothing of it.
     const body = JSON.stringify({ requests: [{ type: "batch", batch }, { type: "close" }] });
     const answer = await post(endpoint, { method: "POST", headers, body }, timeout);
@@ -103,6 +107,7 @@ interface Answer {
 interface BatchResult {
   step_results: (StepResult | null)[];
   step_errors: (ServerError | null)[];
+  replication_index?: string | null;
 }
 interface StepResult {
   cols: { name: string | null; decltype: string | null }[];
@@ -127,8 +132,9 @@ function decodeOutcome(text: string): ProgramOutcome {
     const [batch] = results;
     if (batch === undefined) throw new TypeError("no result");
     if (batch.type === "error") throw toLibsqlError(batch.error);
-    const { step_results, step_errors } = batch.response.result;
+    const { step_results, step_errors, replication_index } = batch.response.result;
     return {
+      index: replication_index ? Number(replication_index) : undefined,
       steps: step_results.map((result, i) => {
         const error = step_errors[i];
         if (error) return toLibsqlError(error);
@@ -141,6 +147,13 @@ function decodeOutcome(text: string): ProgramOutcome {
     const message = `cannot read the server's answer: ${cause.message}`;
     throw new LibsqlError(message, "HRANA_PROTO_ERROR", undefined, undefined, cause);
   }
+}
+
+/** The result of a step. @throws LibsqlError that it gave instead */
+export function succeeded(outcome: ProgramOutcome["steps"][number]): ResultSet {
+  if (outcome instanceof LibsqlError) throw outcome;
+  if (outcome) return outcome;
+  throw new LibsqlError("a statement was not run", "HRANA_PROTO_ERROR");
 }
 
 function isServerError(value: unknown): value is ServerError {

@@ -6,6 +6,7 @@ import withstandAbuse from "../../drizzle/0003_withstand_abuse.sql" with { type:
 import disabledUsers from "../../drizzle/0004_disabled_users.sql" with { type: "text" };
 import idempotency from "../../drizzle/0005_idempotency.sql" with { type: "text" };
 import mailRequestId from "../../drizzle/0006_mail_request_id.sql" with { type: "text" };
+import commits from "../../drizzle/0007_commits.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each by its tag in the journal: a new one is added here by hand. */
@@ -17,6 +18,7 @@ const texts = new Map([
   ["0004_disabled_users", disabledUsers],
   ["0005_idempotency", idempotency],
   ["0006_mail_request_id", mailRequestId],
+  ["0007_commits", commits],
 ]);
 
 export interface Migration {

@@ -1,4 +1,4 @@
-/** A database on a libSQL server: every call is one trip, bounded in time, and no read is older than the last write. */
+/** A database on a libSQL server: libSQL's `Client`, each of whose calls is one trip that is bounded in time. */
 import {
   type Client,
   type InArgs,
@@ -7,9 +7,13 @@ import {
   type ResultSet,
 } from "@libsql/core/api";
 import type { WritesMeter } from "../instruments.ts";
-import { outageOf } from "./errors.ts";
-import { openHrana, type ProgramOutcome, type Step } from "./hrana.ts";
-import { createWrites, type RemoteWrites } from "./remote.writes.ts";
+import { createHeard, type Heard, sinceNow } from "./heard.ts";
+import { openHrana, type Step, succeeded } from "./hrana.ts";
+import { COUNT, countOf } from "./position.ts";
+import { createReads, type Replica } from "./remote.reads.ts";
+import { createWrites, type PrimaryAnswer, type RemoteWrites } from "./remote.writes.ts";
+import { openServerReplica } from "./replica.server.ts";
+import type { RequestScope } from "./request-view.ts";
 import { startsWithSelect } from "./sql.ts";
 
 export interface RemoteOptions {
@@ -18,69 +22,71 @@ export interface RemoteOptions {
   timeout?: number;
   /** Milliseconds for one migration (60,000). */
   migrationTimeout?: number;
-  /** What answers reads while the server is out of reach. Without one, nothing does. */
-  copy?: Copy | undefined;
+  /** Milliseconds for which a replica may answer without word from the primary (0: it never may). */
+  staleReads?: number;
+  /** The primary's own URL, when `url` is that of a replica. What is for the primary then goes there directly. */
+  primaryUrl?: string | undefined;
+  /** Opens the replica that may answer reads. The server at `url` is one unless this opens another. */
+  openReplica?: (heard: Heard) => Replica;
+  /** Knows what a request has seen. With it, a replica answers reads; without it, only while the primary is out of reach. */
+  scope?: RequestScope | undefined;
   /** Whether writes of several requests share trips (true). On workerd they cannot: a trip ends with its own request. */
   shareTrips?: boolean;
   /** Told about waiting writes and commits. */
   meter?: WritesMeter | undefined;
+  /** Sees work through that no request waits for, where it would otherwise end with the request that began it. */
+  background?: (work: Promise<void>) => void;
 }
-
-/** A copy of the database that may be behind. */
-export interface Copy {
-  read(statement: InStatement): Promise<ResultSet>;
-  /** Whether it is fresh enough. `heardAt` is when the server last answered, on the clock of performance.now(). */
-  isGood(heardAt: number): boolean;
-  close(): void;
-}
-
-/** A statement in any of the forms that `Client.batch` takes. */
-type BatchStatement = InStatement | [string, InArgs?];
 
 /**
  * A server that is a replica answers a program of plain reads by itself, some milliseconds behind. It passes a program
  * on to its primary when one statement is anything else, and it counts this one as such (libsql-server,
  * query_analysis.rs). On the primary the statement locks nothing and costs nothing. With it at its end, a program sees
- * what the primary has, so a session that has ended on one node has ended on all.
+ * what the primary has.
  */
 const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
 
 /**
  * Opens the database at `url` (`libsql://`, `https://` or `http://`). Nothing is sent before the first call.
  *
- * A read is one trip. A write is one trip too, and may wait for a turn before it (see `createWrites`). A call rejects
- * within `timeout`, or half as much again after a wait, with LibsqlError: what `openHrana` names, SQLite's codes,
- * PROXY_ERROR for an error of the primary that came by way of a replica, CLIENT_CLOSED. Statements that belong together
- * go as one `batch`: interactive transactions are refused (NOT_SUPPORTED), since each of their statements would be a
- * trip.
+ * A read is one trip, or two when the replica that it asks first does not answer. A write is one trip, and may wait for
+ * a turn before it (see `createWrites`). A call rejects within `timeout`, or half as much again after a wait, with
+ * LibsqlError: what `openHrana` names, SQLite's codes, PROXY_ERROR for an error of the primary that came by way of a
+ * replica, CLIENT_CLOSED. Statements that belong together go as one `batch`: interactive transactions are refused
+ * (NOT_SUPPORTED), since each of their statements would be a trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
-  const { authToken, timeout = 2000, migrationTimeout = 60_000 } = options;
-  const { copy, shareTrips = true, meter } = options;
-  const run = openHrana(url, authToken);
-  const openWrites = () => createWrites((steps) => askPrimary(steps, timeout), timeout / 2, meter);
-  const write: RemoteWrites = shareTrips ? openWrites() : (steps) => openWrites()(steps);
-  let heardAt = Number.NEGATIVE_INFINITY;
+  const { authToken, timeout = 2000, migrationTimeout = 60_000, shareTrips = true } = options;
+  const { primaryUrl = url, staleReads = 0, scope, meter, background = () => {} } = options;
+  const run = openHrana(primaryUrl, authToken);
+  const heard = createHeard(staleReads);
+  const replica = options.openReplica?.(heard) ?? openServerReplica(url, authToken, background);
+  // How far the database is matters to nobody but replicas that may answer.
+  const counting = staleReads > 0;
+  const openWrites = () => createWrites(askPrimary, timeout / 2, { counting, meter });
+  const queue: RemoteWrites = shareTrips ? openWrites() : (steps) => openWrites()(steps);
+  const read = createReads({ replica, heard, staleReads, scope, askPrimary, background });
   let isClosed = false;
 
-  async function askPrimary(steps: Step[], milliseconds: number): Promise<ProgramOutcome> {
+  async function askPrimary(given: Step[], milliseconds = timeout): Promise<PrimaryAnswer> {
     if (isClosed) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
-    const outcome = await run({ steps: [...steps, BY_THE_PRIMARY], timeout: milliseconds });
-    heardAt = performance.now();
-    return outcome;
+    const steps = [...given, ...(counting ? [COUNT] : []), BY_THE_PRIMARY];
+    const age = sinceNow();
+    const outcome = await run({ steps, timeout: milliseconds });
+    const counted = counting ? outcome.steps[given.length] : undefined;
+    // Before the migrations have run, there is no table to count in.
+    if (counted === undefined || counted instanceof LibsqlError) {
+      return { ...outcome, position: undefined };
+    }
+    const position = { count: countOf(counted), index: outcome.index };
+    heard.note(position, age);
+    return { ...outcome, position };
   }
 
-  async function read(step: Step): Promise<ResultSet> {
-    try {
-      const { steps } = await askPrimary([step], timeout);
-      return succeeded(steps[0]);
-    } catch (error) {
-      if (!copy?.isGood(heardAt) || outageOf(error) !== "unreachable") throw error;
-      const found = await copy.read({ sql: step.sql, args: step.args ?? [] });
-      // Perhaps it is only too new for the copy. Above all, nobody may be told that a session has ended when it has not.
-      if (found.rows.length === 0) throw error;
-      return found;
-    }
+  async function write(steps: Step[]): Promise<ResultSet[]> {
+    const { results, position } = await queue(steps);
+    if (position) scope?.getStore()?.sawPrimary(position);
+    return results;
   }
 
   return {
@@ -98,19 +104,16 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
       const steps = statements.map(toStep);
       if (mode !== "read") return write(steps);
       // One snapshot for all of them.
-      const outcome = await askPrimary([{ sql: "BEGIN" }, ...steps, { sql: "COMMIT" }], timeout);
-      return outcome.steps
-        .slice(0, steps.length + 1)
-        .map(succeeded)
-        .slice(1);
+      const answer = await askPrimary([{ sql: "BEGIN" }, ...steps, { sql: "COMMIT" }]);
+      if (answer.position) scope?.getStore()?.sawPrimary(answer.position);
+      const [, ...results] = answer.steps.slice(0, steps.length + 1).map(succeeded);
+      return results;
     },
     async migrate(statements) {
       const { steps, first, last } = migration(statements.map(toStep));
-      const outcome = await askPrimary(steps, migrationTimeout);
-      return outcome.steps
-        .slice(0, last + 1)
-        .map(succeeded)
-        .slice(first, last);
+      const answer = await askPrimary(steps, migrationTimeout);
+      const results = answer.steps.slice(0, last + 1).map(succeeded);
+      return results.slice(first, last);
     },
     transaction: () => refuse("an interactive transaction"),
     executeMultiple: () => refuse("a script"),
@@ -120,33 +123,12 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
     },
     close() {
       isClosed = true;
-      copy?.close();
+      replica.close();
     },
   };
 }
 
-/**
- * A replica on a libSQL server, by what it has itself.
- * @param staleReads milliseconds since its primary was last heard for which it is still good
- */
-export function openServerCopy(
-  url: string,
-  authToken: string | undefined,
-  staleReads: number,
-  timeout = 2000,
-): Copy {
-  const run = openHrana(url, authToken);
-  return {
-    async read(statement) {
-      const outcome = await run({ steps: [toStep(statement)], timeout });
-      return succeeded(outcome.steps[0]);
-    },
-    isGood: (heardAt) => performance.now() - heardAt < staleReads,
-    close() {},
-  };
-}
-
-function toStep(statement: BatchStatement): Step {
+function toStep(statement: InStatement | [string, InArgs?]): Step {
   if (typeof statement === "string") return { sql: statement };
   if (Array.isArray(statement)) return { sql: statement[0], args: statement[1] };
   return statement;
@@ -166,12 +148,6 @@ function migration(statements: Step[]) {
   steps.push({ sql: "ROLLBACK", condition: { type: "not", cond: { type: "ok", step: last } } });
   steps.push({ sql: "PRAGMA foreign_keys=on" });
   return { steps, first, last };
-}
-
-function succeeded(outcome: ResultSet | LibsqlError | undefined): ResultSet {
-  if (outcome instanceof LibsqlError) throw outcome;
-  if (outcome) return outcome;
-  throw new LibsqlError("a statement was not run", "HRANA_PROTO_ERROR");
 }
 
 async function refuse(what: string): Promise<never> {

@@ -2,6 +2,7 @@
 import { LibsqlBatchError, LibsqlError, type ResultSet } from "@libsql/core/api";
 import { silent, type WritesMeter } from "../instruments.ts";
 import type { Condition, ProgramOutcome, Step } from "./hrana.ts";
+import { COUNT_UP, type Position } from "./position.ts";
 
 /**
  * Trips under way at once. SQLite has one writer, and a libSQL server lets the rest spin for the lock: of 128 writes at
@@ -16,34 +17,53 @@ interface Write {
   steps: Step[];
   /** On the clock of performance.now(). */
   deadline: number;
-  resolve: (results: ResultSet[]) => void;
+  resolve: (written: CommittedWrite) => void;
   reject: (error: unknown) => void;
 }
 
-/** Runs steps as one transaction and gives their results. Rejects with LibsqlBatchError when one of them fails. */
-export type RemoteWrites = (steps: Step[]) => Promise<ResultSet[]>;
+export interface CommittedWrite {
+  /** One for each step. */
+  results: ResultSet[];
+  /** Whoever is as far as this sees the write. Undefined where commits are not counted. */
+  position: Position | undefined;
+}
+
+/** What came of a program, and how far the database was after it, where commits are counted. */
+export interface PrimaryAnswer extends ProgramOutcome {
+  position: Position | undefined;
+}
+
+interface WriteOptions {
+  /** Whether each commit counts itself (see `position.ts`). */
+  counting: boolean;
+  meter?: WritesMeter | undefined;
+}
+
+/** Runs steps as one transaction. Rejects with LibsqlBatchError when one of them fails. */
+export type RemoteWrites = (steps: Step[]) => Promise<CommittedWrite>;
 
 /**
  * Each write is whole or not at all, whatever becomes of others in the same trip: it stands behind a savepoint. It is
  * acknowledged after the commit. Writes of one caller that awaits each happen in their order.
  *
- * @param run sends one program, within its own time limit
+ * @param ask sends one program, within its own time limit
  * @param timeout milliseconds that a write waits for its turn at most, and for another process's lock
  */
 export function createWrites(
-  run: (steps: Step[]) => Promise<ProgramOutcome>,
+  ask: (steps: Step[]) => Promise<PrimaryAnswer>,
   timeout: number,
-  meter: WritesMeter = silent,
+  { counting, meter = silent }: WriteOptions,
 ): RemoteWrites {
   const waiting: Write[] = [];
   let trips = 0;
 
   async function send(group: Write[]): Promise<void> {
-    const { steps, firsts, commit } = program(group.map((write) => write.steps));
+    const writes = group.map((write) => write.steps);
+    const { steps, firsts, commit } = program(writes, counting);
     const deadline = Math.max(...group.map((write) => write.deadline));
-    let outcome: ProgramOutcome;
+    let answer: PrimaryAnswer;
     try {
-      outcome = await whenNotLocked(deadline, () => run(steps));
+      answer = await whenNotLocked(deadline, () => ask(steps));
     } catch (error) {
       if (group.length > 1 && isRefusal(error)) {
         for (const write of group) await send([write]);
@@ -52,12 +72,13 @@ export function createWrites(
       }
       return;
     }
-    const failure = failureOf(outcome, commit);
+    const failure = failureOf(answer, commit);
     if (!failure) meter.committed(group.length);
     for (const [i, { steps, resolve, reject }] of group.entries()) {
       const first = firsts[i] ?? Number.NaN;
       try {
-        resolve(resultsOf(outcome.steps.slice(first, first + steps.length), failure));
+        const results = resultsOf(answer.steps.slice(first, first + steps.length), failure);
+        resolve({ results, position: answer.position });
       } catch (error) {
         reject(error);
       }
@@ -93,8 +114,10 @@ const ok = (step: number): Condition => ({ type: "ok", step });
 const not = (cond: Condition): Condition => ({ type: "not", cond });
 
 /** The program for a group of writes, the number of each one's first step, and that of the commit. */
-function program(writes: Step[][]) {
+function program(writes: Step[][], counting: boolean) {
   const steps: Step[] = [{ sql: "BEGIN IMMEDIATE" }];
+  // Before the migrations have run, this fails and nothing else does: there is no table to count in.
+  if (counting) steps.push({ ...COUNT_UP, condition: inTransaction });
   const firsts: number[] = [];
   const add = (sql: string, condition: Condition) => steps.push({ sql, condition }) - 1;
   for (const write of writes) {
@@ -150,15 +173,15 @@ function isRefusal(error: unknown): boolean {
 /** Repeats a program that found the database locked, and so did nothing, until `deadline`. */
 async function whenNotLocked(
   deadline: number,
-  attempt: () => Promise<ProgramOutcome>,
-): Promise<ProgramOutcome> {
+  attempt: () => Promise<PrimaryAnswer>,
+): Promise<PrimaryAnswer> {
   for (let longest = 10; ; longest *= 2) {
-    const outcome = await attempt();
-    const [begun] = outcome.steps;
+    const answer = await attempt();
+    const [begun] = answer.steps;
     const isLocked = begun instanceof LibsqlError && /\bdatabase is locked\b/.test(begun.message);
     // Random, so that services that wait for each other do not go on colliding.
     const pause = longest * Math.random();
-    if (!isLocked || performance.now() + pause >= deadline) return outcome;
+    if (!isLocked || performance.now() + pause >= deadline) return answer;
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

@@ -1,51 +1,115 @@
-/** An embedded replica: a file that follows a libSQL server, to read from while that server is out of reach. */
+/** An embedded replica: a file that follows a libSQL server and answers reads. Nothing is ever written through it. */
 import { getLogger } from "@logtape/logtape";
-import { connect } from "./local.connection.ts";
-import { statementOf } from "./local.statement.ts";
-import type { Copy } from "./remote.ts";
-import type { Following, Synced } from "./replica.worker.ts";
+import { type Age, type Heard, sinceNow } from "./heard.ts";
+import type { Step } from "./hrana.ts";
+import { type Connection, connect } from "./local.connection.ts";
+import { COUNT, countOf } from "./position.ts";
+import { type Replica, type ReplicaAnswer, replicaBehind } from "./remote.reads.ts";
+import type { Following, Order, Synced } from "./replica.worker.ts";
 
 const logger = getLogger(["todos", "database"]);
 
 /**
- * Starts following at once, and goes on trying as long as it can't. Nothing is ever written through the replica, and
- * nothing read from it but when asked: see `openRemote`.
- * @param staleReads milliseconds since its last sync for which it is still good
+ * Starts following at once, and goes on trying as long as it fails.
+ * @param interval milliseconds from one sync to the next, unless a read wants one sooner
+ * @param heard is told how far the primary was at each sync
  */
-export function openReplica(following: Following, staleReads: number): Copy {
+export function openReplica(following: Following, interval: number, heard: Heard): Replica {
   const worker = new Worker(new URL("./replica.worker.ts", import.meta.url), { type: "module" });
-  let syncedAt = Number.NEGATIVE_INFINITY;
+  const tell = (order: Order) => worker.postMessage(order);
+  let hasSynced = false;
+  let reader: Connection | undefined;
+  let syncing: (PromiseWithResolvers<boolean> & { age: Age }) | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let reason: string | undefined;
-  worker.addEventListener("message", ({ data }: MessageEvent<Synced>) => {
-    if ("reason" in data) {
-      // Once, and not at every interval.
-      if (reason !== data.reason) logger.warn("the replica can't sync: {reason}", data);
-      reason = data.reason;
-      return;
+
+  /** Whether the sync that is under way has succeeded. Without one, a new one begins. */
+  function sync(): Promise<boolean> {
+    if (!syncing) {
+      clearTimeout(timer);
+      syncing = { ...Promise.withResolvers<boolean>(), age: sinceNow() };
+      tell("sync");
     }
-    if (syncedAt === Number.NEGATIVE_INFINITY || reason) logger.info("the replica is in sync");
-    reason = undefined;
-    // What was written while it went on may be missing.
-    syncedAt = performance.now() - data.took;
+    return syncing.promise;
+  }
+
+  worker.addEventListener("message", ({ data }: MessageEvent<Synced>) => {
+    timer = setTimeout(sync, interval);
+    const isGood = data.reason === undefined;
+    // Once, and not at every interval.
+    if (!isGood && reason !== data.reason) {
+      logger.warn("the replica can't sync: {reason}", { ...data });
+    }
+    if (isGood && (!hasSynced || reason)) logger.info("the replica is in sync");
+    hasSynced ||= isGood;
+    reason = data.reason;
+    // The sync may have put another file in the place of the one that is open.
+    closeReader();
+    const synced = syncing;
+    syncing = undefined;
+    if (isGood && synced) noteSync(synced.age);
+    synced?.resolve(isGood);
   });
   worker.addEventListener("error", (event) => {
     // On Deno it would end the process.
     event.preventDefault();
     logger.error("the replica's thread has ended: {reason}", { reason: event.message });
   });
-  worker.postMessage(following);
+
+  function noteSync(age: Age): void {
+    try {
+      heard.note(readNow(COUNT).position, age);
+    } catch {
+      // The file cannot be read now, or has no table to count in: then it will not answer either.
+    }
+  }
+
+  function closeReader(): void {
+    reader?.close();
+    reader = undefined;
+  }
+
+  function readNow({ sql, args }: Step): ReplicaAnswer {
+    try {
+      reader ??= connect(following.path, "PRAGMA query_only=ON");
+      // One snapshot for the read and the count, because a sync may be under way.
+      reader.exec("BEGIN");
+      const result = reader.run(sql, args);
+      const count = countOf(reader.run(COUNT.sql));
+      reader.exec("COMMIT");
+      return { result, position: { count } };
+    } catch (error) {
+      closeReader();
+      throw error;
+    }
+  }
+
+  tell(following);
+  void sync();
   return {
-    async read(statement) {
-      const { sql, args } = statementOf(statement);
-      // A connection of its own each time, since a sync may put another file in the place of this one.
-      const connection = connect(following.path, "PRAGMA query_only=ON");
-      try {
-        return connection.run(sql, args);
-      } finally {
-        connection.close();
+    async read(step, { count }, patience) {
+      const deadline = performance.now() + patience;
+      for (;;) {
+        const answer = hasSynced ? readNow(step) : undefined;
+        if (answer && answer.position.count >= count) return answer;
+        if (!(await within(deadline - performance.now(), sync()))) throw replicaBehind();
       }
     },
-    isGood: () => performance.now() - syncedAt < staleReads,
-    close: () => worker.postMessage("stop"),
+    close() {
+      clearTimeout(timer);
+      closeReader();
+      tell("stop");
+    },
   };
+}
+
+/** What `promise` gives, or false when it takes longer. */
+async function within(milliseconds: number, promise: Promise<boolean>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), Math.max(milliseconds, 0));
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

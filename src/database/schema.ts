@@ -263,6 +263,15 @@ export const kept_answers = sqliteTable(
   ],
 );
 
+/**
+ * How many transactions have written, in one row. By this count, the replicas and the primary of a database on a server
+ * are compared (see `position.ts`). In a file of its own there is no row.
+ */
+export const commits = sqliteTable("commits", {
+  id: integer().primaryKey(),
+  count: integer().notNull(),
+});
+
 /** Mails that are still to be sent; a row is deleted once its mail is sent or given up. See `mail/outbox.ts`. */
 export const outbox = sqliteTable(
   "outbox",

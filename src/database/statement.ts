@@ -1,8 +1,9 @@
 /** Statements whose text is built once, when it is first needed. (Drizzle's own `batch` builds it anew at every call.) */
-import { type InValue, LibsqlBatchError } from "@libsql/core/api";
+import { type InValue, LibsqlBatchError, LibsqlError } from "@libsql/core/api";
 import { fillPlaceholders, type Query, type SQL } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import type { Database } from "./drizzle.ts";
+import { startsWithSelect } from "./sql.ts";
 
 /** What fills the placeholders of a statement, by name. What it has no placeholder for is left out. */
 export type Values = Record<string, string | number | boolean | null>;
@@ -43,13 +44,20 @@ type Rows<Statements extends Bound<unknown>[]> = {
     : never;
 };
 
-/** Runs the statements in one transaction and one round trip: the rows of each. */
+/**
+ * Runs the statements in one transaction and one round trip: the rows of each. A read on its own waits for no write, and
+ * a replica may answer it.
+ */
 export async function runBatch<const Statements extends Bound<unknown>[]>(
   { $client: client }: Database,
   statements: [...Statements],
 ): Promise<Rows<Statements>> {
   try {
-    const results = await client.batch(statements, "write");
+    const [first, ...others] = statements;
+    const isRead = first !== undefined && others.length === 0 && startsWithSelect(first.sql);
+    const results = isRead
+      ? [await client.execute(first)]
+      : await client.batch(statements, "write");
     // `as`: a statement's type says what it returns.
     return results.map(({ rows }) => rows) as unknown as Rows<Statements>;
   } catch (error) {
@@ -59,7 +67,8 @@ export async function runBatch<const Statements extends Bound<unknown>[]>(
 
 /** The error, and for the log the text of the statement that failed: without its values, which are what someone sent. */
 function withText(error: unknown, statements: Bound<unknown>[]): unknown {
-  if (!(error instanceof LibsqlBatchError)) return error;
-  const text = statements[error.statementIndex]?.sql ?? "";
+  if (!(error instanceof LibsqlError)) return error;
+  const index = error instanceof LibsqlBatchError ? error.statementIndex : 0;
+  const text = statements[index]?.sql ?? "";
   return new Error(`Failed statement: ${text.replace(/\s+/g, " ").trim()}`, { cause: error });
 }

@@ -14,7 +14,7 @@ export function corsHeaders(request: Request, origins: string[]): Record<string,
     vary: "Origin",
     "access-control-allow-origin": origin,
     "access-control-expose-headers":
-      "Allow, ETag, Idempotency-Replayed, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id",
+      "Allow, Bookmark, ETag, Idempotency-Replayed, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id",
   };
 }
 
@@ -25,6 +25,6 @@ export function corsHeaders(request: Request, origins: string[]): Record<string,
 export const preflightHeaders = (methods: string): Record<string, string> => ({
   "access-control-allow-methods": methods,
   "access-control-allow-headers":
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id",
+    "Authorization, Bookmark, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id",
   "access-control-max-age": MAX_AGE,
 });

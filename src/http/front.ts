@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import type { SchemaWatch } from "../database/schema-watch.ts";
 import type { Meter, Tracer } from "../instruments.ts";
 import type { LogRequest } from "../log/requests.ts";
+import type { Bookmarks } from "./bookmarks.ts";
 import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
@@ -36,6 +37,8 @@ interface Around {
   tracer: Tracer | undefined;
   schema: SchemaWatch;
   socketIp: SocketIp;
+  /** Only where replicas answer the reads of requests. */
+  bookmarks: Bookmarks | undefined;
 }
 
 /**
@@ -98,7 +101,8 @@ export type Handle = (request: Request) => Response | Promise<Response>;
  * Follows each request from its first moment to its log line, however it ends. What is answered at once, such as a ping,
  * waits for no promise.
  */
-export function around({ config, drain, logRequest, meter, tracer, socketIp }: Around) {
+export function around(services: Around) {
+  const { config, drain, logRequest, meter, tracer, socketIp, bookmarks } = services;
   return (handle: Handle) =>
     (request: Request): Response | Promise<Response> => {
       const ip = clientIp(request, socketIp(request), config.trustProxy);
@@ -127,7 +131,8 @@ export function around({ config, drain, logRequest, meter, tracer, socketIp }: A
       }
 
       drain.enter();
-      const work = () => answer(handle, request);
+      const respond = () => answer(handle, request);
+      const work = () => (bookmarks ? bookmarks.follow(request, respond) : respond());
       const response = trace ? trace.run(work) : work();
       return response instanceof Response ? finish(response) : response.then(finish);
     };

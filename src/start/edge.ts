@@ -1,12 +1,13 @@
 /** What the platforms at the edge have in common: no files, no native libraries, and the data on a libSQL server. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createHmac } from "node:crypto";
 import type { Argon2 } from "../auth/passwords.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
 import { type Database, withSchema } from "../database/drizzle.ts";
-import { openRemote, openServerCopy } from "../database/remote.ts";
+import { openRemote, type RemoteOptions } from "../database/remote.ts";
 import { createRemoval } from "../database/removal.ts";
+import type { RequestScope, RequestView } from "../database/request-view.ts";
 import type { SocketIp } from "../http/client-ip.ts";
-import type { WritesMeter } from "../instruments.ts";
 import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
@@ -44,7 +45,8 @@ export function edgePlatform(argon2: Argon2, socketIp: SocketIp): Platform {
   return {
     argon2,
     hmac,
-    openDatabase: async (config, meter) => openServer(config, { meter }),
+    openDatabase: async (config, options) => openServer(config, options),
+    createRequestScope,
     openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
     startClockwork,
     startRemoval: createRemoval,
@@ -55,16 +57,17 @@ export function edgePlatform(argon2: Argon2, socketIp: SocketIp): Platform {
 export const hmac: Platform["hmac"] = (key, message) =>
   createHmac("sha256", key).update(message).digest("base64url");
 
+export const createRequestScope = (): RequestScope => new AsyncLocalStorage<RequestView>();
+
 /**
  * Opens the libSQL server that the configuration names.
  * @param options see RemoteOptions
  */
 export function openServer(
   config: Config,
-  options: { shareTrips?: boolean; meter?: WritesMeter | undefined } = {},
+  options: Pick<RemoteOptions, "scope" | "meter" | "shareTrips" | "background">,
 ): Database {
-  const { databaseUrl, databaseAuthToken: authToken } = config;
+  const { databaseUrl, databaseAuthToken: authToken, databasePrimaryUrl: primaryUrl } = config;
   const staleReads = config.databaseStaleReads * 1000;
-  const copy = staleReads > 0 ? openServerCopy(databaseUrl, authToken, staleReads) : undefined;
-  return withSchema(openRemote(databaseUrl, { authToken, copy, ...options }));
+  return withSchema(openRemote(databaseUrl, { authToken, primaryUrl, staleReads, ...options }));
 }

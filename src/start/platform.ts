@@ -1,14 +1,15 @@
 /** The platform that Bun and Deno share: files, native Argon2 and SMTP. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createHmac } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hash, verify } from "@node-rs/argon2";
 import { type Config, faultOf } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
-import { openDatabase } from "../database/open.ts";
+import { type DatabaseOptions, openDatabase } from "../database/open.ts";
 import { createRemoval } from "../database/removal.ts";
+import type { RequestView } from "../database/request-view.ts";
 import type { SocketIp } from "../http/client-ip.ts";
-import type { WritesMeter } from "../instruments.ts";
 import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
@@ -20,6 +21,7 @@ export function nativePlatform(socketIp: SocketIp, holdOpen?: Platform["holdOpen
     argon2: { hash, verify },
     hmac: (key, message) => createHmac("sha256", key).update(message).digest("base64url"),
     openDatabase: openConfigured,
+    createRequestScope: () => new AsyncLocalStorage<RequestView>(),
     keptSecret: ({ databaseUrl }) => keptSecret(join(folderOf(databaseUrl), "jwt-secret")),
     openTransport: ({ mailUrl, mailFrom }) => openTransport(mailUrl, mailFrom),
     startClockwork,
@@ -33,13 +35,13 @@ export function nativePlatform(socketIp: SocketIp, holdOpen?: Platform["holdOpen
  * Opens the configured database. Makes the folder of its file when it is missing.
  * @throws ConfigError
  */
-export async function openConfigured(config: Config, meter?: WritesMeter): Promise<Database> {
+export async function openConfigured(config: Config, options?: DatabaseOptions): Promise<Database> {
   const { databaseUrl } = config;
   try {
     if (databaseUrl.startsWith("file:")) {
       mkdirSync(folderOf(databaseUrl), { recursive: true, mode: 0o700 });
     }
-    return await openDatabase(databaseUrl, config, meter);
+    return await openDatabase(databaseUrl, config, options);
   } catch (error) {
     throw faultOf("Cannot open the database (DATABASE_URL)", error);
   }

@@ -19,7 +19,7 @@ import { openTransport } from "../mail/open.ts";
 import type { Outbox } from "../mail/outbox.ts";
 import { CONCURRENCY } from "../mail/transport.ts";
 import type { Platform } from "../services.ts";
-import { hmac, openServer, readEdgeConfig } from "./edge.ts";
+import { createRequestScope, hmac, openServer, readEdgeConfig } from "./edge.ts";
 
 const logger = getLogger("todos");
 
@@ -50,7 +50,9 @@ export function readWorkerConfig(bindings: Record<string, unknown>): Config {
 export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   return {
     hmac,
-    openDatabase: async (config) => openServer(config, { shareTrips: false }),
+    openDatabase: async (config, { scope }) =>
+      openServer(config, { scope, shareTrips: false, background: waitUntil }),
+    createRequestScope,
     argon2: betweenEvents(wasmArgon2(argon2)),
     openTransport: ({ mailUrl, mailFrom }) =>
       openTransport(mailUrl, mailFrom, { pooled: false, getSocket }),

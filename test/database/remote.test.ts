@@ -164,3 +164,21 @@ test("while the server is gone, a replica that may be stale answers reads, and n
   await add(remote, "late");
   expect(await names(replica)).toEqual([...before, "late"]);
 });
+
+test("an embedded replica hears of the primary by its syncs, though nobody asks", async () => {
+  const embedded = await openDatabase(`file:${join(folder.path, "idle.db")}`, {
+    databaseAuthToken,
+    databaseSyncUrl: primary.url,
+    databaseSyncInterval: 0.1,
+    databaseStaleReads: 60,
+  });
+  const all = await names(remote);
+  // It is read only while the primary is gone.
+  await until(async () => {
+    await primary.kill();
+    const found = await names(embedded).catch(() => []);
+    await primary.restart();
+    return found.length === all.length;
+  });
+  embedded.$client.close();
+});

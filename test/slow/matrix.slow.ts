@@ -19,6 +19,7 @@ const FOLDERS = ["http", "users", "sessions", "todos", "lists", "export"];
 
 /** Files that reach into the service's process; what they hold it to has slow tests from outside, or no database. */
 const ONLY_WITHIN: Record<string, string> = {
+  "http/bookmarks.test.ts": "has a database of its own; see bookmarks.slow.ts",
   "http/client-ip.test.ts": "calls functions, and no service; see workerd.slow.ts",
   "http/failures.test.ts": "breaks tables and drains; see cluster.slow.ts",
   "http/production.test.ts": "stops the clock of two services, to compare them",
