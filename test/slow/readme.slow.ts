@@ -4,6 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
+import { startShell } from "./shell.ts";
 
 const readme = await Bun.file(new URL("../../README.md", import.meta.url)).text();
 const walk = readme.slice(readme.indexOf("## A walk"), readme.indexOf("## The page"));
@@ -21,7 +22,7 @@ test("the walk in the README prints what the README says", async () => {
   expect(steps.length).toBeGreaterThanOrEqual(6);
   using folder = temporaryFolder();
   await using service = await startProcess(folder.path);
-  const shell = startShell();
+  await using shell = startShell();
   const printed: string[] = [];
   let mails = 0;
   for (const { commands } of steps) {
@@ -35,33 +36,6 @@ test("the walk in the README prints what the README says", async () => {
   expect(printed.map(tidy)).toEqual(steps.map((step) => tidy(step.printed)));
   expect(mails).toBe(2);
 });
-
-/** A shell for commands that follow each other, and stop at the first that fails. */
-function startShell() {
-  const boundary = "--- end of block";
-  const shell = Bun.spawn(["bash", "-euo", "pipefail"], { stdin: "pipe" });
-  const chunks = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  return {
-    /** What the commands print. */
-    async run(commands: string): Promise<string> {
-      shell.stdin.write(`${commands}\necho "${boundary}"\n`);
-      await shell.stdin.flush();
-      let output = "";
-      while (!output.includes(boundary)) {
-        const { value, done } = await chunks.read();
-        if (done) throw new Error(`The shell ended in: ${commands}${output}`);
-        output += value;
-      }
-      return output.replace(boundary, "");
-    },
-
-    /** The exit code. */
-    async end(): Promise<number> {
-      await shell.stdin.end();
-      return shell.exited;
-    },
-  };
-}
 
 /** The code in a mail that the service prints, counted from 0. */
 async function mailedCode({ stdout }: ServiceProcess, index: number): Promise<string> {
