@@ -55,6 +55,9 @@ export interface Server {
 /** Milliseconds that the last lines of the log have to be written. Without a bound, an unread pipe would keep it alive. */
 const LAST_LINES = 1000;
 
+/** Milliseconds after the start until the mail server is asked whether it would take mails. */
+const MAIL_CHECK = 1000;
+
 /** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
 export async function run(runtime: Runtime): Promise<void> {
   let log: Log | undefined;
@@ -142,8 +145,8 @@ async function start(
   // Rows of users who were deleted while a former process ran.
   removal.wake();
   upkeep.start();
-  // Not awaited: a mail server that is down must not hold up the start.
-  if (config.production) void checkTransport(services.transport);
+  // Not awaited, and not at once: neither a mail server that is down nor the library holds up the first requests.
+  if (config.production) void sleep(MAIL_CHECK).then(() => checkTransport(services.transport));
   return server.url;
 }
 
