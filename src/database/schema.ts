@@ -149,10 +149,11 @@ export const todos = sqliteTable(
     ),
   },
   (table) => [
-    // A page by id, plain or filtered, by position in one list, or by due date is a range of an index.
+    // A page by id, plain or filtered, by position, of one list or of all, or by due date is a range of an index.
     index("todos_user_id").on(table.user_id, table.id),
     index("todos_user_id_is_done").on(table.user_id, table.is_done, table.id),
     index("todos_list").on(table.user_id, table.list_id, table.position, table.id),
+    index("todos_position").on(table.user_id, table.position, table.id),
     index("todos_due").on(table.user_id, table.due_order, table.id),
     index("todos_rev").on(table.user_id, table.rev),
     // The few that a former version wrote, for `todos/folding.ts` to find.

@@ -139,6 +139,7 @@ async function plansOfPages(query: string): Promise<[first: Step[], next: Step[]
 describe("a page is a range of an index", () => {
   const plain = "INDEX todos_user_id (user_id=?";
   const filtered = "INDEX todos_user_id_is_done (user_id=? AND is_done=?";
+  const byPosition = "INDEX todos_position (user_id=?";
   const inList = "INDEX todos_list (user_id=? AND list_id=?";
   const byDue = "INDEX todos_due (user_id=?";
 
@@ -150,6 +151,8 @@ describe("a page is a range of an index", () => {
     ["is_done=false", filtered, " AND id>?"],
     ["order=DESC&is_done=true", filtered, " AND id<?"],
     ["order=DESC&is_done=false", filtered, " AND id<?"],
+    ["sort=position", byPosition, " AND position>?"],
+    ["sort=position&order=DESC", byPosition, " AND position<?"],
     ["sort=position&list_id=inbox", inList, " AND position>?"],
     ["sort=position&list_id=inbox&order=DESC", inList, " AND position<?"],
     ["sort=position&list_id=LIST", inList, " AND position>?"],

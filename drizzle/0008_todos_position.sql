@@ -1,0 +1,1 @@
+CREATE INDEX `todos_position` ON `todos` (`user_id`,`position`,`id`);
