@@ -1,57 +1,92 @@
-/** Compares a list of 50 todos among 1,000 todos with one among 100,000, interleaved: it should cost the same. */
+/**
+ * What a page of 50 todos costs among 1,000, 100,000 and 1,000,000 todos, of which no user has more than 10,000: by each
+ * order, at the start, in the middle and at the end. It should cost the same. The statements run on three databases in
+ * turn, so that other work on the machine disturbs all of them alike. `bun bench/list.ts 200` takes 200 rounds.
+ */
+import { todoLists, type View } from "../src/todos/list.ts";
 import { startService } from "../test/service.ts";
 
-const ROUNDS = 2000;
-const WARM_UP = 200;
-/** Users who share the todos evenly, so that an index has to tell them apart. */
-const USERS = 10;
+const rounds = Number(process.argv[2] ?? 100);
+const WARM_UP = 10;
+const SIZES = [1_000, 100_000, 1_000_000];
+const TODOS_PER_USER = 10_000;
+const LIMIT = 50;
 
-/** A service whose database has so many todos, and how long one list takes there, in microseconds. */
+const VIEWS: [name: string, view: View][] = [
+  ["sort=id", { sort: "id", order: "ASC" }],
+  ["sort=id&order=DESC", { sort: "id", order: "DESC" }],
+  ["sort=id&is_done=false", { sort: "id", order: "ASC", is_done: false }],
+  ["sort=position", { sort: "position", order: "ASC" }],
+  ["sort=position&list_id=inbox", { sort: "position", order: "ASC", list_id: "inbox" }],
+  ["sort=due", { sort: "due", order: "ASC" }],
+];
+const PLACES = ["start", "middle", "end"] as const;
+
+/** A service with so many todos, and how to read a page of its last user. */
 async function among(todos: number) {
   const service = await startService();
-  const ids: number[] = [];
-  let token = "";
-  for (let i = 0; i < USERS; i++) {
-    const user = await service.user();
-    ids.push(user.id);
-    token = user.token;
+  const { database } = service.services;
+  const users = Math.max(1, todos / TODOS_PER_USER);
+  let session = { id: "", user_id: 0 };
+  for (let user = 0; user < users; user++) {
+    const { id } = await service.user();
+    await database.$client.execute({
+      sql: `
+        WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < ?)
+        INSERT INTO todos (
+          user_id, contents, contents_folded, is_done, position, rev, due_date, due_day, created_at, updated_at
+        )
+        SELECT ?, 'todo ' || n, 'todo ' || n, n % 7 = 0, n * 1048576, 1,
+          iif(n % 2, date(1700000000 + n * 3600, 'unixepoch'), NULL), 1, 0, 0
+        FROM counter`,
+      args: [todos / users, id],
+    });
+    const { rows } = await database.$client.execute({
+      sql: "SELECT id FROM sessions WHERE user_id = ?",
+      args: [id],
+    });
+    session = { id: String(rows[0]?.id), user_id: id };
   }
-  await service.services.database.$client.execute({
-    sql: `WITH RECURSIVE counter (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counter WHERE n + 1 < ?)
-      INSERT INTO todos (user_id, contents, is_done, created_at, updated_at)
-      SELECT (SELECT value FROM json_each(?) WHERE key = n % ?), 'todo ' || n, n % 7 = 0, 0, 0 FROM counter`,
-    args: [todos, JSON.stringify(ids), USERS],
-  });
-  const times: number[] = [];
-  return {
-    todos,
-    times,
-    stop: service.stop,
-    async list() {
-      const request = new Request("http://localhost/todos?order=DESC&limit=50", {
-        headers: { authorization: `Bearer ${token}` },
-      });
-      const start = performance.now();
-      const response = await service.app.fetch(request);
-      const page = await response.json();
-      times.push(1000 * (performance.now() - start));
-      if (page.todos.length !== 50) throw new Error(`${response.status}: not 50 todos`);
-    },
-  };
+  const { list } = todoLists(service.services);
+  const page = (view: View, mark: Mark) => list(session, view, LIMIT, mark, "[]");
+
+  /** Where the pages of a view begin, by following them all. */
+  async function marksOf(view: View): Promise<Mark[]> {
+    const marks: Mark[] = [undefined];
+    for (;;) {
+      const { next } = await page(view, marks.at(-1));
+      if (!next) return marks;
+      marks.push(next);
+    }
+  }
+  return { todos, page, marksOf, stop: service.stop };
 }
 
-const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+type Mark = Parameters<ReturnType<typeof todoLists>["list"]>[3];
 
-const few = await among(1_000);
-const many = await among(100_000);
-for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-  // Each goes first as often as the other.
-  for (const each of round % 2 ? [few, many] : [many, few]) await each.list();
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const print = (first: string, rest: string[]) =>
+  process.stdout.write(`${first.padEnd(36)}${rest.map((each) => each.padStart(12)).join("")}\n`);
+
+const all = [];
+for (const size of SIZES) all.push(await among(size));
+print("us a page, among", [...SIZES.map((size) => size.toLocaleString("en")), "last / first"]);
+for (const [name, view] of VIEWS) {
+  const marks = await Promise.all(all.map(({ marksOf }) => marksOf(view)));
+  for (const place of PLACES) {
+    const times = all.map((): number[] => []);
+    for (let round = 0; round < WARM_UP + rounds; round++) {
+      for (const [i, { page }] of all.entries()) {
+        const own = marks[i] ?? [];
+        const at = { start: 0, middle: own.length >> 1, end: own.length - 1 }[place];
+        const start = performance.now();
+        await page(view, own[at]);
+        times[i]?.push(1000 * (performance.now() - start));
+      }
+    }
+    const medians = times.map((each) => median(each.slice(WARM_UP)));
+    const ratio = (medians.at(-1) ?? 0) / (medians[0] ?? 1);
+    print(`${name}, ${place}`, [...medians.map((each) => each.toFixed(0)), ratio.toFixed(2)]);
+  }
 }
-for (const { todos, times } of [few, many]) {
-  times.splice(0, WARM_UP);
-  process.stdout.write(`among ${todos}: ${median(times).toFixed(1)} µs\n`);
-}
-process.stdout.write(`ratio: ${(median(many.times) / median(few.times)).toFixed(2)}\n`);
-await few.stop();
-await many.stop();
+for (const { stop } of all) await stop();
