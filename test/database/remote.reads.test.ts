@@ -1,5 +1,5 @@
 /** Who answers the reads of requests: replicas that are near, and the primary when they cannot. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +11,9 @@ import { createRequestView, type RequestView } from "../../src/database/request-
 import { openLine } from "../line.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary, startReplica, until } from "../sqld.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 /** Seconds for which a replica's answers are good without word from the primary. */
 const STALE_READS = 3;

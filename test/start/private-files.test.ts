@@ -1,10 +1,13 @@
 /** The files that the service makes: nobody else on the machine can read them, not even for a moment. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { SECRET } from "../service.ts";
 import { startPrimary } from "../sqld.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 /** Collects the modes of a folder and its files, as they appear, until it is stopped. */
 function watchModes(folder: string) {

@@ -1,8 +1,11 @@
 /** `/metrics`: what is counted, in which formats it is told, and that no label comes from a client. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 import { type Sample, samplesOf, sumOf } from "./samples.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /** As Prometheus sends it. */

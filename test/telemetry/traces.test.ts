@@ -1,9 +1,12 @@
 /** Traces: which spans a request has, whose trace they belong to, and that a collector's troubles are its own. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { summaryOf } from "../../src/telemetry/summary.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { type CallOptions, PASSWORD, type Service, startService } from "../service.ts";
 import { type CollectedSpan, startCollector, valuesOf } from "./collector.ts";
+
+// Processes take their time to start on a busy machine.
+setDefaultTimeout(30_000);
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = "b7ad6b7169203331";
