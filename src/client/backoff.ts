@@ -5,7 +5,7 @@ const LONGEST = 60_000;
 
 /** What to throw for an answer that says: not now. */
 export const failureOf = ({ status, headers }: Response) =>
-  new Error(`HTTP ${status}`, { cause: Number(headers.get("retry-after")) });
+  new Error(`HTTP ${status}`, { cause: headers.get("retry-after") });
 
 /**
  * Milliseconds: what the answer asks for by Retry-After, and at least about 1, 2, 4 … 60 seconds.

@@ -23,24 +23,26 @@ export async function catchUp(
 ): Promise<void> {
   let since = entries.next;
   /** The rows that there are, when all of them are fetched. */
-  let found = since === undefined ? new Set<string>() : undefined;
+  const found = since === undefined ? new Set<string>() : undefined;
   for (;;) {
     const query = since === undefined ? "" : `&since=${encodeURIComponent(since)}`;
     const answer = await get(`/todos/changes?limit=500${query}`);
     if (answer.status === 410) {
       // Too long ago: everything again. The queue is not touched.
-      since = undefined;
-      found = new Set();
-      continue;
+      write({ next: null });
+      return catchUp(entries, get, write);
     }
     if (!answer.ok) throw failureOf(answer);
     const page: Page = await answer.json();
     const changes: Record<string, unknown> = {};
     for (const { type, deleted, ...row } of page.changes) {
       const key = `${type}/${row.id}` as const;
-      if (!deleted) found?.add(key);
-      if (deleted) changes[key] = null;
-      else if (entries[key]?.rev !== row.rev) changes[key] = row;
+      if (deleted) {
+        changes[key] = null;
+        continue;
+      }
+      found?.add(key);
+      if (entries[key]?.rev !== row.rev) changes[key] = row;
     }
     since = page.next;
     if (found && !page.has_more) {

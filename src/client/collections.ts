@@ -58,7 +58,7 @@ export const todosIn = (copy: () => Copy | undefined): Todos => ({
 
 /** @throws Error when there is no copy */
 function add(copy: Copy | undefined, operation: Operation) {
-  if (!copy) throw new Error("No user is logged in, or not ready().");
+  if (!copy) throw new Error("No user is logged in yet.");
   copy.add({ ...operation, id: realId(copy.entries, operation.id) });
 }
 

@@ -1,5 +1,13 @@
 /** The copy of one user's todos and lists: in memory to be read, in the store for later, and the same in all tabs. */
-import { apply, type Changes, type Entries, type Operation, queueOf, valuesOf } from "./entries.ts";
+import {
+  apply,
+  type Changes,
+  type Entries,
+  type Operation,
+  type Queued,
+  queueOf,
+  valuesOf,
+} from "./entries.ts";
 import { randomKey } from "./random.ts";
 import type { Row, Type } from "./rows.ts";
 import type { SyncStore } from "./stores.ts";
@@ -31,18 +39,20 @@ export type Copy = Awaited<ReturnType<typeof openCopy>>;
 /** @throws what the store throws when it cannot be read */
 export async function openCopy(user: string, store: SyncStore, listener: CopyListener) {
   const entries: Entries = {};
-  let isLoaded = false;
-  const early: Changes[] = [];
   let view: View | undefined;
   /** The rows of the view in their order. */
   let shown: Shown | undefined;
   /** The last key of the queue so far. */
-  let newest = "queue/";
+  let newest = "queue/0";
   let status: Status = "connecting";
   let writing = Promise.resolve();
 
   const name = store.name === undefined ? undefined : `${store.name}/${user}`;
-  const tabs = openTabs<Message>(name, (message) => {
+  // Nobody but `save` below writes there.
+  const reading = store.read(user) as Promise<Entries>;
+  const tabs = openTabs<Message>(name, async (message) => {
+    // What another tab has changed meanwhile comes on top of what is read.
+    await reading.catch(tabs.close);
     if (message === "cleared") return listener.onCleared();
     if (message === "hello") {
       if (status !== "connecting") tabs.post({ status });
@@ -54,30 +64,24 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   });
 
   function take(changes: Changes) {
-    if (!isLoaded) {
-      early.push(changes);
-      return;
-    }
     apply(entries, changes);
     for (const [key, value] of Object.entries(changes)) {
-      // Nothing that is shown depends on the others.
+      // Nothing that is shown depends on the entries without a slash. What is under "queue/" is a `Queued`.
       if (!key.includes("/")) continue;
       shown = undefined;
-      const queued = entries[`queue/${key.slice("queue/".length)}`];
-      const isAdded = key.startsWith("queue/") && value !== null && queued;
+      const isAdded = key.startsWith("queue/") && value !== null;
+      const isLast = isAdded && key > newest;
       // A change at the end of the queue is made to the view as it is; all else needs a new one.
-      if (view && isAdded && key > newest) applyTo(view, queued, entries);
+      if (view && isLast) applyTo(view, value as Queued, entries);
       else view = undefined;
-      if (isAdded && key > newest) newest = key;
+      if (isLast) newest = key;
       if (isAdded) listener.onQueued();
     }
   }
 
-  // Nobody but `save` below writes there.
-  const stored = (await store.read(user)) as Entries;
-  isLoaded = true;
+  const stored = await reading;
   const old = oldAliases(stored);
-  for (const changes of [stored, old, ...early]) take(changes);
+  take({ ...stored, ...old });
   // Not told to the other tabs, which have been open for longer.
   save(old);
   tabs.post("hello");
@@ -116,7 +120,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
 
     /** Makes a change here at once, and puts it at the end of the queue. */
     add(operation: Operation) {
-      const last = Number.parseInt(newest.slice("queue/".length), 10) || 0;
+      const last = Number.parseInt(newest.slice("queue/".length), 10);
       const place = String(last + 1).padStart(16, "0");
       // Two tabs may come to the same place at once.
       const key = `${place}-${randomKey()}`;
@@ -143,7 +147,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
       tabs.post("cleared");
     },
 
-    close: () => tabs.close(),
+    close: tabs.close,
   };
 }
 
@@ -153,7 +157,8 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
  */
 function oldAliases(entries: Entries): Changes {
   const old: Changes = {};
-  if (queueOf(entries).length > 0) return old;
-  for (const { from } of valuesOf(entries, "alias")) old[`alias/${from}`] = null;
+  if (queueOf(entries).length === 0) {
+    for (const { from } of valuesOf(entries, "alias")) old[`alias/${from}`] = null;
+  }
   return old;
 }

@@ -38,7 +38,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
 
   const send = (path: string, init: RequestInit = {}) =>
     session.fetch(copy.user, path, { signal: closing.signal, ...init });
-  const hasWork = () => entries.sending !== undefined || queueOf(entries).length > 0;
+  const hasWork = () => queueOf(entries).length > 0;
   /** A page that is hidden sends what it still has, and tries that once. */
   const isWanted = () => !closing.signal.aborted && (isVisible() || (hasWork() && failures === 0));
 
@@ -61,7 +61,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
       if (isVisible()) following ??= follow(leaving.signal);
       let delay = pollEvery;
       try {
-        if (isSilent && !isLive && (await hasNews())) isStale = true;
+        isStale ||= isSilent && !isLive && (await hasNews());
         await step();
         failures = 0;
       } catch (error) {
@@ -87,7 +87,9 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   }
 
   async function step() {
-    if (isStale) {
+    // A request whose answer was lost comes first: what it created would otherwise be shown twice, as the service's row
+    // and as a change in the queue. When that fails again, the changes of others shall not wait for it.
+    if (isStale && (!entries.sending || failures > 1)) {
       isStale = false;
       await fetchChanges();
     }
@@ -145,10 +147,10 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     failures = 0;
     alarm.abort();
   }
-  // In browsers alone.
-  const { document, window } = globalThis as Partial<typeof globalThis>;
-  document?.addEventListener("visibilitychange", tryAgain, { signal: closing.signal });
-  window?.addEventListener("online", tryAgain, { signal: closing.signal });
+  // Both events reach the window of a browser. Elsewhere nobody sends them, and Node has no listeners at all.
+  for (const type of ["visibilitychange", "online"]) {
+    globalThis.addEventListener?.(type, tryAgain, { signal: closing.signal });
+  }
   const running = run();
 
   return {

@@ -1,5 +1,13 @@
 /** Makes the next request out of the queue: a batch of changes to todos, or a single change of another kind. */
-import { type Entries, type Queued, queueOf, realId, type Sending, type Sent } from "./entries.ts";
+import {
+  type Entries,
+  type Operation,
+  type Queued,
+  queueOf,
+  realId,
+  type Sending,
+  type Sent,
+} from "./entries.ts";
 import { merged, type ResolveConflict } from "./merge.ts";
 import { randomKey } from "./random.ts";
 import { type ListCreate, listOf, type Row, type TodoMove, type Type } from "./rows.ts";
@@ -16,7 +24,7 @@ export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sendin
   const operations = batchable(queue, entries);
   return operations.length > 0
     ? batch(operations, entries, resolve)
-    : single(asSent(first), entries, resolve);
+    : single({ ...first, keys: [first.key] }, entries, resolve);
 }
 
 /** The changes at the front of the queue that one batch can hold. The updates of one todo become one. */
@@ -33,22 +41,26 @@ function batchable(queue: Queued[], entries: Entries): Sent[] {
     if (op === "create") created.add(id);
     const name = op === "update" ? String(id) : key;
     const earlier = operations.get(name);
-    if (op === "update" && earlier?.operation.op === "update") {
-      const { fields, before } = earlier.operation;
-      earlier.keys.push(key);
-      earlier.at = at;
-      // The later values, and those that the service had before all of them.
-      Object.assign(fields, operation.fields);
-      earlier.operation.before = { ...operation.before, ...before };
-    } else {
-      if (operations.size === BATCH_OPERATIONS) break;
-      operations.set(name, asSent(structuredClone(queued)));
-    }
+    if (!earlier && operations.size === BATCH_OPERATIONS) break;
+    operations.set(name, {
+      keys: [...(earlier?.keys ?? []), key],
+      at,
+      // Of one name are updates alone, and these of one row.
+      operation: earlier ? together(earlier.operation as Update, operation as Update) : operation,
+    });
   }
   return [...operations.values()];
 }
 
-const asSent = ({ key, at, operation }: Queued): Sent => ({ keys: [key], at, operation });
+type Update = Extract<Operation, { op: "update" }>;
+
+/** The later values, and those that the service had before all of them. */
+const together = (earlier: Update, later: Update) =>
+  ({
+    ...later,
+    fields: { ...earlier.fields, ...later.fields },
+    before: { ...later.before, ...earlier.before },
+  }) as Update;
 
 function batch(operations: Sent[], entries: Entries, resolve?: ResolveConflict): Sending {
   const texts: string[] = [];
@@ -56,10 +68,12 @@ function batch(operations: Sent[], entries: Entries, resolve?: ResolveConflict):
   for (const sent of operations) {
     const { op } = sent.operation;
     const id = realId(entries, sent.operation.id);
-    const name = op === "create" ? {} : { id };
-    const condition = op === "update" ? { if_match: entries[`todo/${id}`]?.rev } : {};
-    const content = contentOf(sent, entries, resolve);
-    const text = JSON.stringify({ op, ...name, ...condition, ...content });
+    const text = JSON.stringify({
+      op,
+      id: op === "create" ? undefined : id,
+      if_match: op === "update" ? entries[`todo/${id}`]?.rev : undefined,
+      ...contentOf(sent, entries, resolve),
+    });
     length += text.length + 1;
     if (length > BATCH_LENGTH && texts.length > 0) break;
     texts.push(text);
@@ -88,7 +102,11 @@ const request = (
   condition: Record<string, string> = {},
 ): Sending => ({
   at: new Date().toISOString(),
-  headers: { ...condition, "idempotency-key": randomKey() },
+  headers: {
+    ...condition,
+    "content-type": "application/json",
+    "idempotency-key": randomKey(),
+  },
   method,
   path,
   body,

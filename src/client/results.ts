@@ -17,12 +17,15 @@ export interface Refusal {
   problem: Problem;
 }
 
-/** The outcome of one operation: the id of its row, or what was wrong. */
+/** The outcome of one operation, as a batch has it: its row, or what was wrong. */
 export interface Result {
   status: number;
-  id?: number | undefined;
+  todo?: { id: number } | undefined;
   problem?: Problem | undefined;
 }
+
+/** 412: the row is no longer as the operation knew it. */
+const OVERTAKEN = 412;
 
 /**
  * @param results one for each operation of `sending`
@@ -34,13 +37,13 @@ export function settle({ operations }: Sending, results: Result[]) {
   const refusals: Refusal[] = [];
 
   for (const [i, { keys, operation }] of operations.entries()) {
-    const { status, id, problem } = results[i] ?? {};
+    const { status, todo, problem } = results[i] ?? {};
     const { op } = operation;
     // It stays in the queue: for the row as it is now, and for the inbox when its list was deleted elsewhere.
-    const isOvertaken = op === "create" ? problem?.code === "list_not_found" : status === 412;
-    if (isOvertaken) continue;
-    if (id !== undefined && op === "create")
-      ids[`alias/${operation.id}`] = { from: operation.id, to: id };
+    if (status === OVERTAKEN || (op === "create" && problem?.code === "list_not_found")) continue;
+    if (todo && op === "create") {
+      ids[`alias/${operation.id}`] = { from: operation.id, to: todo.id };
+    }
     for (const key of keys) done[`queue/${key}`] = null;
     // What is to be deleted may be gone already.
     if (problem && !(op === "delete" && status === 404)) refusals.push({ operation, problem });
@@ -53,29 +56,23 @@ export function settle({ operations }: Sending, results: Result[]) {
 const CLOCK_DIFFERENCE = 10 * 60_000;
 
 /**
- * What to write for a request whose answer was lost so long ago that the service no longer knows it. The rows are up to
+ * The outcome of a request whose answer was lost so long ago that the service no longer knows it. The rows are up to
  * date, so what the request created is among them: it is recognized by its text and its age, and not created again. All
- * else becomes a new request, since doing it twice is the same as doing it once.
+ * else stays in the queue for a new request, since doing it twice is the same as doing it once.
  */
-export function recognize(entries: Entries, { operations, at }: Sending): Changes {
-  const ids: Changes = {};
-  const done: Changes = {};
+export function recognized(entries: Entries, { operations, at }: Sending): Result[] {
   const taken = new Set<number>();
-  for (const { keys, operation } of operations) {
-    if (operation.op !== "create") continue;
-    const rows: Row[] = valuesOf(entries, operation.type);
-    const found = rows.find(
-      (row) =>
-        textOf(row) === textOf(operation.fields) &&
-        Date.parse(row.created_at) > Date.parse(at) - CLOCK_DIFFERENCE &&
-        !taken.has(row.id),
-    );
-    if (!found) continue;
-    taken.add(found.id);
-    ids[`alias/${operation.id}`] = { from: operation.id, to: found.id };
-    for (const key of keys) done[`queue/${key}`] = null;
-  }
-  return { ...ids, ...done, sending: null };
+  return operations.map(({ operation }) => {
+    const { type, op } = operation;
+    const isSame = (row: Row) =>
+      op === "create" &&
+      textOf(row) === textOf(operation.fields) &&
+      Date.parse(row.created_at) > Date.parse(at) - CLOCK_DIFFERENCE &&
+      !taken.has(row.id);
+    const todo = valuesOf(entries, type).find(isSame);
+    if (todo) taken.add(todo.id);
+    return { status: todo ? 201 : OVERTAKEN, todo };
+  });
 }
 
 const textOf = ({ contents, name }: { contents?: string; name?: string }) => contents ?? name;

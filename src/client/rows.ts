@@ -16,5 +16,4 @@ export type Type = "todo" | "list";
 export type Row = Todo | List;
 
 /** The list that a row is in; undefined for a list itself. */
-export const listOf = (row: Row): number | null | undefined =>
-  "list_id" in row ? row.list_id : undefined;
+export const listOf = ({ list_id }: Partial<Todo>): number | null | undefined => list_id;

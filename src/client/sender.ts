@@ -4,8 +4,7 @@ import type { Copy } from "./copy.ts";
 import type { Sending } from "./entries.ts";
 import type { ResolveConflict } from "./merge.ts";
 import { nextRequest } from "./requests.ts";
-import { type Problem, type Refusal, type Result, recognize, settle } from "./results.ts";
-import type { Row } from "./rows.ts";
+import { type Problem, type Refusal, type Result, recognized, settle } from "./results.ts";
 
 export interface SenderOptions {
   /** Decides where a field was changed here and elsewhere. Without it, the later change wins. */
@@ -14,17 +13,19 @@ export interface SenderOptions {
   onRefused?: (refusal: Refusal) => void;
 }
 
+/** Resolves with the answer, whatever its status. */
+type Send = (path: string, init: RequestInit) => Promise<Response>;
+
 /** Milliseconds for which the service knows a request again, with an hour to spare. */
 const KNOWN_FOR = 23 * 3_600_000;
 
 /**
- * @param send resolves with the answer, whatever its status
  * @param catchUp fetches what has changed
  * @throws Error when the service cannot be reached, or not now
  */
 export async function sendQueue(
   { entries, write, saved }: Copy,
-  send: (path: string, init: RequestInit) => Promise<Response>,
+  send: Send,
   catchUp: () => Promise<void>,
   { onConflict, onRefused }: SenderOptions,
 ): Promise<void> {
@@ -36,16 +37,12 @@ export async function sendQueue(
       write({ sending: next });
       continue;
     }
-    if (Date.now() - Date.parse(sending.at) > KNOWN_FOR) {
-      write(recognize(entries, sending));
-      continue;
-    }
     // A crash from here on leaves what is needed to send the same again.
     await saved();
-    const { method, path, body } = sending;
-    const headers = { "content-type": "application/json", ...sending.headers };
-    const answer = await send(path, { method, headers, body });
-    const { ids, done, refusals } = settle(sending, await resultsIn(answer, sending));
+    const isKnown = Date.now() - Date.parse(sending.at) < KNOWN_FOR;
+    if (!isKnown) await catchUp();
+    const results = isKnown ? await answerTo(sending, send) : recognized(entries, sending);
+    const { ids, done, refusals } = settle(sending, results);
     // The rows come before the changes to them leave the queue, so nobody sees a row as it was.
     write(ids);
     await catchUp();
@@ -56,7 +53,11 @@ export async function sendQueue(
 }
 
 /** @throws Error for an answer that says nothing about the request, such as a proxy's */
-async function resultsIn(answer: Response, { path, operations }: Sending): Promise<Result[]> {
+async function answerTo(
+  { method, path, headers, body, operations }: Sending,
+  send: Send,
+): Promise<Result[]> {
+  const answer = await send(path, { method, headers, body });
   const { status, ok } = answer;
   const isProblem = answer.headers.get("content-type")?.includes("problem+json");
   // A new session, or some patience, would help with the others.
@@ -66,7 +67,6 @@ async function resultsIn(answer: Response, { path, operations }: Sending): Promi
   }
   if (!ok) throw failureOf(answer);
   const content = status === 204 ? {} : await answer.json();
-  if (path !== "/todos/batch") return [{ status, id: content.id }];
-  const results: (Result & { todo?: Row })[] = content.results;
-  return results.map(({ todo, ...result }) => ({ ...result, id: todo?.id }));
+  // A batch has several, and calls each of its rows `todo`.
+  return path === "/todos/batch" ? content.results : [{ status, todo: content }];
 }

@@ -18,17 +18,14 @@ export interface SyncStore {
 
 /** For what need not outlive the page. */
 export function memoryStore(): SyncStore {
-  const users = new Map<string, Record<string, unknown>>();
+  const users: Record<string, Record<string, unknown>> = {};
   return {
-    read: async (user) => structuredClone(users.get(user) ?? {}),
+    read: async (user) => structuredClone(users[user] ?? {}),
     async write(user, changes) {
-      const entries = users.get(user) ?? {};
-      apply(entries, structuredClone(changes));
-      users.set(user, entries);
+      users[user] ??= {};
+      apply(users[user], structuredClone(changes));
     },
-    async clear(user) {
-      users.delete(user);
-    },
+    clear: async (user) => apply(users, { [user]: null }),
   };
 }
 

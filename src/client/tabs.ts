@@ -16,21 +16,18 @@ export function openTabs<Message>(
   name: string | undefined,
   onMessage: (message: Message) => void,
 ): Tabs<Message> {
-  if (name === undefined) {
-    return { post() {}, inTurn: (_, work) => work(), close() {} };
-  }
-  const channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => onMessage(data);
+  const channel = name === undefined ? undefined : new BroadcastChannel(name);
+  if (channel) channel.onmessage = ({ data }) => onMessage(data);
   // Server runtimes have the channel, but not all of them have locks, whatever the types say.
   const locks: LockManager | undefined = globalThis.navigator?.locks;
   return {
-    post: (message) => channel.postMessage(message),
+    post: (message) => channel?.postMessage(message),
     async inTurn(signal, work) {
-      if (!locks) return work();
+      if (name === undefined || !locks) return work();
       await locks.request(name, { signal }, work).catch((error) => {
         if (!signal.aborted) throw error;
       });
     },
-    close: () => channel.close(),
+    close: () => channel?.close(),
   };
 }

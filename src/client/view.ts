@@ -38,10 +38,10 @@ export function viewOf(entries: Entries): View {
 
 /** Makes one more change of the queue. */
 export function applyTo(view: View, { operation, at }: Queued, entries: Entries): void {
-  const { type, op } = operation;
+  const { type } = operation;
   const rows = view[type];
   const id = realId(entries, operation.id);
-  if (op === "delete") {
+  if (operation.op === "delete") {
     rows.delete(id);
     // A list goes with its todos.
     for (const todo of view.todo.values()) {
@@ -49,6 +49,7 @@ export function applyTo(view: View, { operation, at }: Queued, entries: Entries)
     }
     return;
   }
+  const { op } = operation;
   const isNew = op === "create" || op === "restore";
   // The service may have given it an id by now, and its key is still the one that it was created under.
   const row = isNew ? newRow(type, operation.id, at) : rows.get(id);
@@ -70,10 +71,9 @@ export function applyTo(view: View, { operation, at }: Queued, entries: Entries)
 type Content = TodoCreate & ListCreate & TodoMove;
 
 /** What a change says about its row, as the row will have it, as far as that can be known here. */
-function contentOf(operation: Operation, at: string): Partial<Content> {
+function contentOf(operation: Exclude<Operation, { op: "delete" }>, at: string): Partial<Content> {
   if (operation.op === "restore") return operation.todo;
   if (operation.op === "move") return operation.place;
-  if (operation.op === "delete") return {};
   const fields: Partial<Content> = operation.fields;
   const { due, is_done } = fields;
   return {
@@ -83,7 +83,7 @@ function contentOf(operation: Operation, at: string): Partial<Content> {
   };
 }
 
-/** A row as it is before anything is said about it. */
+/** A row as it is before anything is said about it, and before it has its place. */
 const newRow = (type: Type, id: number, at: string) => ({
   ...(type === "todo" && {
     notes: null,
@@ -95,10 +95,8 @@ const newRow = (type: Type, id: number, at: string) => ({
     list_id: null,
   }),
   id,
-  position: 0,
   rev: 0,
   created_at: at,
-  updated_at: at,
   key: id,
 });
 

@@ -1,8 +1,76 @@
-/** A device of a user: a client with a copy, on a network that can fail. */
+/** A device of a user: a client with a copy, on a network that can fail. And the service that it is for. */
 import { createClient } from "../../src/client/client.ts";
-import { createSync, type SyncOptions } from "../../src/client/sync.ts";
+import { createSync, type List, type SyncOptions, type Todo } from "../../src/client/sync.ts";
+import { PASSWORD, startService } from "../service.ts";
 import { keep } from "./connect.ts";
-import { startContract } from "./contract.ts";
+
+/** A request that has reached the service. */
+interface Received {
+  /** `GET /todos`, for example. */
+  route: string;
+  query: URLSearchParams;
+  body: string;
+  /** Of the answer. */
+  status: number;
+}
+
+export type SyncService = Awaited<ReturnType<typeof startSyncService>>;
+
+/** A service of its own, with what reaches it from devices. */
+export async function startSyncService(environment: Record<string, string> = {}) {
+  const service = await startService(environment);
+  const received: Received[] = [];
+  const users = new Map<string, Promise<{ id: number; token: string }>>();
+  const userNamed = (name: string) => {
+    const user = users.get(name) ?? service.user(name);
+    users.set(name, user);
+    return user;
+  };
+
+  /** All that a user has, by position. */
+  async function rowsOf(name: string) {
+    await userNamed(name);
+    // Anew each time, because a test may let the service's clock run on.
+    const { token } = await service.logIn(name);
+    const exported = await service.call("GET", "/users/me/export", { token });
+    const rows: { lists: List[]; todos: (Todo & { deleted_at?: string })[] } =
+      await exported.json();
+    const byPosition = (a: Todo | List, b: Todo | List) => a.position - b.position || a.id - b.id;
+    await service.call("POST", "/users/log-out", { token });
+    return { lists: rows.lists.sort(byPosition), todos: rows.todos.sort(byPosition) };
+  }
+
+  const watched = {
+    ...service,
+    received,
+    /** Answers in place of the service, as a proxy before it might. Nothing, unless a test says so. */
+    instead: (_route: string): Response | undefined => undefined,
+    /** Carries a device's request to the service. */
+    async carry(url: string, init: RequestInit): Promise<Response> {
+      const { pathname, searchParams: query } = new URL(url);
+      const route = `${init.method ?? "GET"} ${pathname}`;
+      const answer = watched.instead(route) ?? (await fetch(url, init));
+      received.push({ route, query, body: String(init.body ?? ""), status: answer.status });
+      return answer;
+    },
+    count: (route: string) => received.filter((each) => each.route === route).length,
+    /** A user's id, who is signed up when there is none of this name. */
+    idOf: async (name: string) => (await userNamed(name)).id,
+    todos: async (name: string) =>
+      (await rowsOf(name)).todos.filter(({ deleted_at }) => deleted_at === undefined),
+    trash: async (name: string) =>
+      (await rowsOf(name)).todos.filter(({ deleted_at }) => deleted_at !== undefined),
+    lists: async (name: string) => (await rowsOf(name)).lists,
+    /** Ends every session of a user, those of devices too. */
+    async endSessions(name: string) {
+      const { token } = await service.logIn(name);
+      await service.call("DELETE", "/users/me/sessions", { token });
+    },
+    /** Ends all streams of events, as a service does that is about to stop. */
+    endStreams: () => service.services.watch.endAll(),
+  };
+  return watched;
+}
 
 /** A network that may be down, or lose the answers to what it has carried. */
 export function createNetwork() {
@@ -19,10 +87,14 @@ export function createNetwork() {
     up() {
       network.isDown = false;
     },
-    async fetch(url: string, init: RequestInit): Promise<Response> {
+    async fetch(
+      url: string,
+      init: RequestInit,
+      carry: (url: string, init: RequestInit) => Promise<Response>,
+    ): Promise<Response> {
       if (network.isDown) throw new TypeError("The network is down");
       const signals = [cut.signal, init.signal].filter((each) => each != null);
-      const answer = await fetch(url, { ...init, signal: AbortSignal.any(signals) });
+      const answer = await carry(url, { ...init, signal: AbortSignal.any(signals) });
       if (!network.loses(`${init.method ?? "GET"} ${new URL(url).pathname}`)) return answer;
       await answer.body?.cancel();
       throw new TypeError("The answer is lost");
@@ -40,17 +112,23 @@ interface DeviceOptions extends SyncOptions {
   expects?: "live" | "polling";
 }
 
+/** Opens a device and logs in on it. The user is signed up when there is none of this name. */
 export async function openDevice(
-  url: string,
+  service: SyncService,
   username: string,
   { network = createNetwork(), expects = "live", ...options }: DeviceOptions = {},
 ) {
+  // As a store names its users.
+  const user = String(await service.idOf(username));
   // The log-in is not what is tested: it does not take this network.
   const tokens = keep();
-  const logIn = createClient(url, { store: tokens }).users["log-in"];
-  const { error } = await logIn.post({ username, password: "correct horse" });
+  const logIn = createClient(service.url, { store: tokens }).users["log-in"];
+  const { error } = await logIn.post({ username, password: PASSWORD });
   if (error) throw new Error(error.message);
-  const client = createClient(url, { store: tokens, fetch: network.fetch });
+  const client = createClient(service.url, {
+    store: tokens,
+    fetch: (url, init) => network.fetch(url, init, service.carry),
+  });
   const sync = createSync(client, { pollEvery: 20, ...options });
   await sync.ready();
   /** Waits until `isSo`, looking after each change. */
@@ -66,7 +144,8 @@ export async function openDevice(
     });
   await until(() => sync.status() === (network.isDown ? "offline" : expects));
   return {
-    url,
+    service,
+    user,
     client,
     tokens,
     network,
@@ -79,10 +158,10 @@ export async function openDevice(
 /** Starts services and opens devices, for `closeAll` to end them after each test. */
 export function createScene() {
   const devices: Device[] = [];
-  const services: ReturnType<typeof startContract>[] = [];
+  const services: SyncService[] = [];
   return {
-    start() {
-      const service = startContract();
+    async start(environment?: Record<string, string>) {
+      const service = await startSyncService(environment);
       services.push(service);
       return service;
     },

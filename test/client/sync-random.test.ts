@@ -4,8 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import { memoryStore } from "../../src/client/sync.ts";
-import { startContract } from "./contract.ts";
-import { createNetwork, type Device, openDevice } from "./device.ts";
+import { createNetwork, type Device, openDevice, startSyncService } from "./device.ts";
 
 const STEPS = Number(process.env.STEPS ?? 400);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -26,12 +25,12 @@ test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, asyn
   const below = (limit: number) => Math.floor(random() * limit);
   const oneOf = <T>(items: readonly T[]): T | undefined => items[below(items.length)];
 
-  const service = startContract();
+  const service = await startSyncService();
   const places = Array.from({ length: 3 }, () => ({
     store: memoryStore(),
     network: createNetwork(),
   }));
-  const devices = await Promise.all(places.map((place) => openDevice(service.url, "mina", place)));
+  const devices = await Promise.all(places.map((place) => openDevice(service, "mina", place)));
   const written = new Set<string>();
   let names = 0;
 
@@ -111,7 +110,7 @@ test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, asyn
         case 5: {
           // Closed, whatever is on its way, and opened again from what its store has.
           await device.close();
-          devices[i] = await openDevice(service.url, "mina", place);
+          devices[i] = await openDevice(service, "mina", place);
           break;
         }
         default:
@@ -127,16 +126,14 @@ test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, asyn
     await Promise.all(devices.map((device) => device.flush()));
     const rowsOf = ({ todos, lists }: Device): unknown =>
       [...lists.all(), ...todos.all()].map(({ key, ...row }) => row);
-    const rowsThere = () =>
-      [...service.lists("mina"), ...service.todos("mina")].map(({ type, ...row }) => ({
-        ...row,
-        pending: false,
-      }));
-    const isEqual = () => devices.every((device) => Bun.deepEquals(rowsOf(device), rowsThere()));
+    const rowsThere = [...(await service.lists("mina")), ...(await service.todos("mina"))].map(
+      (row) => ({ ...row, pending: false }),
+    );
+    const isEqual = () => devices.every((device) => Bun.deepEquals(rowsOf(device), rowsThere));
     for (let i = 0; i < 500 && !isEqual(); i++) await Bun.sleep(10);
-    for (const device of devices) expect(rowsOf(device)).toEqual(rowsThere());
+    for (const device of devices) expect(rowsOf(device)).toEqual(rowsThere);
 
-    const there = [...service.todos("mina"), ...service.trash("mina")];
+    const there = [...(await service.todos("mina")), ...(await service.trash("mina"))];
     const contents = there.map((todo) => String(todo.contents));
     expect(new Set(contents).size).toBe(contents.length);
     const lost = [...written].filter((each) => !contents.includes(each));

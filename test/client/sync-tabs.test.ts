@@ -26,13 +26,13 @@ let names = 0;
 
 /** Two tabs of one user, of which the second cannot send. */
 async function openTabs() {
-  const service = start();
+  const service = await start();
   const storage = createStorage();
   const store = webStorageStore(`tabs-${++names}`, storage);
-  const one = await open(service.url, "mina", { store });
+  const one = await open(service, "mina", { store });
   const network = createNetwork();
   network.down();
-  const two = await open(service.url, "mina", { store, network });
+  const two = await open(service, "mina", { store, network });
   return { service, storage, store, one, two };
 }
 
@@ -41,7 +41,7 @@ test("each shows at once what the other does, and one sends for both", async () 
   const milk = two.todos.create({ contents: "Buy milk" });
   await one.until(() => one.contents().includes("Buy milk"));
   await two.flush();
-  expect(service.todos("mina")).toMatchObject([{ contents: "Buy milk" }]);
+  expect(await service.todos("mina")).toMatchObject([{ contents: "Buy milk" }]);
   expect(two.todos.get(milk.id)).toMatchObject({ id: 1, key: milk.key, pending: false });
   one.todos.update(1, { is_done: true });
   await two.until(() => two.todos.get(milk.id)?.is_done === true);
@@ -61,7 +61,7 @@ test("keep the order in which their changes were made", async () => {
   one.network.up();
   one.retry();
   await two.flush();
-  expect(service.todos("mina").map(({ contents }) => contents)).toEqual(expected);
+  expect((await service.todos("mina")).map(({ contents }) => contents)).toEqual(expected);
 });
 
 test("show nothing any more when the user has logged out in one of them", async () => {
@@ -87,7 +87,7 @@ test("begin anew when the store was cleared and their own user is still logged i
   await two.until(() => two.contents().includes("Buy milk"));
   two.todos.create({ contents: "Buy bread" });
   await two.flush();
-  expect(service.todos("mina")).toHaveLength(2);
+  expect(await service.todos("mina")).toHaveLength(2);
 });
 
 test("begin with what another did while they were loading", async () => {
@@ -104,7 +104,7 @@ test("begin with what another did while they were loading", async () => {
   };
   const network = createNetwork();
   network.down();
-  const three = await open(one.url, "mina", { store: slow, network });
+  const three = await open(one.service, "mina", { store: slow, network });
   expect(three.contents()).toEqual(["meanwhile"]);
 });
 

@@ -1,18 +1,18 @@
 /** The copy: what is done in it holds at once, offline too, and reaches the service in order and once. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { type Conflict, memoryStore, type Refusal, type SyncStore } from "../../src/client/sync.ts";
-import type { Row } from "./contract.ts";
+import { PASSWORD } from "../service.ts";
 import { createNetwork, createScene } from "./device.ts";
 
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);
 
-const contentsOf = (rows: Row[]) => rows.map(({ contents }) => contents);
+const contentsOf = (rows: { contents: string }[]) => rows.map(({ contents }) => contents);
 
 describe("a change", () => {
   test("holds at once, and is the service's soon after", async () => {
-    const service = start();
-    const { todos, flush, pending, subscribe } = await open(service.url, "mina");
+    const service = await start();
+    const { todos, flush, pending, subscribe } = await open(service, "mina");
     const milk = todos.create({ contents: "Buy milk", priority: 2 });
     const bread = todos.create({ contents: "Buy bread", due: { date: "2026-12-01" } });
     todos.update(milk.id, { is_done: true, notes: "the one with the blue cap" });
@@ -36,7 +36,7 @@ describe("a change", () => {
     );
     await flush();
     expect(pending()).toBe(0);
-    expect(contentsOf(service.todos("mina"))).toEqual(["Buy bread", "Buy milk"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy bread", "Buy milk"]);
     const after = todos.all();
     expect(after.every((todo) => todo.id > 0 && !todo.pending)).toBe(true);
     // Whoever showed the rows by their keys sees the same rows.
@@ -45,8 +45,8 @@ describe("a change", () => {
   });
 
   test("of a deleted todo can be taken back", async () => {
-    const service = start();
-    const { todos, flush } = await open(service.url, "mina");
+    const service = await start();
+    const { todos, flush } = await open(service, "mina");
     const { id } = todos.create({ contents: "Buy milk" });
     await flush();
     const todo = todos.get(id);
@@ -59,13 +59,13 @@ describe("a change", () => {
     expect(todos.all()).toMatchObject([{ id: todo.id, contents: "Buy milk", pending: false }]);
     todos.delete(id);
     await flush();
-    expect(service.todos("mina")).toEqual([]);
+    expect(await service.todos("mina")).toEqual([]);
     expect([todos.get(id), todos.update(id, { priority: 1 })]).toEqual([undefined, undefined]);
   });
 
   test("may be of lists, and of todos in lists that are new themselves", async () => {
-    const service = start();
-    const { todos, lists, flush } = await open(service.url, "mina");
+    const service = await start();
+    const { todos, lists, flush } = await open(service, "mina");
     const home = lists.create({ name: "Home" });
     const work = lists.create({ name: "Work" });
     const errand = todos.create({ contents: "Buy milk", list_id: home.id });
@@ -88,30 +88,30 @@ describe("a change", () => {
     expect(shown()).toEqual(expected);
     await flush();
     expect(shown()).toEqual(expected);
-    expect(service.lists("mina").map(({ name }) => name)).toEqual(["Work", "House"]);
+    expect((await service.lists("mina")).map(({ name }) => name)).toEqual(["Work", "House"]);
 
     lists.delete(work.id);
     expect([lists.all().length, todos.all()]).toEqual([1, []]);
     await flush();
-    expect([lists.all().length, todos.all(), service.todos("mina")]).toEqual([1, [], []]);
+    expect([lists.all().length, todos.all(), await service.todos("mina")]).toEqual([1, [], []]);
   });
 
   test("is one of many: hundreds go in few requests, and in order", async () => {
-    const service = start();
-    const device = await open(service.url, "mina");
+    const service = await start();
+    const device = await open(service, "mina");
     device.network.down();
     const all = Array.from({ length: 250 }, (_, i) => `todo ${i}`);
     for (const contents of all) device.todos.create({ contents });
     device.network.up();
     device.retry();
     await device.flush();
-    expect(contentsOf(service.todos("mina"))).toEqual(all);
+    expect(contentsOf(await service.todos("mina"))).toEqual(all);
     expect(service.count("POST /todos/batch")).toBe(3);
   });
 
   test("may be large: a batch stays below what the service takes", async () => {
-    const service = start();
-    const device = await open(service.url, "mina");
+    const service = await start();
+    const device = await open(service, "mina");
     device.network.down();
     for (const digit of "0123456789") {
       device.todos.create({ contents: digit, notes: "우유".repeat(5_000) });
@@ -121,13 +121,13 @@ describe("a change", () => {
     await device.flush();
     const sizes = service.received.map(({ body }) => Buffer.byteLength(body));
     expect(Math.max(...sizes)).toBeLessThan(256 * 1024);
-    expect(contentsOf(service.todos("mina"))).toEqual([..."0123456789"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual([..."0123456789"]);
   });
 
   test("of one field many times is sent as one", async () => {
-    const service = start();
+    const service = await start();
     const conflicts: Conflict[] = [];
-    const device = await open(service.url, "mina", {
+    const device = await open(service, "mina", {
       onConflict: (conflict) => void conflicts.push(conflict),
     });
     const { id } = device.todos.create({ contents: "B" });
@@ -138,7 +138,7 @@ describe("a change", () => {
     device.network.up();
     device.retry();
     await device.flush();
-    expect(service.todos("mina")).toMatchObject([{ contents: "Buy milk", priority: 1 }]);
+    expect(await service.todos("mina")).toMatchObject([{ contents: "Buy milk", priority: 1 }]);
     const { operations } = JSON.parse(service.received.findLast(({ body }) => body)?.body ?? "{}");
     expect(operations).toEqual([
       { op: "update", id: 1, if_match: 1, contents: "Buy milk", priority: 1 },
@@ -147,8 +147,8 @@ describe("a change", () => {
   });
 
   test("is told to whoever subscribed, and the rows are new objects only then", async () => {
-    const service = start();
-    const { todos, subscribe, flush } = await open(service.url, "mina");
+    const service = await start();
+    const { todos, subscribe, flush } = await open(service, "mina");
     await flush();
     let calls = 0;
     const end = subscribe(() => {
@@ -167,8 +167,8 @@ describe("a change", () => {
 
 describe("offline", () => {
   test("all of it works, and the service has it when the network is back", async () => {
-    const service = start();
-    const device = await open(service.url, "mina");
+    const service = await start();
+    const device = await open(service, "mina");
     const { id } = device.todos.create({ contents: "Buy milk" });
     await device.flush();
     device.network.down();
@@ -181,22 +181,22 @@ describe("offline", () => {
     await device.until(() => device.status() === "offline");
     expect(device.error()).toBeInstanceOf(TypeError);
     expect(device.contents()).toEqual(["Bake bread", "Buy milk"]);
-    expect(contentsOf(service.todos("mina"))).toEqual(["Buy milk"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
 
     device.network.up();
     device.retry();
     await device.flush();
-    expect(service.todos("mina")).toMatchObject([
+    expect(await service.todos("mina")).toMatchObject([
       { contents: "Bake bread" },
       { contents: "Buy milk", is_done: true },
     ]);
   });
 
   test("the service is asked again by itself, and not too often", async () => {
-    const service = start();
-    const device = await open(service.url, "mina");
+    const service = await start();
+    const device = await open(service, "mina");
     await device.flush();
-    service.behaviour.instead = () => new Response("<h1>Bad Gateway</h1>", { status: 502 });
+    service.instead = () => new Response("<h1>Bad Gateway</h1>", { status: 502 });
     service.received.length = 0;
     device.todos.create({ contents: "Buy milk" });
     await device.until(() => device.status() === "offline");
@@ -204,16 +204,16 @@ describe("offline", () => {
     expect(service.count("POST /todos/batch") + service.count("GET /todos/changes")).toBeLessThan(
       4,
     );
-    service.behaviour.instead = () => undefined;
+    service.instead = () => undefined;
     await device.flush();
-    expect(contentsOf(service.todos("mina"))).toEqual(["Buy milk"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
   });
 });
 
 describe("a lost answer", () => {
   test("makes no duplicate: the same request is sent again", async () => {
-    const service = start();
-    const device = await open(service.url, "mina");
+    const service = await start();
+    const device = await open(service, "mina");
     await device.flush();
     let lost = 0;
     device.network.loses = (route) => route.startsWith("POST") && ++lost <= 2;
@@ -223,49 +223,56 @@ describe("a lost answer", () => {
     device.retry();
     await device.flush();
     expect(lost).toBeGreaterThan(3);
-    expect(contentsOf(service.todos("mina"))).toEqual(["Buy milk"]);
-    expect(service.lists("mina")).toHaveLength(1);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
+    expect(await service.lists("mina")).toHaveLength(1);
   });
 
   test("makes none after a crash either", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
-    const first = await open(service.url, "mina", { store });
+    const first = await open(service, "mina", { store });
     await first.flush();
     first.network.loses = (route) => route === "POST /todos/batch";
     first.todos.create({ contents: "Buy milk" });
     first.todos.create({ contents: "Buy bread" });
     await first.until(() => first.status() === "offline");
-    const crashed = await frozen(store);
+    const crashed = await frozen(store, first.user);
 
-    const second = await open(service.url, "mina", { store: crashed });
-    expect(second.contents()).toEqual(["Buy milk", "Buy bread"]);
+    const network = createNetwork();
+    network.down();
+    const second = await open(service, "mina", { store: crashed, network });
+    const shown = new Set<string>();
+    second.subscribe(() => shown.add(second.contents().join()));
+    network.up();
+    second.retry();
     await second.flush();
-    expect(contentsOf(service.todos("mina"))).toEqual(["Buy milk", "Buy bread"]);
+    // And at no time did anybody see one of them twice.
+    expect([...shown]).toEqual(["Buy milk,Buy bread"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk", "Buy bread"]);
     const [one, two] = service.received.filter(({ route }) => route === "POST /todos/batch");
     expect(two?.body).toBe(one?.body ?? "");
   });
 
   test("makes none after so long that the service no longer knows the request", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
-    const first = await open(service.url, "mina", { store });
+    const first = await open(service, "mina", { store });
     await first.flush();
     first.network.loses = (route) => route.startsWith("POST");
     const twice = { contents: "Buy milk" };
     first.todos.create(twice);
     first.todos.create(twice);
     await first.until(() => first.status() === "offline");
-    const crashed = await frozen(store);
-    const { sending } = await crashed.read("mina");
+    const crashed = await frozen(store, first.user);
+    const { sending } = await crashed.read(first.user);
     const at = new Date(Date.now() - 24 * 3_600_000).toISOString();
-    await crashed.write("mina", { sending: Object.assign(Object(sending), { at }) });
+    await crashed.write(first.user, { sending: Object.assign(Object(sending), { at }) });
     await first.close();
     service.received.length = 0;
 
-    const second = await open(service.url, "mina", { store: crashed });
+    const second = await open(service, "mina", { store: crashed });
     await second.flush();
-    expect(service.todos("mina")).toMatchObject([twice, twice]);
+    expect(await service.todos("mina")).toMatchObject([twice, twice]);
     expect(service.count("POST /todos/batch")).toBe(0);
     expect(second.todos.all()).toMatchObject([
       { ...twice, pending: false },
@@ -274,7 +281,7 @@ describe("a lost answer", () => {
   });
 
   test("is prepared for: what is sent is in the store before it leaves", async () => {
-    const service = start();
+    const service = await start();
     const inner = memoryStore();
     const store: SyncStore = {
       ...inner,
@@ -283,10 +290,10 @@ describe("a lost answer", () => {
         await inner.write(user, changes);
       },
     };
-    const device = await open(service.url, "mina", { store });
+    const device = await open(service, "mina", { store });
     let stored: Promise<Record<string, unknown>> | undefined;
-    service.behaviour.instead = (route) => {
-      if (route === "POST /todos/batch") stored = inner.read("mina");
+    service.instead = (route) => {
+      if (route === "POST /todos/batch") stored = inner.read(device.user);
       return undefined;
     };
     device.todos.create({ contents: "Buy milk" });
@@ -296,8 +303,8 @@ describe("a lost answer", () => {
 
   test("makes no conflict with oneself", async () => {
     const conflicts: Conflict[] = [];
-    const service = start();
-    const device = await open(service.url, "mina", {
+    const service = await start();
+    const device = await open(service, "mina", {
       onConflict: (conflict) => void conflicts.push(conflict),
     });
     const { id } = device.todos.create({ contents: "Buy milk" });
@@ -309,17 +316,19 @@ describe("a lost answer", () => {
     device.todos.update(id, { due: { date: "2026-12-02" } });
     await device.flush();
     expect(conflicts).toEqual([]);
-    expect(service.todos("mina")).toMatchObject([{ due: { date: "2026-12-02", time: null } }]);
+    expect(await service.todos("mina")).toMatchObject([
+      { due: { date: "2026-12-02", time: null } },
+    ]);
   });
 
   test("is an error of the service's own too", async () => {
     const refusals: Refusal[] = [];
-    const service = start();
-    const device = await open(service.url, "mina", {
+    const service = await start();
+    const device = await open(service, "mina", {
       onRefused: (refusal) => refusals.push(refusal),
     });
     let failures = 0;
-    service.behaviour.instead = (route) =>
+    service.instead = (route) =>
       route === "POST /todos/batch" && ++failures === 1
         ? new Response('{"code":"internal_error"}', {
             status: 500,
@@ -328,23 +337,23 @@ describe("a lost answer", () => {
         : undefined;
     device.todos.create({ contents: "Buy milk" });
     await device.flush();
-    expect([refusals, service.todos("mina").length]).toEqual([[], 1]);
+    expect([refusals, (await service.todos("mina")).length]).toEqual([[], 1]);
   });
 
   /** What a store holds at this moment, as after a crash. */
-  async function frozen(store: SyncStore): Promise<SyncStore> {
+  async function frozen(store: SyncStore, user: string): Promise<SyncStore> {
     const copy = memoryStore();
-    await copy.write("mina", await store.read("mina"));
+    await copy.write(user, await store.read(user));
     return copy;
   }
 });
 
 describe("a visit later", () => {
   test("the rows are there without a network, and what was queued is sent", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
     const network = createNetwork();
-    const first = await open(service.url, "mina", { store, network });
+    const first = await open(service, "mina", { store, network });
     const { id } = first.todos.create({ contents: "Buy milk" });
     await first.flush();
     network.down();
@@ -352,7 +361,7 @@ describe("a visit later", () => {
     first.todos.create({ contents: "Buy bread" });
     await first.close();
 
-    const second = await open(service.url, "mina", { store, network });
+    const second = await open(service, "mina", { store, network });
     expect(second.todos.all()).toMatchObject([
       { contents: "Buy milk", priority: 3 },
       { contents: "Buy bread" },
@@ -360,15 +369,15 @@ describe("a visit later", () => {
     network.up();
     second.retry();
     await second.flush();
-    expect(service.todos("mina")).toMatchObject([
+    expect(await service.todos("mina")).toMatchObject([
       { contents: "Buy milk", priority: 3 },
       { contents: "Buy bread" },
     ]);
   });
 
   test("what was queued for a row finds it by the id that it got meanwhile", async () => {
-    const service = start();
-    const first = await open(service.url, "mina");
+    const service = await start();
+    const first = await open(service, "mina");
     const { id } = first.lists.create({ name: "Home" });
     await first.flush();
     // As a crash leaves it between the answer for the list and the request for the todo.
@@ -379,7 +388,7 @@ describe("a visit later", () => {
       id: -6,
       fields: { contents: "a", list_id: id },
     };
-    await store.write("mina", {
+    await store.write(first.user, {
       [`alias/${id}`]: { from: id, to: first.lists.get(id)?.id },
       "queue/0000000000000001-x": {
         key: "0000000000000001-x",
@@ -387,29 +396,31 @@ describe("a visit later", () => {
         operation,
       },
     });
-    const second = await open(service.url, "mina", { store });
+    const second = await open(service, "mina", { store });
     await second.flush();
-    expect(service.todos("mina")).toMatchObject([{ contents: "a", list_id: 1 }]);
+    expect(await service.todos("mina")).toMatchObject([{ contents: "a", list_id: 1 }]);
     // And when nothing is queued any more, nobody needs the old id.
     await second.close();
-    await (await open(service.url, "mina", { store })).close();
-    expect(Object.keys(await store.read("mina")).filter((key) => /alias/.test(key))).toEqual([]);
+    await (await open(service, "mina", { store })).close();
+    expect(Object.keys(await store.read(first.user)).filter((key) => /alias/.test(key))).toEqual(
+      [],
+    );
   });
 
   test("only what has changed since is fetched", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
-    const first = await open(service.url, "mina", { store });
+    const first = await open(service, "mina", { store });
     for (let i = 0; i < 30; i++) first.todos.create({ contents: `todo ${i}` });
     await first.flush();
     await first.close();
-    const other = await open(service.url, "mina");
+    const other = await open(service, "mina");
     await other.until(() => other.contents().length === 30);
     other.todos.delete(other.todos.all()[0]?.id ?? 0);
     await other.flush();
 
     service.received.length = 0;
-    const second = await open(service.url, "mina", { store });
+    const second = await open(service, "mina", { store });
     await second.until(() => second.contents().length === 29);
     const fetched = service.received.filter(({ route }) => route === "GET /todos/changes");
     expect(fetched.every(({ query }) => query.has("since"))).toBe(true);
@@ -418,87 +429,87 @@ describe("a visit later", () => {
 
 describe("users", () => {
   test("a log-out empties the store", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
-    const { client, todos, flush, ready, status } = await open(service.url, "mina", { store });
+    const { user, client, todos, flush, ready, status } = await open(service, "mina", {
+      store,
+    });
     todos.create({ contents: "Buy milk" });
     await flush();
     await client.users["log-out"].post();
     await ready();
     expect([todos.all(), status()]).toEqual([[], "logged-out"]);
-    expect(await store.read("mina")).toEqual({});
+    expect(await store.read(user)).toEqual({});
     expect(() => todos.create({ contents: "Buy bread" })).toThrow("No user is logged in");
   });
 
   test("each has a copy of their own, on one device as well", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
-    const { client, todos, flush, ready, network, contents } = await open(service.url, "mina", {
+    const { client, todos, flush, ready, network, contents } = await open(service, "mina", {
       store,
     });
     todos.create({ contents: "Mina's" });
     await flush();
     network.loses = (route) => route.startsWith("POST /todos");
     todos.create({ contents: "Mina's second" });
-    await client.users["log-in"].post({ username: "jiho", password: "correct horse" });
+    await service.idOf("jiho");
+    await client.users["log-in"].post({ username: "jiho", password: PASSWORD });
     await ready();
     expect(todos.all()).toEqual([]);
     network.loses = () => false;
     todos.create({ contents: "Jiho's" });
     await flush();
-    expect(contentsOf(service.todos("jiho"))).toEqual(["Jiho's"]);
+    expect(contentsOf(await service.todos("jiho"))).toEqual(["Jiho's"]);
     // Nobody logged out, so what Mina had queued is sent when she is back.
-    await client.users["log-in"].post({ username: "mina", password: "correct horse" });
+    await client.users["log-in"].post({ username: "mina", password: PASSWORD });
     await ready();
     await flush();
     expect(contents()).toEqual(["Mina's", "Mina's second"]);
-    expect(contentsOf(service.todos("mina"))).toEqual(["Mina's", "Mina's second"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Mina's", "Mina's second"]);
   });
 
   test("what one queued is not sent for another who has logged in in another tab", async () => {
-    const service = start();
-    const { tokens, todos, until, status } = await open(service.url, "mina");
-    const jiho = await open(service.url, "jiho");
+    const service = await start();
+    const { tokens, todos, until, status } = await open(service, "mina");
+    const jiho = await open(service, "jiho");
     await tokens.set(await jiho.tokens.get());
     todos.create({ contents: "Mina's" });
     await until(() => status() === "offline");
-    expect([service.todos("jiho"), service.todos("mina")]).toEqual([[], []]);
+    expect([await service.todos("jiho"), await service.todos("mina")]).toEqual([[], []]);
     expect(todos.all()).toMatchObject([{ contents: "Mina's", pending: true }]);
   });
 
   test("another log-in of the same user changes nothing", async () => {
-    const service = start();
-    const { client, todos, ready, flush } = await open(service.url, "mina");
+    const service = await start();
+    const { client, todos, ready, flush } = await open(service, "mina");
     todos.create({ contents: "Buy milk" });
     await flush();
     const before = todos.all();
-    // Their own event tells them to fetch what they know already.
-    while (service.received.at(-1)?.query.get("since") !== "1.1.-1") await Bun.sleep(2);
-    await client.users["log-in"].post({ username: "mina", password: "correct horse" });
+    await client.users["log-in"].post({ username: "mina", password: PASSWORD });
     await ready();
     expect(todos.all()).toBe(before);
   });
 
   test("a session that ends takes nothing along", async () => {
-    const service = start();
+    const service = await start();
     const store = memoryStore();
     const { client, todos, until, status, network, flush, ready, contents } = await open(
-      service.url,
+      service,
       "mina",
       { store },
     );
     await flush();
     network.loses = (route) => route.startsWith("POST /todos");
     todos.create({ contents: "Buy milk" });
-    service.behaviour.instead = () => Response.json({ code: "unauthorized" }, { status: 401 });
+    await service.endSessions("mina");
     await until(() => status() === "logged-out");
     expect(todos.all()).toEqual([]);
-    service.behaviour.instead = () => undefined;
     network.loses = () => false;
-    await client.users["log-in"].post({ username: "mina", password: "correct horse" });
+    await client.users["log-in"].post({ username: "mina", password: PASSWORD });
     await ready();
     expect(contents()).toEqual(["Buy milk"]);
     await flush();
-    expect(contentsOf(service.todos("mina"))).toEqual(["Buy milk"]);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
   });
 });

@@ -7,7 +7,6 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript-5";
 import manifest from "../../package.json" with { type: "json" };
-import { startContract } from "../client/contract.ts";
 import { readDocument } from "../docs/document.ts";
 import { temporaryFolder } from "../process.ts";
 import { type Service, startService } from "../service.ts";
@@ -68,14 +67,15 @@ const code = none?.status === 404 && none.value.code;
 console.log(JSON.stringify([contents, todo?.is_done, page?.todos.length, code, ended?.status, kept]));
 `;
 
-/** Against a service that keeps todos in step. */
 const SYNC_PROGRAM = `
 import { createClient } from "todo-service/client";
 import { createSync, type LocalTodo, type Refusal } from "todo-service/sync";
 
 const [address = "", username = ""] = process.argv.slice(2);
 const client = createClient(address);
-await client.users["log-in"].post({ username, password: "correct horse battery" });
+const user = { username, password: "correct horse battery" };
+await client.users["sign-up"].post(user);
+await client.users["log-in"].post(user);
 
 const refusals: Refusal[] = [];
 const sync = createSync(client, { onRefused: (refusal) => refusals.push(refusal) });
@@ -267,16 +267,16 @@ test.each([
   ["Deno", [join(ROOT, "node_modules/.bin/deno"), "run", "--allow-net=127.0.0.1", "sync.ts"]],
   ["Node", ["node", "out/sync.js"]],
 ])("a copy is kept in step on %s, and ends with the program", async (runtime, command) => {
-  const contract = startContract();
-  try {
-    const { code, stdout, stderr } = await run([...command, contract.url, `on-${runtime}`]);
-    expect(stderr).toBe("");
-    expect(JSON.parse(stdout)).toEqual(["Buy milk", true, false, []]);
-    expect(code).toBe(0);
-    expect(contract.todos(`on-${runtime}`)).toMatchObject([{ contents: "Buy milk", list_id: 1 }]);
-  } finally {
-    await contract.stop();
-  }
+  const username = `sync-on-${runtime}`;
+  const { code, stdout, stderr } = await run([...command, service.url, username]);
+  expect(stderr).toBe("");
+  expect(JSON.parse(stdout)).toEqual(["Buy milk", true, false, []]);
+  expect(code).toBe(0);
+  const { token } = await service.logIn(username);
+  const { todos } = await (await service.call("GET", "/todos", { token })).json();
+  expect(todos).toMatchObject([
+    { contents: "Buy milk", is_done: true, list_id: expect.any(Number) },
+  ]);
 });
 
 test("the repository itself can be packed, and has the client in it", async () => {

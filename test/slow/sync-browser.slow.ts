@@ -4,8 +4,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import type { Sync } from "../../src/client/sync.ts";
-import { type Contract, startContract } from "../client/contract.ts";
+import { type SyncService, startSyncService } from "../client/device.ts";
 import { temporaryFolder } from "../process.ts";
+import { PASSWORD } from "../service.ts";
 
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 const SOURCES = join(import.meta.dir, "../../src/client");
@@ -21,7 +22,7 @@ const tokens = {
 };
 const client = createClient("", { store: tokens });
 const store = location.hash === "#local" ? localStorageStore("todos") : indexedDbStore("todos");
-if (!tokens.get()) await client.users["log-in"].post({ username: "mina", password: "correct horse" });
+if (!tokens.get()) await client.users["log-in"].post({ username: "mina", password: ${JSON.stringify(PASSWORD)} });
 const sync = createSync(client, { store, pollEvery: 200 });
 await sync.ready();
 Object.assign(globalThis, { client, sync, isReady: true });
@@ -55,21 +56,29 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => browser?.close());
 
-let service: Contract;
+let service: SyncService;
 let context: BrowserContext;
+let requests: string[];
 let isBatchRefused: boolean;
 beforeEach(async () => {
-  service = startContract();
+  service = await startSyncService();
+  await service.idOf("mina");
   isBatchRefused = false;
-  service.behaviour.instead = (route) => {
-    const file = (type: string, text: string) =>
-      new Response(text, { headers: { "content-type": type } });
-    if (route === "GET /") return file("text/html", "<script type=module src=/app.js></script>");
-    if (route === "GET /app.js") return file("text/javascript", script);
-    if (route === "POST /todos/batch" && isBatchRefused) return new Response(null, { status: 503 });
-    return undefined;
-  };
+  requests = [];
   context = await browser.newContext();
+  context.on("request", (request) => {
+    requests.push(`${request.method()} ${new URL(request.url()).pathname}`);
+  });
+  // The app, as if the service gave it out.
+  await context.route(`${service.url}/app`, (route) =>
+    route.fulfill({ contentType: "text/html", body: "<script type=module src=/app.js></script>" }),
+  );
+  await context.route(`${service.url}/app.js`, (route) =>
+    route.fulfill({ contentType: "text/javascript", body: script }),
+  );
+  await context.route(`${service.url}/todos/batch`, (route) =>
+    isBatchRefused ? route.fulfill({ status: 503 }) : route.fallback(),
+  );
 });
 afterEach(async () => {
   await context.close();
@@ -78,10 +87,13 @@ afterEach(async () => {
 
 async function openTab(hash = ""): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(service.url + hash);
+  await page.goto(`${service.url}/app${hash}`);
   await page.waitForFunction(() => globalThis.isReady);
   return page;
 }
+
+/** How many streams of events the service has open for the user. */
+const streams = async () => service.services.watch.listeningFor(await service.idOf("mina"));
 
 const add = (page: Page, contents: string) =>
   page.evaluate((contents) => void globalThis.sync.todos.create({ contents }), contents);
@@ -99,7 +111,7 @@ const shows = (page: Page, contents: string[]) =>
         .join() === expected,
     contents.join(),
   );
-const contentsThere = () => service.todos("mina").map(({ contents }) => String(contents));
+const contentsThere = async () => (await service.todos("mina")).map(({ contents }) => contents);
 
 test.each(["", "#local"])("what was written offline outlasts the page (store %p)", async (hash) => {
   const first = await openTab(hash);
@@ -114,7 +126,7 @@ test.each(["", "#local"])("what was written offline outlasts the page (store %p)
   const second = await openTab(hash);
   expect(await contentsIn(second)).toEqual(["one", "two"]);
   await flush(second);
-  expect(contentsThere()).toEqual(["one", "two"]);
+  expect(await contentsThere()).toEqual(["one", "two"]);
 });
 
 test("a crash loses nothing", async () => {
@@ -130,7 +142,7 @@ test("a crash loses nothing", async () => {
   isBatchRefused = false;
   const next = await openTab();
   await flush(next);
-  expect(contentsThere()).toEqual(["one", "two", "three"]);
+  expect(await contentsThere()).toEqual(["one", "two", "three"]);
 });
 
 test("of several tabs one sends and listens, and another takes over when it is closed", async () => {
@@ -138,18 +150,19 @@ test("of several tabs one sends and listens, and another takes over when it is c
   const [one, two, three] = tabs;
   if (!one || !two || !three) throw new Error("three tabs");
   for (const tab of tabs) await statusIs(tab, "live");
-  expect(service.streams("mina")).toBe(1);
+  expect(await streams()).toBe(1);
   await Promise.all(tabs.map((tab, i) => add(tab, `from ${i}`)));
   for (const tab of tabs) await flush(tab);
-  expect(contentsThere().sort()).toEqual(["from 0", "from 1", "from 2"]);
-  for (const tab of tabs) expect((await contentsIn(tab)).sort()).toEqual(contentsThere().sort());
+  expect((await contentsThere()).sort()).toEqual(["from 0", "from 1", "from 2"]);
+  for (const tab of tabs)
+    expect((await contentsIn(tab)).sort()).toEqual((await contentsThere()).sort());
 
   await one.close();
   await add(two, "later");
   await flush(two);
   await shows(three, await contentsIn(two));
-  expect(contentsThere().filter((contents) => contents === "later")).toEqual(["later"]);
-  expect(service.streams("mina")).toBe(1);
+  expect((await contentsThere()).filter((contents) => contents === "later")).toEqual(["later"]);
+  expect(await streams()).toBe(1);
 });
 
 test("a hidden tab does not listen, but sends what it still has", async () => {
@@ -158,18 +171,18 @@ test("a hidden tab does not listen, but sends what it still has", async () => {
   const show = (state: string) =>
     page.evaluate((state) => {
       Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
-      document.dispatchEvent(new Event("visibilitychange"));
+      document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
     }, state);
   await show("hidden");
-  while (service.streams("mina") > 0) await Bun.sleep(5);
-  const streams = service.count("GET /todos/events");
+  while ((await streams()) > 0) await Bun.sleep(5);
+  const before = requests.filter((route) => route === "GET /todos/events").length;
   await add(page, "last words");
   await flush(page);
-  expect(contentsThere()).toEqual(["last words"]);
-  expect(service.count("GET /todos/events")).toBe(streams);
+  expect(await contentsThere()).toEqual(["last words"]);
+  expect(requests.filter((route) => route === "GET /todos/events")).toHaveLength(before);
   await show("visible");
   await statusIs(page, "live");
-  expect(service.streams("mina")).toBe(1);
+  expect(await streams()).toBe(1);
 });
 
 test("when the network is back, the browser says so, and all is sent at once", async () => {
@@ -180,7 +193,7 @@ test("when the network is back, the browser says so, and all is sent at once", a
   await statusIs(page, "offline");
   await context.setOffline(false);
   await flush(page);
-  expect(contentsThere()).toEqual(["one"]);
+  expect(await contentsThere()).toEqual(["one"]);
 });
 
 test("a log-out in one tab empties the database and the other tab", async () => {
