@@ -12,17 +12,28 @@ export interface FairQueueOptions {
   onWaiting?(waiting: number): void;
   /** Called for each task that is refused. */
   onRefused?(): void;
+  /** Milliseconds (performance.now()). */
+  now?(): number;
+}
+
+/** Milliseconds after which a task that has not ended is taken for one that never will. No hash takes that long. */
+const LOST = 15_000;
+
+/** What a running task takes up, since when on the clock of performance.now(). */
+interface Place {
+  since: number;
 }
 
 interface Waiter {
-  start(): void;
+  start(place: Place): void;
   refuse(failure: Failure): void;
 }
 
 /** @returns a function that runs a task of a client, and gives its result */
 export function fairQueue(options: FairQueueOptions) {
   const { concurrency, waitingPerClient, waiting, onWaiting, onRefused } = options;
-  let running = 0;
+  const { now = () => performance.now() } = options;
+  const running = new Set<Place>();
   let waitingNow = 0;
   /** The waiting tasks of each client, in the order in which the clients take turns. No client here has none. */
   const queues = new Map<string, Waiter[]>();
@@ -37,19 +48,35 @@ export function fairQueue(options: FairQueueOptions) {
     return new Failure("unavailable");
   }
 
-  /** Lets the next client's first waiter go. The client then stands behind all others. */
-  function startNext(): void {
-    const [next] = queues;
-    if (next === undefined) {
-      running--;
-      return;
+  /** Takes a place, if one is free. */
+  function takePlace(): Place | undefined {
+    if (running.size >= concurrency) return undefined;
+    const place = { since: now() };
+    running.add(place);
+    return place;
+  }
+
+  /** Lets the next client's first waiter go while there is a place. The client then stands behind all others. */
+  function startWaiting(): void {
+    for (const [client, queue] of queues) {
+      const place = takePlace();
+      if (place === undefined) return;
+      const waiter = queue.shift();
+      count(-1);
+      queues.delete(client);
+      // A Map visits what is added meanwhile, so the client has its turn again after the others.
+      if (queue.length > 0) queues.set(client, queue);
+      waiter?.start(place);
     }
-    const [client, queue] = next;
-    const waiter = queue.shift();
-    count(-1);
-    queues.delete(client);
-    if (queue.length > 0) queues.set(client, queue);
-    waiter?.start();
+  }
+
+  /**
+   * Gives away places that nobody gives back: a runtime may cut a request off for the time that it takes, and then no
+   * code of the request runs any more.
+   */
+  function freeLostPlaces(): void {
+    for (const place of running) if (now() - place.since > LOST) running.delete(place);
+    startWaiting();
   }
 
   /** Makes room: refuses the newest waiter of the client with the most. False when no client has more than one. */
@@ -61,7 +88,7 @@ export function fairQueue(options: FairQueueOptions) {
     return true;
   }
 
-  function wait(client: string): Promise<void> {
+  function wait(client: string): Promise<Place> {
     const queue = queues.get(client) ?? [];
     if (queue.length >= waitingPerClient) throw refusal();
     // A client with no waiter may take a place from a client with several. The reverse is not allowed.
@@ -77,13 +104,13 @@ export function fairQueue(options: FairQueueOptions) {
 
   /** @throws Failure `unavailable` when too many tasks wait already */
   return async <T>(client: string, task: () => Promise<T>): Promise<T> => {
-    // A task that ends hands its place to a waiter, so `running` stays as it is meanwhile.
-    if (running < concurrency) running++;
-    else await wait(client);
+    freeLostPlaces();
+    const place = takePlace() ?? (await wait(client));
     try {
       return await task();
     } finally {
-      startNext();
+      running.delete(place);
+      startWaiting();
     }
   };
 }

@@ -90,4 +90,36 @@ describe("the queue", () => {
     await expect(failing).rejects.toThrow("no");
     expect(await next).toBe("yes");
   });
+
+  test("gives the place of a task that never ends to the next, in the end", async () => {
+    let now = 0;
+    const run = fairQueue({ ...options, concurrency: 1, now: () => now });
+    const lost = Promise.withResolvers<string>();
+    const cut = run("cut", () => lost.promise);
+    const waiting = run("a", async () => "waited");
+    now += 14_000;
+    let isDone = false;
+    const late = run("b", async () => {
+      isDone = true;
+    });
+    await Bun.sleep(0);
+    expect(isDone).toBe(false);
+    now += 2000;
+    expect(await run("c", async () => "last")).toBe("last");
+    expect(await waiting).toBe("waited");
+    await late;
+    // If it ends all the same, its place is not given away twice.
+    const held = Promise.withResolvers<void>();
+    const holding = run("d", () => held.promise);
+    lost.resolve("cut");
+    expect(await cut).toBe("cut");
+    let hasBegun = false;
+    const next = run("e", async () => {
+      hasBegun = true;
+    });
+    await Bun.sleep(0);
+    expect(hasBegun).toBe(false);
+    held.resolve();
+    await Promise.all([holding, next]);
+  });
 });
