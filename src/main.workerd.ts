@@ -19,11 +19,19 @@ const app = createApp(services);
 CloudflareAdapter.beforeCompile?.(app);
 app.compile();
 
+/**
+ * Elsewhere the schema is looked at before the service listens. Here nothing may be sent at the start, so the first
+ * requests look, and while the schema is behind, one request a second.
+ */
+async function answer(request: Request): Promise<Response> {
+  const isDue = services.schema.isDue() && !request.url.endsWith("/health/alive");
+  // When the database cannot say, the request itself tells that it is out of reach.
+  if (isDue) await services.schema.look().catch(() => {});
+  return asItIs(await app.fetch(withResolvedUrl(request)));
+}
+
 export default {
-  fetch(request: Request): Promise<Response> {
-    const answer = Promise.resolve(app.fetch(withResolvedUrl(request)));
-    return seeThrough(answer.then(asItIs));
-  },
+  fetch: (request: Request): Promise<Response> => seeThrough(answer(request)),
 
   /** By cron: what no request is there for, and what the end of one has left behind. */
   async scheduled(): Promise<void> {

@@ -209,6 +209,26 @@ test("a flood of log-ins is refused in part, and leaves room for other requests"
   expect(await service.logIn(username)).toHaveProperty("token");
 });
 
+test("until the schema is current, requests are answered 503 from the first one on", async () => {
+  const empty = await startPrimary(folder.path, "empty");
+  environment.DATABASE_URL = empty.url;
+  await using service = await startProcess(folder.path, environment, workerdCommand());
+  const signUp = async () => {
+    const json = { username: newName(), password: PASSWORD };
+    return (await service.call("POST", "/users/sign-up", { json })).status;
+  };
+  expect(await Promise.all([signUp(), signUp(), signUp()])).toEqual([503, 503, 503]);
+  expect((await service.call("GET", "/health/alive")).status).toBe(200);
+  await service.line(/the schema is behind/);
+
+  const database = await openDatabase(empty.url, { databaseAuthToken: serverToken() });
+  await migrate(database);
+  database.$client.close();
+  await until(async () => (await signUp()) === 201);
+  await service.line(/the schema is up to date/);
+  await empty.kill();
+});
+
 describe("a client that goes away", () => {
   test("has its write carried out, and logged", async () => {
     const line = await openLine(primary.port);
