@@ -2,7 +2,7 @@
 import { sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
 import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
-import { runBatch, statement } from "../database/statement.ts";
+import { readAtPrimary, statement } from "../database/statement.ts";
 import { list, listAsJson } from "../lists/row.ts";
 import type { Services } from "../services.ts";
 import { todoAsJson, toTodo } from "../todos/row.ts";
@@ -61,6 +61,7 @@ const askRevision = statement<{ revision: number }>(sql`
   SELECT ${users.revision} AS revision
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} WHERE ${isLive()}`);
 
+/** Both read at the primary: an event may tell of a change before a replica has it. */
 export function changeQueries({ database, clock }: Services) {
   return {
     /**
@@ -68,7 +69,7 @@ export function changeQueries({ database, clock }: Services) {
      * @throws Failure `unauthorized`
      */
     async revision(session: SessionRef): Promise<number> {
-      const [rows] = await runBatch(database, [askRevision({ ...session, now: clock() })]);
+      const rows = await readAtPrimary(database, askRevision({ ...session, now: clock() }));
       return live(rows[0]).revision;
     },
 
@@ -88,7 +89,7 @@ export function changeQueries({ database, clock }: Services) {
         // One more than asked for tells whether there is more.
         limit: limit + 1,
       };
-      const [rows] = await runBatch(database, [page(values)]);
+      const rows = await readAtPrimary(database, page(values));
       const { revision } = live(rows[0]);
       if (since) refuseAhead(since, revision);
       const found = rows.filter((row) => row.rev !== null);

@@ -65,6 +65,23 @@ export async function runBatch<const Statements extends Bound<unknown>[]>(
   }
 }
 
+/**
+ * Runs a statement that reads, in one round trip: its rows, as they are in the primary. No replica answers it, not even
+ * while the primary is out of reach.
+ */
+export async function readAtPrimary<Row>(
+  { $client: client }: Database,
+  statement: Bound<Row>,
+): Promise<Row[]> {
+  try {
+    const [result] = await client.batch([statement], "read");
+    // `as`: a statement's type says what it returns.
+    return (result?.rows ?? []) as unknown as Row[];
+  } catch (error) {
+    throw withText(error, [statement]);
+  }
+}
+
 /** The error, and for the log the text of the statement that failed: without its values, which are what someone sent. */
 function withText(error: unknown, statements: Bound<unknown>[]): unknown {
   if (!(error instanceof LibsqlError)) return error;

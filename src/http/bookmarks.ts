@@ -43,7 +43,7 @@ export function createBookmarks(scope: RequestScope, seal: Seal): Bookmarks {
       let view = createRequestView(before, replicaAllowed);
       let response = await scope.run(view, answer);
       if (isRefusal(response) && view.hasSeenReplica()) {
-        // A session, a todo or a client's place in the changes may be too new for the replica.
+        // A session or a todo may be too new for the replica.
         view = createRequestView(view.seen(), false);
         response = await scope.run(view, answer);
       }

@@ -9,7 +9,7 @@ import type { SessionRef } from "../auth/live-session.ts";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../database/drizzle.ts";
 import { sessions, users } from "../database/schema.ts";
-import { statement } from "../database/statement.ts";
+import { readAtPrimary, statement } from "../database/statement.ts";
 
 const logger = getLogger(["todos", "sync"]);
 
@@ -132,11 +132,8 @@ function createLook(database: Database, clock: Clock) {
     const asked = [...listeners];
     try {
       const ids = JSON.stringify([...new Set(asked.map(({ session }) => session.id))]);
-      // As a batch, because a replica that has lost its primary may answer a single read from what it has, and there
-      // a new session is missing.
-      const [result] = await database.$client.batch([ask({ ids, now: clock() })], "read");
-      // `as`: this is what the statement returns.
-      const found = (result?.rows ?? []) as unknown as Found[];
+      // A replica may not have a new session yet.
+      const found = await readAtPrimary(database, ask({ ids, now: clock() }));
       const revisions = new Map(found.map(({ id, revision }) => [id, revision]));
       for (const listener of asked) {
         const revision = revisions.get(listener.session.id);

@@ -65,6 +65,18 @@ test("what is written by one way is read by the other at once", async () => {
   expect(await names(remote)).toEqual([...before, "mina", "jiho"]);
 });
 
+test("a write counts as a commit only where replicas may answer", async () => {
+  const count = async () => {
+    const { rows } = await remote.$client.execute("SELECT count FROM commits");
+    return Number(rows[0]?.count ?? 0);
+  };
+  const before = await count();
+  await add(remote, "dana");
+  expect(await count()).toBe(before);
+  await add(replica, "hani");
+  expect(await count()).toBe(before + 1);
+});
+
 test("a batch happens whole or not at all", async () => {
   const before = await names(remote);
   const insert = (name: string) => ({
