@@ -31,6 +31,8 @@ export async function migrate(
   for (const [i, { tag, createdAt, text, statements }] of migrations.entries()) {
     tell?.(i, migrations.length);
     if ((await lastMigration(database)) >= createdAt) continue;
+    // A large table takes a while, and nothing is served until it is done.
+    if (!isNew) logger.info("migration {tag} begins", { tag });
     const startedAt = performance.now();
     try {
       await database.$client.migrate([

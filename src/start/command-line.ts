@@ -48,7 +48,16 @@ export async function runCommand(args: string[], runtime: Runtime): Promise<void
     const { environment, readInput } = runtime;
     try {
       const command = await load();
-      await command({ args: rest, environment, print, progress, readInput });
+      await command({
+        args: rest,
+        environment,
+        print(line) {
+          progress.clear();
+          print(line);
+        },
+        progress,
+        readInput,
+      });
     } finally {
       progress.end();
       await log.flush();

@@ -12,6 +12,7 @@ import {
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import Database from "libsql";
+import AsyncDatabase from "libsql/promise";
 import { readConfig } from "../config.ts";
 import { migrations } from "../database/migrations.ts";
 import { embeddedPath } from "./backup.ts";
@@ -33,7 +34,8 @@ export async function restoreCommand({ args, environment, print, progress }: Com
   try {
     // The copy is checked, and not the backup: so what is checked is what will be served.
     await copyFile(source, draft, progress);
-    checkBackup(draft, source);
+    progress.tell("Checking");
+    await checkBackup(draft, source);
     const kept = replaceDatabase(path, draft);
     print(`Restored ${source} to ${path}`);
     if (kept !== undefined) print(`What was there before is now ${kept}`);
@@ -62,22 +64,24 @@ async function copyFile(source: string, target: string, progress: Progress): Pro
  * @param name what the messages call it
  * @throws UsageError
  */
-function checkBackup(path: string, name: string): void {
-  const last = lastMigration(path, name);
+async function checkBackup(path: string, name: string): Promise<void> {
+  const last = await lastMigration(path, name);
   const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
   if (last > newest) throw new UsageError(`${name} was made by a later version of the service`);
 }
 
-function lastMigration(path: string, name: string): number {
-  const database = new Database(path);
+async function lastMigration(path: string, name: string): Promise<number> {
+  // Off this thread: the check of a large file takes long, and meanwhile the progress is shown.
+  const database = new AsyncDatabase(path, {});
+  const firstValue = async (query: string): Promise<unknown> => {
+    const statement = await database.prepare(query);
+    const [row]: unknown[] = await statement.raw().all();
+    return Array.isArray(row) ? row[0] : undefined;
+  };
   try {
-    const [integrity] = database.prepare("PRAGMA integrity_check(1)").raw().all() as unknown[][];
-    if (integrity?.[0] !== "ok") throw new UsageError(`${name} is damaged: ${integrity?.[0]}`);
-    const [row] = database
-      .prepare("SELECT max(created_at) FROM __drizzle_migrations")
-      .raw()
-      .all() as unknown[][];
-    return Number(row?.[0]);
+    const integrity = await firstValue("PRAGMA integrity_check(1)");
+    if (integrity !== "ok") throw new UsageError(`${name} is damaged: ${integrity}`);
+    return Number(await firstValue("SELECT max(created_at) FROM __drizzle_migrations"));
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${name} is no backup of this service: ${reasonOf(error)}`);

@@ -2,10 +2,14 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import Database from "libsql";
 import { openLocal } from "../../src/database/local.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 
 const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
+
+/** What goes before each drawing of a terminal's line: back to its start, and clear it (ECMA-48 EL). */
+const REDRAWN = "\r\x1b[K";
 
 const backUp = (folder: string, ...args: string[]) => command(folder, "backup", ...args);
 const restore = (folder: string, ...args: string[]) => command(folder, "restore", ...args);
@@ -161,3 +165,33 @@ test("a file that is damaged, foreign or of a later version is not restored", as
   }
   expect(readFileSync(path("data/todos.db")).equals(before)).toBe(true);
 });
+
+test("a backup and a restore of a large file show on a terminal how far they are", async () => {
+  using folder = temporaryFolder();
+  await using service = await startProcess(folder.path);
+  expect(await service.stop()).toBe(0);
+  // With an index, since that is what takes time to check.
+  const database = new Database(join(folder.path, "data/todos.db"));
+  database.exec(`CREATE TABLE ballast (text TEXT); CREATE INDEX ballast_text ON ballast (text);
+    WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 100000)
+    INSERT INTO ballast SELECT hex(randomblob(200)) FROM counter`);
+  database.close();
+  const onTerminal = async (...args: string[]) => {
+    const words = [process.execPath, MAIN, ...args].join(" ");
+    // It runs the command on a terminal of its own, and prints what that shows.
+    const child = Bun.spawn(["script", "--quiet", "--return", "--command", words, "/dev/null"], {
+      cwd: folder.path,
+      env: { PATH: process.env.PATH ?? "" },
+      stdin: "ignore",
+    });
+    const shown = await new Response(child.stdout).text();
+    expect(await child.exited).toBe(0);
+    return shown;
+  };
+  const backup = await onTerminal("backup", "backup.db");
+  expect(backup.split(REDRAWN)).toContainEqual(expect.stringMatching(/^Copying: \d+ %/));
+  expect(backup).toContain(`${REDRAWN}Backed up to backup.db`);
+  const restored = await onTerminal("restore", "backup.db");
+  expect(restored.split(REDRAWN)).toContainEqual(expect.stringMatching(/^Checking: \d+ s$/));
+  expect(restored).toContain(`${REDRAWN}Restored backup.db`);
+}, 120_000);

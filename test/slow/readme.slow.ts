@@ -58,5 +58,5 @@ const tidy = (text: string) =>
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replaceAll(/urn:request:[\w-]+/g, "REQUEST")
     .replaceAll(/"next_cursor":"2\.[\w-]{43}"/g, "CURSOR")
-    .replaceAll(/_token":"eyJhbGciOiJIUzI1NiIsInR5[^"]*"/g, "_token: JWT")
+    .replaceAll(/_token":"eyJhbGciOiJIUzI1NiIsImtp[^"]*"/g, "_token: JWT")
     .trim();
