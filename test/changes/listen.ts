@@ -24,6 +24,7 @@ export async function listenTo(
   if (response.status !== 200 || !response.body) throw new Error(`events: ${response.status}`);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   const events: ServerEvent[] = [];
+  let taken = 0;
   let comments = 0;
   let heard = Promise.withResolvers<void>();
   let hasClosed = false;
@@ -53,13 +54,18 @@ export async function listenTo(
 
   return {
     response,
+    /** All that have come so far. */
+    heard: (): readonly ServerEvent[] => events,
     /** Resolves when the stream has ended. */
     closed,
     /** The next event, now or later. */
     async next(): Promise<ServerEvent> {
       for (;;) {
-        const event = events.shift();
-        if (event) return event;
+        const event = events[taken];
+        if (event) {
+          taken++;
+          return event;
+        }
         if (hasClosed) throw new Error("The stream has ended");
         await heard.promise;
       }

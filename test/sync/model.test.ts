@@ -1,0 +1,18 @@
+/**
+ * Whatever writers and readers do at once, over two processes on one file: all copies are equal in the end. Set SEED to
+ * repeat a run, STEPS for a longer one. `test/slow/model.slow.ts` has long ones, and a cluster.
+ */
+import { test } from "bun:test";
+import { startProcess, temporaryFolder } from "../process.ts";
+import { runModel } from "./model.ts";
+
+const STEPS = Number(process.env.STEPS ?? 150);
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+test(`all copies are equal in the end (SEED=${SEED})`, async () => {
+  using folder = temporaryFolder();
+  await using one = await startProcess(folder.path);
+  await using other = await startProcess(folder.path);
+  const { token } = await one.user();
+  await runModel({ nodes: [one, other], token, seed: SEED, steps: STEPS });
+}, 60_000);
