@@ -8,6 +8,7 @@ import idempotency from "../../drizzle/0005_idempotency.sql" with { type: "text"
 import mailRequestId from "../../drizzle/0006_mail_request_id.sql" with { type: "text" };
 import commits from "../../drizzle/0007_commits.sql" with { type: "text" };
 import todosPosition from "../../drizzle/0008_todos_position.sql" with { type: "text" };
+import keptAnswersIndexes from "../../drizzle/0009_kept_answers_indexes.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each by its tag in the journal: a new one is added here by hand. */
@@ -21,6 +22,7 @@ const texts = new Map([
   ["0006_mail_request_id", mailRequestId],
   ["0007_commits", commits],
   ["0008_todos_position", todosPosition],
+  ["0009_kept_answers_indexes", keptAnswersIndexes],
 ]);
 
 export interface Migration {

@@ -250,7 +250,7 @@ export const kept_answers = sqliteTable(
     user_id: integer()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** SHA-256 of the key, base64url. */
+    /** SHA-256 of the key, base64url; of an operation of a batch, followed by a slash and its number. */
     key: text().notNull(),
     /** The todo that it is about, if it is about one. */
     todo_id: integer(),
@@ -261,6 +261,8 @@ export const kept_answers = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.user_id, table.key] }),
     index("kept_answers_expires_at").on(table.expires_at),
+    index("kept_answers_user_id").on(table.user_id, table.expires_at),
+    index("kept_answers_todo_id").on(table.user_id, table.todo_id),
   ],
 );
 

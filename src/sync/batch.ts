@@ -144,7 +144,7 @@ export async function runBatchOnce<Result, Row>(
   function resultOf(part: Part<unknown>, i: number): unknown {
     if (part instanceof Failure) return part;
     const row = isAgain ? keptRow(part, keptParts.get(i)) : rowsOf(outcomes[i])[0];
-    // What it was about has been deleted for good since.
+    // What it was about has been deleted for good since, or the outcome is not kept any more.
     if (row === undefined) return new Failure("todo_not_found");
     try {
       return part.read(row);
@@ -155,8 +155,11 @@ export async function runBatchOnce<Result, Row>(
   }
 
   const [first, ...rest] = all.map(resultOf);
-  const { request_id } = first as { request_id: string };
-  return { requestId: request_id, results: rest as (Result | Failure)[] };
+  const requestId =
+    first instanceof Failure
+      ? exchangeOf(request).id
+      : (first as { request_id: string }).request_id;
+  return { requestId, results: rest as (Result | Failure)[] };
 }
 
 const keptRow = ({ names }: Operation<unknown>, outcome: string | undefined) =>

@@ -27,6 +27,8 @@ const KEY = /^[\x21-\x7e]{1,128}$/;
 
 /** Expired rows that one request deletes at least. */
 const SWEEP = 16;
+/** Rows that are kept of one user. An operation of a batch is one, and each may have a todo's whole text. */
+const ANSWERS_PER_USER = 20_000;
 
 const value = (name: string) => sql.placeholder(name);
 
@@ -43,7 +45,7 @@ const isKeptPart = sql`
 export interface Known {
   /** Of the request that was sent with it; null when the key is new. */
   fingerprint: string | null;
-  /** Null, too, when the todo that it was about has been deleted for good. */
+  /** Null, too, when the todo that it was about has been deleted for good, or it is not kept any more. */
   outcome: string | null;
 }
 
@@ -77,9 +79,16 @@ const remember = statement(sql`
   ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`);
 
 const sweepAnswers = statement(sql`
-  DELETE FROM ${kept_answers} WHERE (user_id, key) IN (
-    SELECT user_id, key FROM ${kept_answers} WHERE expires_at <= ${value("now")}
+  DELETE FROM ${kept_answers} WHERE rowid IN (
+    SELECT rowid FROM ${kept_answers} WHERE expires_at <= ${value("now")}
     ORDER BY expires_at LIMIT ${value("sweep")}
+  )`);
+
+/** Of the oldest then no more is known than that they were done. */
+const boundAnswers = statement(sql`
+  DELETE FROM ${kept_answers} WHERE rowid IN (
+    SELECT rowid FROM ${kept_answers} WHERE user_id = ${value("user_id")}
+    ORDER BY expires_at DESC, rowid DESC LIMIT -1 OFFSET ${sql.raw(`${ANSWERS_PER_USER}`)}
   )`);
 
 /** The parts of an Elysia context that a request with a key is done with. */
@@ -101,7 +110,7 @@ export interface Ground {
  * Runs an operation once for each key: sent again, what it gave the first time is given again.
  * @param make the operation, for who asks
  * @throws Failure `validation_failed`, `idempotency_key_reused`, `todo_not_found` when the todo has since been deleted
- * for good, and what the operation throws
+ * for good or the outcome is not kept any more, and what the operation throws
  */
 export async function once<Result>(
   ground: Ground,
@@ -174,7 +183,11 @@ export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
     askParts: askParts(values),
   },
   // It keeps one row more than it has parts, so expired rows cannot accumulate.
-  after: [remember(values), sweepAnswers({ ...values, sweep: SWEEP + parts })],
+  after: [
+    remember(values),
+    sweepAnswers({ ...values, sweep: SWEEP + parts }),
+    boundAnswers(values),
+  ],
 });
 
 async function runKeyed<Result>(

@@ -53,8 +53,8 @@ const forgetDeletions = statement<{ id: number }>(sql`
   ) RETURNING id`);
 
 const forgetAnswers = statement<{ key: string }>(sql`
-  DELETE FROM ${kept_answers} WHERE (user_id, key) IN (
-    SELECT user_id, key FROM ${kept_answers} WHERE expires_at <= ${sql.placeholder("now")}
+  DELETE FROM ${kept_answers} WHERE rowid IN (
+    SELECT rowid FROM ${kept_answers} WHERE expires_at <= ${sql.placeholder("now")}
     ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
   ) RETURNING key`);
 

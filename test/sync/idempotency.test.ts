@@ -270,6 +270,31 @@ test("nothing of a text is kept that was deleted for good, and it is not done ag
   }
 });
 
+test("of one user 20,000 outcomes are kept, and what was before those is still not done again", async () => {
+  const client = service.services.database.$client;
+  const first = newKey();
+  const json = { contents: "the oldest" };
+  await call("POST", "/todos", json, first);
+  await client.execute({
+    sql: `WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 20000)
+      INSERT INTO kept_answers (user_id, key, outcome, expires_at)
+      SELECT ?, 'filler ' || n, '[]', (SELECT max(expires_at) FROM kept_answers) + 1 FROM counter`,
+    args: [mina.id],
+  });
+  const other = await service.user();
+  await call("POST", "/todos", json, newKey(), other);
+  await call("POST", "/todos", { contents: "x" }, newKey());
+  expect(await count("kept_answers")).toBe(20_000);
+  await expectProblem(await call("POST", "/todos", json, first), [404, "todo_not_found"]);
+  expect(await count("todos")).toBe(2);
+  // Of each user by themself.
+  const { rows } = await client.execute({
+    sql: "SELECT count(*) FROM kept_answers WHERE user_id = ?",
+    args: [other.id],
+  });
+  expect(rows[0]?.[0]).toBe(1);
+});
+
 test("a row of the TTL table stays short", async () => {
   const headers = { "idempotency-key": "k".repeat(128) };
   await call("POST", "/todos", { contents: "x".repeat(1000) }, headers);

@@ -1,4 +1,7 @@
-/** What goes by itself: what is in the trash for too long, and notes of deletions that nobody needs any more. */
+/**
+ * What goes by itself: todos that are in the trash for too long, notes of deletions that nobody needs any more, and
+ * answers that nobody asks for again.
+ */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 
@@ -110,6 +113,50 @@ describe("a note of a deletion", () => {
     service.passSeconds(120);
     await service.services.upkeep.run();
     expect(await rows("SELECT id FROM deletions")).toEqual([]);
+  });
+});
+
+describe("a kept answer", () => {
+  const keyed = ({ token }: User, contents: string, key: string) =>
+    service.call("POST", "/todos", {
+      token,
+      json: { contents },
+      headers: { "idempotency-key": key },
+    });
+  const batch = ({ token }: User, key: string) =>
+    service.call("POST", "/todos/batch", {
+      token,
+      json: { operations: [{ op: "create", contents: "x" }, { op: "none" }] },
+      headers: { "idempotency-key": key },
+    });
+
+  test("is kept for IDEMPOTENCY_TTL, and goes without any write, too", async () => {
+    const mina = await service.user();
+    await keyed(mina, "x", "a");
+    await batch(mina, "b");
+    service.passSeconds(DAY - 60);
+    await service.services.upkeep.run();
+    const count = "SELECT count(*) AS n FROM kept_answers";
+    expect(await rows(count)).toEqual([{ n: 3 }]);
+    service.passSeconds(120);
+    await service.services.upkeep.run();
+    expect(await rows(count)).toEqual([{ n: 0 }]);
+  });
+
+  test("goes with its todo when that has been in the trash for too long", async () => {
+    const brief = await startService({ TRASH_TTL: "60" });
+    const { token } = await brief.user();
+    const headers = { "idempotency-key": "k" };
+    const json = { contents: "canary" };
+    const { id } = await (await brief.call("POST", "/todos", { token, json, headers })).json();
+    await brief.call("DELETE", `/todos/${id}`, { token });
+    brief.passSeconds(61);
+    await brief.services.upkeep.run();
+    const { rows: kept } = await brief.services.database.$client.execute(
+      "SELECT outcome FROM kept_answers",
+    );
+    expect(JSON.stringify(kept)).not.toContain("canary");
+    await brief.stop();
   });
 });
 
