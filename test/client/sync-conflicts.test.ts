@@ -1,7 +1,10 @@
 /** What happens to changes that others have overtaken, and to those that the service refuses. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Conflict, Refusal, SyncOptions } from "../../src/client/sync.ts";
 import { createScene, type Device } from "./device.ts";
+
+// Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
+setDefaultTimeout(60_000);
 
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);

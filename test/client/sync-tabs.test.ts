@@ -1,7 +1,10 @@
 /** Tabs that share a store, here in one process. Which of them sends, `test/slow/sync-browser.slow.ts` shows. */
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { webStorageStore } from "../../src/client/stores.ts";
 import { createNetwork, createScene } from "./device.ts";
+
+// Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
+setDefaultTimeout(60_000);
 
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);

@@ -1,8 +1,11 @@
 /** The copy: what is done in it holds at once, offline too, and reaches the service in order and once. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Conflict, memoryStore, type Refusal, type SyncStore } from "../../src/client/sync.ts";
 import { PASSWORD } from "../service.ts";
 import { createNetwork, createScene } from "./device.ts";
+
+// Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
+setDefaultTimeout(60_000);
 
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);
