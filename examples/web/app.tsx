@@ -27,6 +27,11 @@ function Lists() {
     document.title = `${view.title} · Todos`;
   }, [view.title]);
 
+  useEffect(() => {
+    // A list that was made here may have got its id from the service by now.
+    if (view.list) history.replaceState(null, "", `#${view.hash}`);
+  }, [view.hash]);
+
   return (
     <div class="app">
       <Sidebar hash={view.hash} search={search} onSearch={setSearch} />

@@ -16,11 +16,14 @@ export function LogIn() {
 
   async function submit(event: TargetedSubmitEvent<HTMLFormElement>) {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const json = { username: String(form.get("username")), password: String(form.get("password")) };
+    const form = event.currentTarget;
+    const fields = new FormData(form);
+    const [username, password] = [String(fields.get("username")), String(fields.get("password"))];
     setBusy(true);
-    setFailure(await enter(json, isNew));
+    setFailure(await enter({ username, password }, isNew));
     setBusy(false);
+    // To what is to be mended, once it is marked.
+    requestAnimationFrame(() => form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
   }
 
   return (

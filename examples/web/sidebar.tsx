@@ -108,9 +108,13 @@ function Status() {
     "logged-out": "",
   };
   return (
-    <p class={`status ${status}`} role="status">
-      {words[status]}
-    </p>
+    <div>
+      <p class={`status ${status}`}>{words[status]}</p>
+      {/* A screen reader reads this when it changes, and is not to read every "Saving…". */}
+      <p class="unseen" role="status">
+        {status === "offline" && "You are offline. What you change is kept here, and sent later."}
+      </p>
+    </div>
   );
 }
 

@@ -169,6 +169,7 @@ test("opens from its own files, talks to the service alone, and says what is wro
   const username = page.getByLabel("User name");
   await page.locator("#username-error:not(:empty)").waitFor();
   expect(await username.getAttribute("aria-invalid")).toBe("true");
+  await page.waitForFunction(() => document.activeElement?.id === "username");
   expect(complaints.splice(0).join()).toContain("422");
 
   await username.fill("opens");
@@ -209,6 +210,11 @@ test("lists, due dates, notes, ticking off, deleting, undo and search", async ()
   await addList(page, "Letters");
   await page.getByRole("heading", { name: "Letters" }).waitFor();
   await add(page, "To Haruto");
+  await saved(page);
+  // The address still leads there.
+  await page.reload();
+  await page.getByRole("heading", { name: "Letters" }).waitFor();
+  await shows(page, "To Haruto");
   await goTo(page, "Inbox");
   await edit(page, "Write to Jiho");
   await page.getByRole("combobox", { name: "List" }).selectOption("Letters");
