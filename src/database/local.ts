@@ -86,13 +86,13 @@ export function openLocal(path: string, { busyTimeout = 5000, meter }: LocalOpti
     execute(given: InStatement, args?: InArgs) {
       const statement = statementOf(args === undefined ? given : [String(given), args]);
       const run = (connection: Connection) => connection.run(statement.sql, statement.args);
-      return isRead(statement) ? read(run) : write(run);
+      return isRead(statement) ? read(run) : write(run, 1);
     },
     batch(given, mode) {
       const statements = given.map(statementOf);
       return mode === "read" || statements.every(isRead)
         ? read((reader) => runInSnapshot(reader, statements))
-        : write((writer) => runAll(writer, statements));
+        : write((writer) => runAll(writer, statements), statements.length);
     },
     async migrate(statements) {
       refuseClosed();

@@ -2,26 +2,29 @@
 import { setImmediate } from "node:timers";
 import { LibsqlError } from "@libsql/core/api";
 import { silent, type WritesMeter } from "../instruments.ts";
+import { takeGroup } from "./groups.ts";
 import { type Connection, connect, EVERY_CONNECTION, whenNotBusy } from "./local.connection.ts";
 
 /** A write that waits for its turn. */
 interface Write {
   /** Runs it in the transaction that is open, and gives what acknowledges it. */
   run(): () => void;
+  statements: number;
   reject(error: unknown): void;
   /** When it stops waiting for another process's lock, on the clock of performance.now(). */
   deadline: number;
 }
 
-/** Writes that share a commit. They run without a pause, so this bounds how long they hold up everything else. */
+/** Writes that share a commit at most. They run without a pause, so this bounds how long they hold up everything else. */
 const GROUP = 64;
 
 export interface LocalWrites {
   /**
    * Runs `run` in a transaction, after all writes that were asked for before, and resolves once it is committed. After
    * a rollback `run` may be called again. Rejects with what `run` throws, or with SQLITE_BUSY after `busyTimeout`.
+   * @param statements how many `run` runs
    */
-  write<T>(run: (writer: Connection) => T): Promise<T>;
+  write<T>(run: (writer: Connection) => T, statements: number): Promise<T>;
   /** Closes the connection after the commit that is under way. What has not begun is rejected. */
   close(): void;
 }
@@ -42,13 +45,14 @@ export function openWrites(
   /** The commit that is under way on another thread. */
   let committing: Promise<void> | undefined;
 
-  function write<T>(run: (writer: Connection) => T): Promise<T> {
+  function write<T>(run: (writer: Connection) => T, statements: number): Promise<T> {
     return new Promise((resolve, reject) => {
       queue.push({
         run() {
           const result = run(writer);
           return () => resolve(result);
         },
+        statements,
         reject,
         deadline: performance.now() + busyTimeout,
       });
@@ -68,7 +72,7 @@ export function openWrites(
         continue;
       }
       // What came while it waited for the lock, or for the last commit, comes along.
-      const group = queue.splice(0, GROUP);
+      const group = takeGroup(queue, GROUP, ({ statements }) => statements);
       meter.writesWaiting(queue.length);
       await (group.length === 1 ? commitOne(next) : commitGroup(group));
     }

@@ -1,6 +1,7 @@
 /** Writes to a libSQL server: a few trips at once, and those that wait meanwhile share the next one and its commit. */
 import { LibsqlBatchError, LibsqlError, type ResultSet } from "@libsql/core/api";
 import { silent, type WritesMeter } from "../instruments.ts";
+import { takeGroup } from "./groups.ts";
 import type { Condition, ProgramOutcome, Step } from "./hrana.ts";
 import { COUNT_UP, type Position } from "./position.ts";
 
@@ -88,7 +89,7 @@ export function createWrites(
   async function sendWaiting(): Promise<void> {
     trips++;
     while (waiting.length > 0) {
-      const group = waiting.splice(0, GROUP);
+      const group = takeGroup(waiting, GROUP, ({ steps }) => steps.length);
       meter.writesWaiting(waiting.length);
       const now = performance.now();
       for (const late of group.filter((write) => write.deadline < now)) {

@@ -208,6 +208,21 @@ describe("writes that wait together", () => {
     return () => (count.all([]) as number[][])[0]?.[0] ?? 0;
   }
 
+  test("share a commit with fewer when each has many statements, so that none holds up the reads for long", async () => {
+    const commits: number[] = [];
+    const meter = { writesWaiting() {}, committed: (writes: number) => void commits.push(writes) };
+    const client = open({ meter });
+    const long = (name: number) =>
+      Array.from({ length: 400 }, (_, i) => insertion(`${name}, ${i}`));
+    const short = Array.from({ length: 10 }, (_, i) => insert(client, `short ${i}`));
+    const writes = Array.from({ length: 5 }, (_, i) => client.batch(long(i), "write"));
+    // One that has more by itself than all together may have.
+    const longest = client.batch([...long(5), ...long(6), ...long(7)], "write");
+    await Promise.all([...short, ...writes, longest]);
+    expect(commits).toEqual([12, 2, 1, 1]);
+    expect((await idsInFile())?.length).toBe(10 + 8 * 400);
+  });
+
   test("share a commit, and each is acknowledged after it", async () => {
     const client = open();
     const visible = watch();
