@@ -24,6 +24,12 @@ process.stdout.write(`\n  The todo app is at http://localhost:${server.port}\n\n
 
 /** Starts the service and waits until it listens. From then on both stop together. */
 async function startService() {
+  if (await isAlive()) {
+    process.stderr.write(
+      `At ${service} is a service already. Stop it, or name it as SERVICE_URL.\n`,
+    );
+    process.exit(1);
+  }
   const origins = ["localhost", "127.0.0.1"].map((host) => `http://${host}:${server.port}`);
   const main = join(import.meta.dir, "../../src/main.bun.ts");
   const child = Bun.spawn([process.execPath, main], {
