@@ -174,6 +174,13 @@ describe("on a replica", () => {
     expect(logOut.status).toBe(204);
     expect((await read("/todos", another.token)).status).toBe(401);
 
+    // All pieces of an export are as new as its bookmark says, at least.
+    const bookmarked = await service.call("GET", `/todos/${id}`, { token: user.token });
+    const bookmark = bookmarked.headers.get("bookmark") ?? "";
+    const headers = { bookmark };
+    const exported = await near.call("GET", "/users/me/export", { token: user.token, headers });
+    expect((await exported.json()).todos).toContainEqual(expect.objectContaining({ id }));
+
     // Whoever has heard an event asks for the changes, without a bookmark of the event's.
     const { changes } = await (await read("/todos/changes")).json();
     expect(changes).toContainEqual(expect.objectContaining({ type: "todo", id }));
