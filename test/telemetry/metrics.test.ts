@@ -129,13 +129,16 @@ describe("the database", () => {
 
 test("passwords that are not hashed are counted", async () => {
   const statuses: number[] = [];
+  const signUp = async (username: string) => {
+    const json = { username, password: PASSWORD };
+    statuses.push((await service.call("POST", "/users/sign-up", { json })).status);
+  };
   const refused = await growth("todos_password_hashes_refused_total", {}, async () => {
-    const signUps = Array.from({ length: 20 }, (_, i) =>
-      service.call("POST", "/users/sign-up", { json: { username: `h${i}`, password: PASSWORD } }),
-    );
-    for (const { status } of await Promise.all(signUps)) statuses.push(status);
+    // One is hashed at a time, and eight of a network wait. A burst that comes in slowly is hashed whole, so another follows.
+    for (let burst = 0; burst < 50 && !statuses.includes(503); burst++) {
+      await Promise.all(Array.from({ length: 20 }, (_, i) => signUp(`h${burst}-${i}`)));
+    }
   });
-  // One at a time, and eight of a network wait.
   expect(refused).toBeGreaterThan(0);
   expect(refused).toBe(statuses.filter((status) => status === 503).length);
   expect(sumOf(await samples(), "todos_password_hashes_waiting")).toBe(0);
