@@ -1,7 +1,10 @@
 /** Reads the configuration from the environment; every fault is named at once, by variable, never by value. */
+import { type NearMiss, nearMisses } from "./near-misses.ts";
 
 export interface Config {
   production: boolean;
+  /** What is set, is no setting, and is like one. Empty where an environment cannot be listed, as on Deno. */
+  nearMisses: NearMiss[];
   host: string;
   port: number;
   /** Where `/metrics` is, and nothing else; undefined for nowhere. */
@@ -135,6 +138,7 @@ export function faultOf(what: string, cause: unknown): ConfigError {
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const faults: string[] = [];
+  const names = new Set<string>();
 
   function setting<T>(
     name: string,
@@ -142,6 +146,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     parse: (text: string) => T | undefined,
     rule: string,
   ): T {
+    names.add(name);
     const text = environment[name];
     if (!text) return fallback;
     const value = parse(text);
@@ -160,7 +165,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     const parse = (text: string) => choices.find((each) => each === text);
     return setting(name, fallback, parse, `one of ${choices.join(", ")}`);
   }
-  const text = (name: string, fallback: string) => environment[name] || fallback;
+  const text = (name: string, fallback: string) =>
+    setting(name, fallback, (value) => value, "a text");
   const pairs = (name: string) => setting(name, {}, parsePairs, "name=value, separated by commas");
 
   // A misspelt "production" must not start with what development allows.
@@ -179,6 +185,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 
   const config: Config = {
     production,
+    nearMisses: [],
     host: text("HOST", production ? "0.0.0.0" : "127.0.0.1"),
     port: integer("PORT", 3000, 0, 65_535),
     metricsPort: integer("METRICS_PORT", undefined, 0, 65_535),
@@ -280,6 +287,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
     logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),
   };
+  config.nearMisses = nearMisses(Object.keys(environment), [...names]);
   const secrets = [environment.JWT_SECRET, ...config.jwtPreviousSecrets];
   if (new Set(secrets).size < secrets.length) {
     faults.push("JWT_PREVIOUS_SECRETS must not name a secret twice, nor the one in JWT_SECRET");

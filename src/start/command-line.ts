@@ -8,6 +8,7 @@ import { type Runtime, run } from "./run.ts";
 const USAGE = `Usage: todos [command]
 
   serve                 start the service (this is the default)
+  check                 look at the settings, the database and the mail server; change nothing
   migrate               bring the database's schema up to date
   backup FILE           copy the database to FILE, also while the service runs
   restore FILE          put a backup in the place of the database; stop the service first
@@ -20,6 +21,7 @@ Settings are environment variables; .env.example lists them.`;
 
 /** Each is loaded when it is asked for, so that serving starts quickly. */
 const commands: Record<string, () => Promise<(command: Command) => Promise<void>>> = {
+  check: () => import("./check.ts").then((module) => module.checkCommand),
   migrate: () => import("./migrate.ts").then((module) => module.migrateCommand),
   backup: () => import("./backup.ts").then((module) => module.backupCommand),
   admin: () => import("./admin.ts").then((module) => module.adminCommand),

@@ -1,5 +1,6 @@
 /** Runs the service, the same on each runtime: configuration, services, migrations, listen, and on a signal drain. */
 import { getLogger } from "@logtape/logtape";
+import packageJson from "../../package.json" with { type: "json" };
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "../config.ts";
 import { migrate } from "../database/migrate.ts";
@@ -74,6 +75,10 @@ export async function run(runtime: Runtime): Promise<void> {
       level: config.logLevel,
       write: runtime.write,
     });
+    for (const { name, meant } of config.nearMisses) {
+      const text = "there is no setting {name}, so it changes nothing: did you mean {meant}?";
+      getLogger("todos").warn(text, { name, meant });
+    }
     runtime.onUncaught((error) => {
       getLogger("todos").fatal("uncaught error", { error });
       void exit(1);
@@ -138,7 +143,7 @@ async function start(
     await exit(0);
   });
   // Only now: a signal that comes right after this line finds who minds it.
-  logger.info(`listening on ${server.url}`);
+  logger.info(`listening on ${server.url}`, { version: packageJson.version });
   if (metricsServer) logger.info(`metrics on ${metricsServer.url}metrics`);
   // Mails that a former process put down and could not send.
   outbox.wake();

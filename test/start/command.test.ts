@@ -1,7 +1,10 @@
 /** The command line, as a process of its own. */
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import Database from "libsql";
 import packageJson from "../../package.json" with { type: "json" };
+import { startSmtp } from "../mail/smtp.ts";
 import { launch, temporaryFolder } from "../process.ts";
 
 const MAIN = new URL("../../src/main.bun.ts", import.meta.url).pathname;
@@ -32,7 +35,7 @@ test(
   async () => {
     const { exitCode, stdout, files } = await command(["--help"]);
     expect(exitCode).toBe(0);
-    for (const name of ["serve", "migrate", "backup FILE", "restore FILE"]) {
+    for (const name of ["serve", "check", "migrate", "backup FILE", "restore FILE"]) {
       expect(stdout).toContain(`\n  ${name} `);
     }
     expect(files).toEqual([]);
@@ -72,6 +75,81 @@ test(
     expect(exitCode).toBe(1);
     expect(stderr).toContain("PORT must be");
     expect(stderr).toContain("LOG_LEVEL must be");
+  },
+  TIMEOUT,
+);
+
+test(
+  "check looks at the settings, the database and the mail server, and changes nothing",
+  async () => {
+    const sound = await command(["check"]);
+    expect(sound).toMatchObject({ exitCode: 0, stderr: "", files: [] });
+    expect(sound.stdout.split("\n")).toEqual([
+      "The settings are sound.",
+      "There is no database yet. The start makes it.",
+      "Mails are printed, and not sent (MAIL_URL).",
+    ]);
+
+    await using smtp = await startSmtp();
+    const production = {
+      NODE_ENV: "production",
+      JWT_SECRET: "s".repeat(32),
+      MAIL_URL: smtp.url,
+      MAIL_FROM: "todos@example.com",
+    };
+    const ready = await command(["check"], production);
+    expect([ready.exitCode, ready.stdout]).toEqual([
+      0,
+      expect.stringContaining("The mail server answers, and takes the credentials."),
+    ]);
+    expect(smtp.received).toEqual([]);
+  },
+  TIMEOUT,
+);
+
+test(
+  "check names each part that is at fault, and goes on to the next",
+  async () => {
+    const { exitCode, stdout, stderr } = await command(["check"], {
+      JWT_SECRET: "s".repeat(32),
+      DATABASE_URL: "http://127.0.0.1:1",
+      MAIL_URL: "smtp://127.0.0.1:1",
+      MAIL_FORM: "todos@example.com",
+    });
+    expect([exitCode, stdout]).toEqual([
+      1,
+      "There is no setting MAIL_FORM. Did you mean MAIL_FROM?\nThe settings are sound.",
+    ]);
+    expect(stderr.split("\n")).toEqual([
+      expect.stringMatching(/^The database: \w/),
+      "The mail server (MAIL_URL): ESOCKET ECONNREFUSED",
+    ]);
+    const unsound = await command(["check"], { PORT: "none" });
+    expect([unsound.exitCode, unsound.stdout]).toEqual([1, ""]);
+    expect(unsound.stderr).toStartWith("PORT must be");
+  },
+  TIMEOUT,
+);
+
+test(
+  "check tells how many migrations the database lacks",
+  async () => {
+    using folder = temporaryFolder();
+    const run = async (...args: string[]) => {
+      await using child = launch(folder.path, {}, [process.execPath, MAIN, ...args]);
+      expect(await child.ended).toBe(0);
+      return child.stdout;
+    };
+    await run("migrate");
+    expect(await run("check")).toContain("The database answers, and its schema is up to date.");
+    const database = new Database(join(folder.path, "data/todos.db"));
+    database.exec(
+      "DELETE FROM __drizzle_migrations WHERE created_at = (SELECT max(created_at) FROM __drizzle_migrations)",
+    );
+    database.close();
+    expect(await run("check")).toContain(
+      "The database lacks 1 of its migrations. The start applies them.",
+    );
   },
   TIMEOUT,
 );

@@ -1,0 +1,38 @@
+/** Finds names that are probably misspelt, such as `DATABSE_URL`. */
+
+export interface NearMiss {
+  name: string;
+  /** The known name that it is like. */
+  meant: string;
+}
+
+/** Edits between a name and one that it may be a misspelling of. */
+const MOST_EDITS = 2;
+/** Shorter names are like too many others: HOME is two letters away from HOST. */
+const SHORTEST = 7;
+
+/** The names that are not known, but are like one that is. */
+export function nearMisses(names: readonly string[], known: readonly string[]): NearMiss[] {
+  const isKnown = new Set(known);
+  const candidates = known.filter((each) => each.length >= SHORTEST);
+  return names
+    .filter((name) => name.length >= SHORTEST && !isKnown.has(name))
+    .flatMap((name) => {
+      const meant = candidates.find((each) => edits(name.toUpperCase(), each) <= MOST_EDITS);
+      return meant === undefined ? [] : [{ name, meant }];
+    });
+}
+
+/** The letters to add, leave out or change that make one text of the other (Levenshtein's distance). */
+function edits(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, i) => i);
+  for (let i = 0; i < one.length; i++) {
+    const row = [i + 1];
+    for (let j = 0; j < other.length; j++) {
+      const changed = (above[j] ?? 0) + (one[i] === other[j] ? 0 : 1);
+      row.push(Math.min(changed, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
+    }
+    above = row;
+  }
+  return above[other.length] ?? 0;
+}
