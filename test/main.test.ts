@@ -91,19 +91,6 @@ describe("start", () => {
     expect(smtp.received).toEqual([]);
   });
 
-  test("warns of a name that is probably misspelt, and never tells the value", async () => {
-    using folder = temporaryFolder();
-    await using service = await startProcess(folder.path, { DATABSE_URL: "file:zq7canary.db" });
-    const { input } = await service.line(/there is no setting/);
-    expect(JSON.parse(input)).toMatchObject({
-      level: "WARN",
-      name: "DATABSE_URL",
-      meant: "DATABASE_URL",
-    });
-    expect(await service.stop()).toBe(0);
-    expect(service.stdout.join()).not.toContain("zq7canary");
-  });
-
   const badSettings: [string, Record<string, string>, string[]][] = [
     ["no secret in production", PRODUCTION, ["JWT_SECRET must be set when NODE_ENV is production"]],
     [

@@ -153,3 +153,23 @@ test(
   },
   TIMEOUT,
 );
+
+test(
+  "the service warns of a name that is probably misspelt, and never tells its value",
+  async () => {
+    using folder = temporaryFolder();
+    const environment = { DATABSE_URL: "file:zq7canary.db" };
+    await using service = launch(folder.path, environment, [process.execPath, MAIN]);
+    const { input } = await service.line(/there is no setting/);
+    expect(JSON.parse(input)).toMatchObject({
+      level: "WARN",
+      name: "DATABSE_URL",
+      meant: "DATABASE_URL",
+    });
+    await service.line(/listening/);
+    service.kill("SIGTERM");
+    expect(await service.ended).toBe(0);
+    expect(service.stdout.join()).not.toContain("zq7canary");
+  },
+  TIMEOUT,
+);
