@@ -1,5 +1,6 @@
 /** Measures how late the event loop is: as late as a timer rings, so late is everything that waits for its turn. */
-import { Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { histogram } from "./histogram.ts";
 
 /** Milliseconds between two looks. */
 const EVERY = 100;
@@ -8,12 +9,11 @@ const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 
 /** @returns what ends it */
 export function watchEventLoop(registry: Registry): () => void {
-  const lag = new Histogram({
+  const lag = histogram(registry, {
     name: "todos_event_loop_lag_seconds",
     help: `How late a timer rang that was set to ring after ${EVERY / 1000} s.`,
     buckets: LAG_SECONDS,
-    registers: [registry],
-  });
+  })();
   let timer: ReturnType<typeof setTimeout> | undefined;
   function wait(): void {
     const dueAt = performance.now() + EVERY;

@@ -1,7 +1,14 @@
 /** Counts what the service does, in the metrics of a Prometheus registry. `docs/metrics.md` tells of each. */
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { methodOf } from "../http/methods.ts";
-import { MAIL_OUTCOMES, type Meter, REFUSALS, type TripFailure } from "../instruments.ts";
+import {
+  type AnsweredRequest,
+  MAIL_OUTCOMES,
+  type Meter,
+  REFUSALS,
+  type TripFailure,
+} from "../instruments.ts";
+import { histogram, type Series } from "./histogram.ts";
 
 /** Seconds. A page of todos takes about a tenth of a millisecond, a log-in about 50 ms. */
 const REQUEST_SECONDS = [
@@ -24,50 +31,27 @@ const FAILURES: TripFailure[] = [
   "error",
 ];
 
-/** What a request for no route is counted under. */
-const NO_ROUTE = "none";
-
 export function createMeter(registry: Registry): Meter {
   const registers = [registry];
-  const requests = new Histogram({
-    name: "todos_http_request_duration_seconds",
-    help: "Time from a request's first moment to its answer.",
-    labelNames: ["method", "route", "status"],
-    buckets: REQUEST_SECONDS,
-    registers,
-  });
-  const statements = new Counter({
-    name: "todos_database_statements_total",
-    help: "Statements sent to the database, those in batches too.",
-    registers,
-  });
-  const trips = new Histogram({
+  const requestOf = requestSeries(registry);
+  const tripSeries = histogram(registry, {
     name: "todos_database_trip_duration_seconds",
     help: "Time of a statement or batch, from the call to its answer, waiting included.",
-    labelNames: ["kind"],
     buckets: TRIP_SECONDS,
-    registers,
   });
+  const trips = {
+    statement: tripSeries({ kind: "statement" }),
+    batch: tripSeries({ kind: "batch" }),
+  };
+  const commits = histogram(registry, {
+    name: "todos_database_commit_writes",
+    help: "Writes that shared a commit; its count is the number of commits.",
+    buckets: GROUP_SIZES,
+  })();
   const failures = new Counter({
     name: "todos_database_failures_total",
     help: "Statements and batches that failed, by the reason.",
     labelNames: ["reason"],
-    registers,
-  });
-  const writes = new Gauge({
-    name: "todos_database_writes_waiting",
-    help: "Writes that wait for their commit to begin.",
-    registers,
-  });
-  const commits = new Histogram({
-    name: "todos_database_commit_writes",
-    help: "Writes that shared a commit; its count is the number of commits.",
-    buckets: GROUP_SIZES,
-    registers,
-  });
-  const hashes = new Gauge({
-    name: "todos_password_hashes_waiting",
-    help: "Passwords that wait to be hashed.",
     registers,
   });
   const hashesRefused = new Counter({
@@ -92,22 +76,81 @@ export function createMeter(registry: Registry): Meter {
   for (const reason of REFUSALS) refusals.inc({ reason }, 0);
   for (const outcome of MAIL_OUTCOMES) mails.inc({ outcome }, 0);
 
+  // What changes with each request is a number here, and told to prom-client when somebody asks.
+  let statements = 0;
+  let writesWaiting = 0;
+  let hashesWaiting = 0;
+  new Counter({
+    name: "todos_database_statements_total",
+    help: "Statements sent to the database, those in batches too.",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(statements);
+    },
+  });
+  new Gauge({
+    name: "todos_database_writes_waiting",
+    help: "Writes that wait for their commit to begin.",
+    registers,
+    collect() {
+      this.set(writesWaiting);
+    },
+  });
+  new Gauge({
+    name: "todos_password_hashes_waiting",
+    help: "Passwords that wait to be hashed.",
+    registers,
+    collect() {
+      this.set(hashesWaiting);
+    },
+  });
+
   return {
     requestEnded(request) {
-      const { route, status, ms } = request;
-      // Any other word for a method would be a series of its own.
-      requests.observe({ method: methodOf(request), route: route ?? NO_ROUTE, status }, ms / 1000);
+      requestOf(request).observe(request.ms / 1000);
     },
-    tripEnded({ kind, statements: count, ms, failure }) {
-      statements.inc(count);
-      trips.observe({ kind }, ms / 1000);
+    tripEnded({ kind, statements: more, ms, failure }) {
+      statements += more;
+      trips[kind].observe(ms / 1000);
       if (failure !== undefined) failures.inc({ reason: failure });
     },
-    writesWaiting: (waiting) => writes.set(waiting),
-    committed: (count) => commits.observe(count),
-    hashesWaiting: (waiting) => hashes.set(waiting),
+    writesWaiting(waiting) {
+      writesWaiting = waiting;
+    },
+    committed: (writes) => commits.observe(writes),
+    hashesWaiting(waiting) {
+      hashesWaiting = waiting;
+    },
     hashRefused: () => hashesRefused.inc(),
     refused: (reason) => refusals.inc({ reason }),
     mail: (outcome) => mails.inc({ outcome }),
   };
+}
+
+/** Finds the series of a request. There are no more than the routes, their methods and the statuses make. */
+function requestSeries(registry: Registry): (request: AnsweredRequest) => Series {
+  const addSeries = histogram(registry, {
+    name: "todos_http_request_duration_seconds",
+    help: "Time from a request's first moment to its answer.",
+    buckets: REQUEST_SECONDS,
+  });
+  const byRoute = new Map<string | null, Map<string, Map<number, Series>>>();
+  return (request) => {
+    const { route, status } = request;
+    const method = methodOf(request);
+    const byMethod = getOrAdd(byRoute, route, () => new Map<string, Map<number, Series>>());
+    const byStatus = getOrAdd(byMethod, method, () => new Map<number, Series>());
+    return getOrAdd(byStatus, status, () =>
+      addSeries({ method, route: route ?? "none", status: String(status) }),
+    );
+  };
+}
+
+function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }

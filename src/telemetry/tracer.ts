@@ -13,9 +13,16 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { parseTraceParent } from "@opentelemetry/core";
-import type { TracerProvider } from "@opentelemetry/sdk-trace";
+import {
+  AlwaysOnSampler,
+  RandomIdGenerator,
+  type Sampler,
+  SamplingDecision,
+  TracerProvider,
+  type TracerProviderOptions,
+} from "@opentelemetry/sdk-trace";
 import { methodOf } from "../http/methods.ts";
-import type { Tracer, TripFailure } from "../instruments.ts";
+import type { RequestTrace, Tracer, TripFailure } from "../instruments.ts";
 import { summaryOf } from "./summary.ts";
 
 /** The request at hand. */
@@ -25,25 +32,50 @@ interface Followed {
   context: Context;
 }
 
-export function createTracer(provider: TracerProvider): Tracer {
+const AS_SERVER = { kind: SpanKind.SERVER };
+
+/** Of a request that is not sampled. */
+const unfollowed: Omit<RequestTrace, "id"> = { run: (work) => work(), end() {} };
+
+/**
+ * The SDK would take 5 µs to find that a request is not sampled, which most are not. So its sampler is asked here, and
+ * the SDK makes spans of the others alone.
+ */
+export function createTracer(sampler: Sampler, options: Omit<TracerProviderOptions, "sampler">) {
+  const ids = new RandomIdGenerator();
+  /** Of the root span that is about to be made. */
+  let traceId = "";
+  const provider = new TracerProvider({
+    ...options,
+    // It is asked for spans that are sampled, and no others.
+    sampler: new AlwaysOnSampler(),
+    idGenerator: {
+      generateTraceId: () => traceId,
+      generateSpanId: () => ids.generateSpanId(),
+    },
+  });
   const spans = provider.getTracer("todos");
   const current = new AsyncLocalStorage<Followed>();
-  return {
+
+  const tracer: Tracer = {
     request(request) {
       const method = methodOf(request);
-      const span = spans.startSpan(
-        method,
-        { kind: SpanKind.SERVER, attributes: { "http.request.method": method } },
-        contextOf(request.headers.get("traceparent")),
-      );
-      const { traceId: id } = span.spanContext();
-      // Most are not sampled, and then there is nothing to do but to know the id.
-      if (!span.isRecording()) return { id, run: (work) => work(), end() {} };
+      const sent = request.headers.get("traceparent");
+      const parent = sent === null ? null : parseTraceParent(sent);
+      const above = parent
+        ? trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true })
+        : ROOT_CONTEXT;
+      const id = parent?.traceId ?? ids.generateTraceId();
+      const { decision } = sampler.shouldSample(above, id, method, SpanKind.SERVER, {}, []);
+      if (decision !== SamplingDecision.RECORD_AND_SAMPLED) return { id, ...unfollowed };
+      traceId = id;
+      const span = spans.startSpan(method, AS_SERVER, above);
       const followed = { span, context: trace.setSpan(ROOT_CONTEXT, span) };
       return {
         id,
         run: (work) => current.run(followed, work),
         end({ route, status }, requestId) {
+          span.setAttribute("http.request.method", method);
           if (route !== null) {
             span.updateName(`${method} ${route}`);
             span.setAttribute("http.route", route);
@@ -79,17 +111,11 @@ export function createTracer(provider: TracerProvider): Tracer {
       };
     },
   };
+  return { tracer, provider };
 }
 
 /** @param type for `error.type`, of which there are few */
 function fail(span: Span, type: string): void {
   span.setAttribute("error.type", type);
   span.setStatus({ code: SpanStatusCode.ERROR });
-}
-
-/** Where a request's span hangs: under the client's, if it sent a valid `traceparent` (W3C Trace Context, §3.2). */
-function contextOf(traceparent: string | null): Context {
-  const parent = traceparent === null ? null : parseTraceParent(traceparent);
-  if (!parent) return ROOT_CONTEXT;
-  return trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true });
 }

@@ -7,7 +7,6 @@ import {
   ParentBasedSampler,
   type Sampler,
   TraceIdRatioBasedSampler,
-  TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Config } from "../config.ts";
@@ -53,7 +52,7 @@ export function createTraces(endpoint: string, config: TraceSettings): Traces {
     maxExportBatchSize: BATCH,
     exportTimeoutMillis: TIMEOUT,
   });
-  const provider = new TracerProvider({
+  const { tracer, provider } = createTracer(samplerOf(config), {
     resource: defaultResource().merge(
       resourceFromAttributes({
         "service.version": packageJson.version,
@@ -61,11 +60,10 @@ export function createTraces(endpoint: string, config: TraceSettings): Traces {
         "service.name": config.otelServiceName,
       }),
     ),
-    sampler: samplerOf(config),
     spanProcessors: [processor],
   });
   return {
-    tracer: createTracer(provider),
+    tracer,
     async stop() {
       const bound = new Promise<void>((resolve) => setTimeout(resolve, LAST_SPANS));
       await Promise.race([provider.shutdown().catch(() => {}), bound]);

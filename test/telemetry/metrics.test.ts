@@ -15,19 +15,18 @@ const PROMETHEUS =
 let service: Service;
 
 beforeAll(async () => {
-  service = await startService({ METRICS_PORT: "0", HASH_CONCURRENCY: "1" });
+  service = await startService({ METRICS_PORT: "0" });
 });
 afterAll(() => service.stop());
 
 /** Asks where METRICS_PORT answers. */
-function ask(path = "/metrics", init: RequestInit = {}): Promise<Response> {
-  const { metrics } = service;
-  if (!metrics) throw new Error("METRICS_PORT is set");
+function ask(path = "/metrics", init: RequestInit = {}, { metrics } = service): Promise<Response> {
+  if (!metrics) throw new Error("METRICS_PORT is not set");
   return metrics.fetch(new Request(`http://localhost${path}`, init));
 }
 
-async function samples(): Promise<Sample[]> {
-  return samplesOf(await (await ask()).text());
+async function samples(of = service): Promise<Sample[]> {
+  return samplesOf(await (await ask("/metrics", {}, of)).text());
 }
 
 /** By how much a metric grows while `work` is done. */
@@ -91,6 +90,16 @@ describe("requests", () => {
   });
 });
 
+test("streams of events are those that are open", async () => {
+  const open = async () => sumOf(await samples(), "todos_event_streams");
+  const { token } = await service.user();
+  expect(await open()).toBe(0);
+  const stream = await service.call("GET", "/todos/events", { token });
+  expect(await open()).toBe(1);
+  await stream.body?.cancel();
+  while ((await open()) !== 0) await Bun.sleep(1);
+});
+
 describe("the database", () => {
   test("is asked once for a page of todos, by one statement", async () => {
     const { token } = await service.user();
@@ -128,20 +137,25 @@ describe("the database", () => {
 });
 
 test("passwords that are not hashed are counted", async () => {
+  // Each takes long enough for the others to come meanwhile.
+  const slow = { memoryCost: 19_456, timeCost: 5, parallelism: 1 };
+  const other = await startService({ METRICS_PORT: "0", HASH_CONCURRENCY: "1" }, slow);
   const statuses: number[] = [];
   const signUp = async (username: string) => {
     const json = { username, password: PASSWORD };
-    statuses.push((await service.call("POST", "/users/sign-up", { json })).status);
+    statuses.push((await other.call("POST", "/users/sign-up", { json })).status);
   };
-  const refused = await growth("todos_password_hashes_refused_total", {}, async () => {
-    // One is hashed at a time, and eight of a network wait. A burst that comes in slowly is hashed whole, so another follows.
-    for (let burst = 0; burst < 50 && !statuses.includes(503); burst++) {
-      await Promise.all(Array.from({ length: 20 }, (_, i) => signUp(`h${burst}-${i}`)));
-    }
-  });
+  // A burst that comes in slowly is hashed whole, so another follows.
+  for (let burst = 0; burst < 50 && !statuses.includes(503); burst++) {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => signUp(`user-${burst}-${i}`)));
+  }
+  const found = await samples(other);
+  const refused = sumOf(found, "todos_password_hashes_refused_total");
+  // One is hashed at a time, and eight of a network wait.
   expect(refused).toBeGreaterThan(0);
   expect(refused).toBe(statuses.filter((status) => status === 503).length);
-  expect(sumOf(await samples(), "todos_password_hashes_waiting")).toBe(0);
+  expect(sumOf(found, "todos_password_hashes_waiting")).toBe(0);
+  await other.stop();
 });
 
 test("log-ins that the throttle refuses are counted", async () => {
@@ -173,22 +187,16 @@ describe("mails", () => {
     const other = await startService({ METRICS_PORT: "0", ...settings }, undefined, mailDelay);
     const json = { username: "mailed", password: PASSWORD, email: "mailed@example.com" };
     await other.call("POST", "/users/sign-up", { json });
-    return {
-      ...other,
-      async samples() {
-        const answer = await other.metrics?.fetch(new Request("http://localhost/metrics"));
-        return samplesOf((await answer?.text()) ?? "");
-      },
-    };
+    return other;
   }
 
   test("that cannot be sent are counted, and wait for another attempt", async () => {
     // Nothing listens there.
     const other = await mailing({ MAIL_URL: "smtp://127.0.0.1:9" }, () => 0);
     const failed = async () =>
-      sumOf(await other.samples(), "todos_mails_total", { outcome: "failed" });
+      sumOf(await samples(other), "todos_mails_total", { outcome: "failed" });
     while ((await failed()) !== 1) await Bun.sleep(5);
-    expect(sumOf(await other.samples(), "todos_outbox_mails", { state: "later" })).toBe(1);
+    expect(sumOf(await samples(other), "todos_outbox_mails", { state: "later" })).toBe(1);
     await other.stop();
   });
 
@@ -196,7 +204,7 @@ describe("mails", () => {
     const hour = 3600;
     const other = await mailing({}, () => hour * 1000);
     const mails = async (state: string) =>
-      sumOf(await other.samples(), "todos_outbox_mails", { state });
+      sumOf(await samples(other), "todos_outbox_mails", { state });
     expect([await mails("later"), await mails("due")]).toEqual([1, 0]);
     other.passSeconds(hour + 1);
     expect([await mails("later"), await mails("due")]).toEqual([0, 1]);
@@ -249,6 +257,15 @@ describe("the format", () => {
     expect(open.text).toContain("# TYPE todos_mails counter\n");
     expect(before.text).toContain("# TYPE todos_mails_total counter\n");
   });
+});
+
+test("docs/metrics.md tells of each metric, and of no other", async () => {
+  const text = await (await ask()).text();
+  const told = Array.from(text.matchAll(/^# TYPE (\w+) /gm), ([, name = ""]) => name);
+  const docs = await Bun.file(new URL("../../docs/metrics.md", import.meta.url)).text();
+  const rows = docs.match(/^\| `(todos|process)_.*?\|/gm) ?? [];
+  const documented = rows.flatMap((row) => row.match(/(todos|process)_\w+/g) ?? []);
+  expect(documented.toSorted()).toEqual(told.toSorted());
 });
 
 test("nothing else is at its port", async () => {

@@ -52,10 +52,11 @@ describe("a request", () => {
     const below = spans.filter(({ parentSpanId }) => parentSpanId === request.spanId);
     expect(below).toHaveLength(1);
     const [trip] = below;
-    expect(trip).toMatchObject({ name: "SELECT todos", kind: 3, traceId: request.traceId });
+    expect(trip).toMatchObject({ kind: 3, traceId: request.traceId });
+    expect(trip?.name).toMatch(/^SELECT (\w+ )*todos\b/);
     expect(valuesOf(trip?.attributes ?? [])).toEqual({
       "db.system.name": "sqlite",
-      "db.query.summary": "SELECT todos",
+      "db.query.summary": trip?.name,
     });
     const took = (span: CollectedSpan) =>
       BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano);
@@ -65,7 +66,7 @@ describe("a request", () => {
     const trips = spans.filter(({ parentSpanId }) => parentSpanId === logIn.spanId);
     expect(trips).toHaveLength(2);
     const [, batch] = trips;
-    expect(batch?.name).toMatch(/^BATCH .*INSERT sessions/);
+    expect(batch?.name).toMatch(/^BATCH .*INSERT sessions\b/);
     expect(valuesOf(batch?.attributes ?? [])["db.operation.batch.size"]).toBeGreaterThan(1);
   });
 
@@ -289,7 +290,7 @@ describe("the log", () => {
 test.each([
   [["SELECT * FROM todos WHERE id = ?"], "SELECT todos"],
   [['select "id" from (select * from "sessions") "s"'], "SELECT sessions"],
-  [["INSERT INTO todos (contents) SELECT ? FROM users"], "INSERT todos"],
+  [["INSERT INTO todos (contents) SELECT ? FROM users"], "INSERT todos users"],
   [["UPDATE `users` SET email = NULL"], "UPDATE users"],
   [["WITH a AS (SELECT 1) DELETE FROM ttl"], "DELETE ttl"],
   [["WITH a AS (SELECT 1) SELECT * FROM a"], "SELECT a"],
