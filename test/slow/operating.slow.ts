@@ -37,7 +37,7 @@ function blocksOf(heading: string, count: number): string[] {
 let built: ReturnType<typeof temporaryFolder>;
 
 beforeAll(async () => {
-  requirePrograms({ curl: "curl", nginx: "nginx-light", caddy: "caddy", sqlite3: "sqlite3" });
+  requirePrograms({ curl: "curl", nginx: "nginx", caddy: "caddy", sqlite3: "sqlite3" });
   built = temporaryFolder();
   await output(ROOT, [process.execPath, "run", "compile", join(built.path, "todos")]);
 });
