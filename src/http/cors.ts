@@ -25,6 +25,6 @@ export function corsHeaders(request: Request, origins: string[]): Record<string,
 export const preflightHeaders = (methods: string): Record<string, string> => ({
   "access-control-allow-methods": methods,
   "access-control-allow-headers":
-    "Authorization, Bookmark, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id",
+    "Authorization, Bookmark, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id",
   "access-control-max-age": MAX_AGE,
 });

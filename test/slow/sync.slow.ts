@@ -129,7 +129,7 @@ describe("over a primary, a replica and an embedded replica", () => {
   test(`all copies are equal in the end (SEED=${SEED})`, async () => {
     const [first] = cluster.nodes;
     const { token } = (await first?.user()) ?? { token: "" };
-    await runModel({ nodes: cluster.nodes, token, seed: SEED, steps: STEPS / 5 });
+    await runModel({ nodes: cluster.nodes, token, seed: SEED, steps: STEPS / 5, compares: true });
   }, 300_000);
 });
 
@@ -138,5 +138,5 @@ test(`over two processes on one file, all copies are equal in the end (SEED=${SE
   await using one = await startProcess(folder.path);
   await using other = await startProcess(folder.path);
   const { token } = await one.user();
-  await runModel({ nodes: [one, other], token, seed: SEED, steps: STEPS });
+  await runModel({ nodes: [one, other], token, seed: SEED, steps: STEPS, compares: true });
 }, 300_000);
