@@ -3,7 +3,8 @@
 /** Strings, which could be values, and comments. */
 const VALUES = /'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?\*\//g;
 const VERB = /^\s*(?:WITH\b[\s\S]*?\b(INSERT|UPDATE|DELETE)\b|WITH\b|(\w+))/i;
-const TABLE = /\b(?:FROM|JOIN|INTO|UPDATE)\s+["`]?(\w+)/gi;
+/** But not the SET in `ON CONFLICT DO UPDATE SET`. */
+const TABLE = /\b(?:FROM|JOIN|INTO|UPDATE(?!\s+SET\b))\s+["`]?(\w+)/gi;
 
 /** The service has fewer statements. Those whose text grows with a list could be many. */
 const KEPT = 1000;

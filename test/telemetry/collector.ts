@@ -48,6 +48,8 @@ export function startCollector() {
   return {
     url: server.url.href.replace(/\/$/, ""),
     requests,
+    /** What each request had, as it came. */
+    bodies,
     /** All that has come, as it came. */
     text: () => bodies.join("\n"),
     spans: () =>

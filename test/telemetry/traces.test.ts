@@ -291,6 +291,7 @@ test.each([
   [["SELECT * FROM todos WHERE id = ?"], "SELECT todos"],
   [['select "id" from (select * from "sessions") "s"'], "SELECT sessions"],
   [["INSERT INTO todos (contents) SELECT ? FROM users"], "INSERT todos users"],
+  [["INSERT INTO ttl VALUES (?) ON CONFLICT DO UPDATE SET value = 1"], "INSERT ttl"],
   [["UPDATE `users` SET email = NULL"], "UPDATE users"],
   [["WITH a AS (SELECT 1) DELETE FROM ttl"], "DELETE ttl"],
   [["WITH a AS (SELECT 1) SELECT * FROM a"], "SELECT a"],
