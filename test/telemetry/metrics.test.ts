@@ -113,16 +113,20 @@ describe("the database", () => {
   test("shows how many writes share a commit", async () => {
     const { token } = await service.user();
     const json = { contents: "Buy milk" };
-    const post = () =>
-      Promise.all(
-        Array.from({ length: 20 }, () => service.call("POST", "/todos", { token, json })),
-      );
     const before = await samples();
-    await post();
-    const after = await samples();
+    let after = before;
     const grown = (name: string) => (sumOf(after, name) ?? 0) - (sumOf(before, name) ?? 0);
-    expect(grown("todos_database_commit_writes_sum")).toBe(20);
-    expect(grown("todos_database_commit_writes_count")).toBeLessThan(20);
+    let sent = 0;
+    // Writes that come in slowly, or whose disk is very quick, have a commit each: then more follow.
+    do {
+      const posts = Array.from({ length: 20 }, () =>
+        service.call("POST", "/todos", { token, json }),
+      );
+      sent += (await Promise.all(posts)).length;
+      after = await samples();
+    } while (sent < 1000 && grown("todos_database_commit_writes_count") >= sent);
+    expect(grown("todos_database_commit_writes_sum")).toBe(sent);
+    expect(grown("todos_database_commit_writes_count")).toBeLessThan(sent);
     expect(sumOf(after, "todos_database_writes_waiting")).toBe(0);
   });
 
