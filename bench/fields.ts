@@ -64,7 +64,10 @@ type User = typeof plain;
 
 /** From the session to the text of the answer, as the service does it. */
 async function listAll({ session }: User) {
-  const page = await list(session, { sort: "id", order: "ASC" }, PAGE, undefined, "[]");
+  const page = await list(session, { sort: "id", order: "ASC" }, PAGE, undefined, {
+    known: -1,
+    kept: -1,
+  });
   return JSON.stringify(page.todos);
 }
 

@@ -48,7 +48,8 @@ async function among(todos: number) {
     session = { id: String(rows[0]?.id), user_id: id };
   }
   const { list } = todoLists(service.services);
-  const page = (view: View, mark: Mark) => list(session, view, LIMIT, mark, "[]");
+  const page = (view: View, mark: Mark) =>
+    list(session, view, LIMIT, mark, { known: -1, kept: -1 });
 
   /** Where the pages of a view begin, by following them all. */
   async function marksOf(view: View): Promise<Mark[]> {

@@ -7,7 +7,7 @@ import { deletions, lists, sessions, todos, trash, users } from "../database/sch
 import { statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { isKnown } from "../sync/etag.ts";
+import { isKnown, type KnownRevisions } from "../sync/etag.ts";
 import {
   type Asker,
   type Operation,
@@ -153,11 +153,11 @@ export function listQueries({ database: db, clock, config }: Services) {
 
   return {
     /**
-     * All lists, and the user's revision. No lists when that is one of the `known`.
+     * All lists, and the user's revision. No lists when that is `known`.
      * @throws Failure `unauthorized`, as `read` does
      */
-    async list(session: SessionRef, known: string) {
-      const found = await all({ ...session, now: clock(), known });
+    async list(session: SessionRef, known: KnownRevisions) {
+      const found = await all({ ...session, now: clock(), ...known });
       const [revision, rows] = live(found);
       return { lists: rows.map(list.read), revision };
     },

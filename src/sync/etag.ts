@@ -30,28 +30,32 @@ export function entityTags(list: string): EntityTag[] {
 
 const pageTag = ({ user_id }: SessionRef, revision: number) => `${user_id}.${revision}`;
 
-/**
- * The revisions of the session's user of which a page is there already, as a JSON array. It is a value of statements,
- * named `known`.
- * @param kept the revision of which the service itself has the page, beside those that the client has
- */
+/** Revisions of a user of which a page is there already, as values of statements; -1 for none. */
+export interface KnownRevisions {
+  /** Of the client's page. */
+  known: number;
+  /** Of the page that the service itself has kept. */
+  kept: number;
+}
+
+/** @param kept the revision of the page that the service has */
 export function knownRevisions(
   { headers }: Request,
   { user_id }: SessionRef,
-  kept = Number.NaN,
-): string {
+  kept = -1,
+): KnownRevisions {
   const prefix = `${user_id}.`;
-  const tags = entityTags(headers.get("if-none-match") ?? "").map(({ tag }) => tag);
-  const revisions = tags
-    .filter((tag) => tag.startsWith(prefix))
-    .map((tag) => Number(tag.slice(prefix.length)));
-  return JSON.stringify([...revisions, kept].filter(Number.isSafeInteger));
+  const tags = entityTags(headers.get("if-none-match") ?? "");
+  // A client has one page of a kind. If it names more, the rows are read, and it is told all the same.
+  const own = tags.find(({ tag }) => tag.startsWith(prefix))?.tag.slice(prefix.length) ?? "";
+  // In any other spelling it is no tag of ours, and is not answered by 304.
+  return { known: /^(0|[1-9]\d{0,14})$/.test(own) ? Number(own) : -1, kept };
 }
 
 /** Whether the page is there already. (By name: of columns, Drizzle would think that they are the query's own.) */
 export const isKnown: SQL = sql`(
   (SELECT revision FROM users WHERE id = ${sql.placeholder("user_id")})
-  IN (SELECT value FROM json_each(${sql.placeholder("known")}))
+  IN (${sql.placeholder("known")}, ${sql.placeholder("kept")})
 )`;
 
 /**

@@ -5,7 +5,7 @@ import { nested } from "../database/columns.ts";
 import { lists, todos } from "../database/schema.ts";
 import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
-import { limitUnlessKnown } from "../sync/etag.ts";
+import { type KnownRevisions, limitUnlessKnown } from "../sync/etag.ts";
 import type { Todo, TodoQuery } from "./model.ts";
 import { toTodo, VISIBLE, visible } from "./row.ts";
 import { fold } from "./search.ts";
@@ -36,8 +36,8 @@ export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
   return { key, id };
 }
 
-/** What `nested` gives: the list that was asked for, if there is one, and the todos. */
-type UserRow = [revision: number, lists: unknown[][], todos: unknown[][]];
+/** What `nested` gives: the list that was asked for, if one was and there is one, and the todos. */
+type UserRow = [revision: number, ...relations: unknown[][][]];
 
 /** The parts of a query that decide what its statement says; the rest are values. */
 interface Shape extends Pick<View, "sort" | "order"> {
@@ -59,10 +59,9 @@ export function todoLists({ database: db, clock }: Services) {
           user: {
             columns: { revision: true },
             with: {
-              lists: {
-                columns: { id: true },
-                where: shape.list === "own" ? eq(lists.id, sql.placeholder("list_id")) : sql`false`,
-              },
+              ...(shape.list === "own" && {
+                lists: { columns: { id: true }, where: eq(lists.id, sql.placeholder("list_id")) },
+              }),
               todos: {
                 columns: visible,
                 // What a former version has just written is not folded: see `list`.
@@ -92,7 +91,7 @@ export function todoLists({ database: db, clock }: Services) {
   return {
     /**
      * At most `limit` todos behind `mark`, and where the next page begins, if there is one; and the user's revision.
-     * No todos when that is one of the `known`.
+     * No todos when that is `known`.
      * @throws Failure `unauthorized`, `list_not_found`
      */
     async list(
@@ -100,7 +99,7 @@ export function todoLists({ database: db, clock }: Services) {
       view: View,
       limit: number,
       mark: Mark | undefined,
-      known: string,
+      known: KnownRevisions,
     ) {
       const shape = shapeOf(view, mark);
       const q = view.q && fold(view.q);
@@ -115,12 +114,14 @@ export function todoLists({ database: db, clock }: Services) {
         q,
         key: mark?.key,
         after: mark?.id,
-        known,
+        ...known,
         // One more than asked for tells whether there is a next page.
         limit: limit + 1,
       });
-      const [revision, lists, rows] = live(found);
-      if (shape.list === "own" && lists.length === 0) throw new Failure("list_not_found");
+      const [revision, ...relations] = live(found);
+      const rows = relations.at(-1) ?? [];
+      const [lists] = relations;
+      if (shape.list === "own" && lists?.length === 0) throw new Failure("list_not_found");
       const page = rows.slice(0, limit);
       const last = page.at(-1);
       const next = rows.length > limit && last ? markOf(view.sort, toTodo(last)) : undefined;

@@ -8,7 +8,7 @@ import { statement } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
-import { limitUnlessKnown } from "../sync/etag.ts";
+import { type KnownRevisions, limitUnlessKnown } from "../sync/etag.ts";
 import { type Asker, type Operation, operation, outcomeOf } from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
@@ -153,16 +153,21 @@ export function trashQueries({ database: db, clock }: Services) {
   return {
     /**
      * At most `limit` todos behind `mark`, and where the next page begins, if there is one; and the user's revision.
-     * No todos when that is one of the `known`.
+     * No todos when that is `known`.
      * @throws Failure `unauthorized`
      */
-    async list(session: SessionRef, limit: number, mark: TrashMark | undefined, known: string) {
+    async list(
+      session: SessionRef,
+      limit: number,
+      mark: TrashMark | undefined,
+      known: KnownRevisions,
+    ) {
       const found = await page({
         ...session,
         now: clock(),
         deleted_at: mark?.deleted_at ?? Number.MAX_SAFE_INTEGER,
         id_before: mark?.id ?? 0,
-        known,
+        ...known,
         // One more than asked for tells whether there is a next page.
         limit: limit + 1,
       });

@@ -109,6 +109,30 @@ describe("while nothing changes", () => {
   });
 });
 
+test("a tag that is nearly the page's own neither empties the page nor what is kept of it", async () => {
+  const { get, token } = await newUser();
+  const { headers, body } = await get("/todos?order=DESC");
+  const [, , etag = ""] = headers;
+  const [, user, revision] = /^W\/"(\d+)\.(\d+)"$/.exec(etag ?? "") ?? [];
+  for (const spelling of [
+    `0${revision}`,
+    `${revision}.0`,
+    `+${revision}`,
+    `${revision}e0`,
+    `-${revision}`,
+  ]) {
+    const options = { token, headers: { "if-none-match": `"${user}.${spelling}"` } };
+    // A view that is not kept yet, and one that is.
+    for (const view of [`/todos?limit=${30 + spelling.length}`, "/todos?order=DESC"]) {
+      const response = await service.call("GET", view, options);
+      expect(response.status).toBe(200);
+      expect((await response.json()).todos).toHaveLength(30);
+      expect((await get(view)).body.todos).toHaveLength(30);
+    }
+  }
+  expect((await get("/todos?order=DESC")).body).toEqual(body);
+});
+
 describe("a change is in the next answer", () => {
   test("made by a request", async () => {
     const { get, token } = await newUser();
