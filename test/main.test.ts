@@ -63,19 +63,22 @@ describe("start", () => {
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     // `as`: it listens on TCP, so its address is neither null nor a path.
     const { port } = silent.address() as AddressInfo;
-    for (const url of ["smtp://127.0.0.1:1", `smtp://127.0.0.1:${port}?greetingTimeout=1000`]) {
-      using folder = temporaryFolder();
-      const environment = { ...PRODUCTION, MAIL_URL: url, JWT_SECRET: SECRET };
-      await using service = await startProcess(folder.path, environment);
-      const isChecked = service.line(/no mail can be sent now/);
-      expect((await service.call("GET", "/health/ready")).status).toBe(200);
-      const { input } = await isChecked;
-      expect(JSON.parse(input)).toMatchObject({
-        level: "WARN",
-        logger: "todos.mail",
-        reason: expect.stringMatching(/^E\w+/),
-      });
-    }
+    const urls = ["smtp://127.0.0.1:1", `smtp://127.0.0.1:${port}?greetingTimeout=1000`];
+    await Promise.all(
+      urls.map(async (url) => {
+        using folder = temporaryFolder();
+        const environment = { ...PRODUCTION, MAIL_URL: url, JWT_SECRET: SECRET };
+        await using service = await startProcess(folder.path, environment);
+        const isChecked = service.line(/no mail can be sent now/);
+        expect((await service.call("GET", "/health/ready")).status).toBe(200);
+        const { input } = await isChecked;
+        expect(JSON.parse(input)).toMatchObject({
+          level: "WARN",
+          logger: "todos.mail",
+          reason: expect.stringMatching(/^E\w+/),
+        });
+      }),
+    );
     silent.close();
   });
 

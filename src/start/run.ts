@@ -57,7 +57,7 @@ export interface Server {
 const LAST_LINES = 1000;
 
 /** Milliseconds after the start until the mail server is asked whether it would take mails. */
-const MAIL_CHECK = 1000;
+const MAIL_CHECK = 200;
 
 /** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
 export async function run(runtime: Runtime): Promise<void> {

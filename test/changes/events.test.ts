@@ -222,23 +222,24 @@ describe("where it goes on", () => {
 });
 
 describe("it ends", () => {
-  test.each<[what: string, end: (user: User) => Promise<unknown>]>([
-    ["when the user logs out", (user) => call("POST", "/users/log-out", undefined, user)],
-    ["when all sessions end", (user) => call("DELETE", "/users/me/sessions", undefined, user)],
-    [
-      "when the user is deleted",
+  // Side by side, since each waits for a look.
+  test("when the user logs out, ends all sessions, is deleted or is disabled", async () => {
+    const ends: ((user: User) => Promise<unknown>)[] = [
+      (user) => call("POST", "/users/log-out", undefined, user),
+      (user) => call("DELETE", "/users/me/sessions", undefined, user),
       (user) => call("DELETE", "/users/me", { password: PASSWORD }, user),
-    ],
-    [
-      "when the user is disabled",
       ({ id }) => adminQueries(service.services.database, Date.now).disable(id),
-    ],
-  ])("%s", async (_what, end) => {
-    const events = await listen();
-    await end(mina);
-    expect(await events.next()).toMatchObject({ event: "end", data: {} });
-    await events.closed;
-    expect(service.services.watch.listeningFor(mina.id)).toBe(0);
+    ];
+    await Promise.all(
+      ends.map(async (end) => {
+        const user = await service.user();
+        const events = await listen(user);
+        await end(user);
+        expect(await events.next()).toMatchObject({ event: "end", data: {} });
+        await events.closed;
+        expect(service.services.watch.listeningFor(user.id)).toBe(0);
+      }),
+    );
   });
 
   test("with its own session, and not with another", async () => {

@@ -1,9 +1,9 @@
 /** When mails leave: some time after the answer, and after a crash. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { randomDelay } from "../../src/mail/enqueue.ts";
+import { startSilent, startSmtp } from "../mail/smtp.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { startService } from "../service.ts";
-import { startSilent, startSmtp } from "./smtp.ts";
 
 // Processes take their time to start on a busy machine.
 setDefaultTimeout(30_000);
