@@ -5,9 +5,10 @@
  *
  * On Linux the cost is the server's CPU time for a request, elsewhere the wall time.
  */
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cpuSeconds } from "../test/changes/hold-streams.ts";
 import { load } from "./load.ts";
 
 const ROUNDS = 4;
@@ -105,14 +106,8 @@ const REQUESTS: [what: string, method: string, paths: string[], body?: object][]
   ["POST /todos", "POST", ["/todos"], { contents: "buy milk", is_done: false }],
 ];
 
-/** Seconds of CPU time that a process has used; undefined where that is not told. */
-function cpuSeconds(pid: number): number | undefined {
-  const path = `/proc/${pid}/stat`;
-  if (!existsSync(path)) return undefined;
-  // After the name, which may hold spaces, user and system time are the 12th and 13th field, in hundredths.
-  const fields = readFileSync(path, "utf8").split(") ").at(-1)?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
+/** Seconds of CPU time; undefined where that is not told. */
+const cpuOf = (pid: number) => (process.platform === "linux" ? cpuSeconds(pid) : undefined);
 
 /** What a request costs at `target`, in microseconds. */
 async function cost({ process, port, token }: Target, request: (typeof REQUESTS)[number]) {
@@ -126,9 +121,9 @@ async function cost({ process, port, token }: Target, request: (typeof REQUESTS)
   const requests = paths.map(
     (path) => `${[`${method} ${path} HTTP/1.1`, ...headers].join("\r\n")}\r\n\r\n${text}`,
   );
-  const before = cpuSeconds(process.pid);
+  const before = cpuOf(process.pid);
   const { answers, seconds } = await load(HOST, port, requests, SECONDS);
-  const after = cpuSeconds(process.pid);
+  const after = cpuOf(process.pid);
   const used = before !== undefined && after !== undefined ? after - before : seconds;
   return (1e6 * used) / answers;
 }

@@ -6,12 +6,17 @@ export type Random = ReturnType<typeof createRandom>;
 export function createRandom(seed: number) {
   let state = seed;
 
-  /** From 0 to below `limit`, an integer. */
-  function below(limit: number): number {
+  /** From 0 to below 1. */
+  function random(): number {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** From 0 to below `limit`, an integer. */
+  function below(limit: number): number {
+    return Math.floor(random() * limit);
   }
 
   function pick<T>(choices: readonly T[]): T {
@@ -20,5 +25,5 @@ export function createRandom(seed: number) {
     return choice;
   }
 
-  return { below, pick };
+  return { random, below, pick };
 }

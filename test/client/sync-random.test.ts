@@ -4,25 +4,14 @@
  */
 import { expect, test } from "bun:test";
 import { memoryStore } from "../../src/client/sync.ts";
+import { createRandom } from "../random.ts";
 import { createNetwork, type Device, openDevice, startSyncService } from "./device.ts";
 
 const STEPS = Number(process.env.STEPS ?? 400);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Random numbers below 1, the same for the same seed (mulberry32). */
-function createRandom(seed: number) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, async () => {
-  const random = createRandom(SEED);
-  const below = (limit: number) => Math.floor(random() * limit);
+  const { random, below } = createRandom(SEED);
   const oneOf = <T>(items: readonly T[]): T | undefined => items[below(items.length)];
 
   const service = await startSyncService();

@@ -1,5 +1,6 @@
 /** Makes values from JSON Schemas, good and bad, at the limits above all; the same seed makes the same ones. */
 import { faultsOf, type Schema } from "../docs/document.ts";
+import { createRandom } from "../random.ts";
 
 const ALPHABETS = [
   "abcdefghijklmnopqrstuvwxyz0123456789",
@@ -14,20 +15,7 @@ const ATTEMPTS = 1000;
 export type Generator = ReturnType<typeof createGenerator>;
 
 export function createGenerator(seed: number) {
-  let state = seed;
-  /** From 0 to below 1 (mulberry32). */
-  function random(): number {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  function pick<T>(choices: readonly T[]): T {
-    const choice = choices[Math.floor(random() * choices.length)];
-    if (choice === undefined) throw new Error("There is nothing to pick from");
-    return choice;
-  }
+  const { random, pick } = createRandom(seed);
 
   /** @param length in code points */
   function text(alphabet: string, length: number): string {

@@ -9,6 +9,7 @@ import { openDatabase } from "../../src/database/open.ts";
 import { buildWorkerd, denoTask, workerdCommand } from "../elsewhere.ts";
 import { openLine } from "../line.ts";
 import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
+import { createRandom } from "../random.ts";
 import { type CallOptions, PASSWORD, SECRET } from "../service.ts";
 import { type LibsqlServer, serverToken, startPrimary, startReplica, until } from "../sqld.ts";
 
@@ -109,17 +110,6 @@ function createClient() {
 }
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-/** Random numbers below 1, the same for the same seed (mulberry32). */
-function createRandom(seed: number) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
@@ -357,7 +347,7 @@ describe("whoever sends bookmarks back", () => {
   }
 
   test(`never sees an older state than it has seen, on any node (SEED=${SEED})`, async () => {
-    const random = createRandom(SEED);
+    const { random } = createRandom(SEED);
     // Each piece takes its time.
     delay = () => random() * 40;
     let left = REQUESTS;
@@ -372,7 +362,7 @@ describe("whoever sends bookmarks back", () => {
     })();
     const lives = await Promise.all(
       Array.from({ length: USERS }, (_, i) =>
-        live(`hopper-${i}`, createRandom(SEED + i), () => left-- > 0),
+        live(`hopper-${i}`, createRandom(SEED + i).random, () => left-- > 0),
       ),
     );
     isOver = true;

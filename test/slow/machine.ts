@@ -90,9 +90,9 @@ export function startMachine(folder: string) {
     ...bind(own("var/log"), "/var/log"),
     ...bind(own("work"), "/srv"),
     ...bind(programs, "/usr/local/bin"),
-    ...["--ro-bind", process.execPath, "/tmp/bin/bun"],
+    ...["--ro-bind", process.execPath, "/run/bin/bun"],
     ...["--chdir", "/srv", "--clearenv"],
-    ...["--setenv", "PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/tmp/bin"],
+    ...["--setenv", "PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/bin"],
     ...["bash", "-euo", "pipefail"],
   ]);
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { operationOf as describedOperation, operationsOf, readDocument } from "../docs/document.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
+import { type Colour, contrast, luminance } from "./contrast.ts";
 
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 /** Statuses that any operation may answer with, and that the page's introduction tells of. */
@@ -300,8 +301,6 @@ async function expectTexts(locator: Locator, texts: string[]): Promise<void> {
   expect(await locator.allInnerTexts()).toEqual(texts);
 }
 
-type Colour = [red: number, green: number, blue: number];
-
 /** The colour of the text at `selector`, and of what is behind it. */
 async function colours(page: Page, selector: string): Promise<{ text: Colour; ground: Colour }> {
   const [text, ground] = await page
@@ -321,18 +320,4 @@ async function colours(page: Page, selector: string): Promise<{ text: Colour; gr
 function toColour(css = ""): Colour {
   const [red = 0, green = 0, blue = 0] = (css.match(/[\d.]+/g) ?? []).map(Number);
   return [red, green, blue];
-}
-
-/** WCAG 2.2's relative luminance, from 0 (black) to 1 (white). */
-function luminance(colour: Colour): number {
-  const [red = 0, green = 0, blue = 0] = colour.map((value) => {
-    const part = value / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-function contrast(one: Colour, other: Colour): number {
-  const [light = 0, dark = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a);
-  return (light + 0.05) / (dark + 0.05);
 }

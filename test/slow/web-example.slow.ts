@@ -9,6 +9,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { launch, temporaryFolder } from "../process.ts";
 import { callsTo, PASSWORD } from "../service.ts";
 import { freePort } from "../sqld.ts";
+import { type Colour, contrast, luminance } from "./contrast.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
@@ -559,8 +560,6 @@ test("looks as the READMEs show it", async () => {
   expect(size).toBeLessThan(200_000);
 });
 
-type Colour = [red: number, green: number, blue: number];
-
 /** The colour of an element's text, and of what is behind it. Runs in the page. */
 function coloursOf(element: Element): [text: Colour, ground: Colour] {
   const canvas = document.createElement("canvas").getContext("2d");
@@ -579,18 +578,4 @@ function coloursOf(element: Element): [text: Colour, ground: Colour] {
     if (alpha === 255) return [text, ground];
   }
   return [text, [255, 255, 255]];
-}
-
-/** WCAG 2.2's relative luminance, from 0 (black) to 1 (white). */
-function luminance(colour: Colour): number {
-  const [red = 0, green = 0, blue = 0] = colour.map((value) => {
-    const part = value / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-function contrast(one: Colour, other: Colour): number {
-  const [light = 0, dark = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a);
-  return (light + 0.05) / (dark + 0.05);
 }
