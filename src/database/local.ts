@@ -12,10 +12,10 @@ import {
   type Connection,
   connect,
   EVERY_CONNECTION,
-  isBusy,
   runAll,
   whenNotBusy,
 } from "./local.connection.ts";
+import { openReads } from "./local.reads.ts";
 import { type SqlStatement, statementOf, unsupported } from "./local.statement.ts";
 import { openWrites } from "./local.writes.ts";
 import { startsWithSelect } from "./sql.ts";
@@ -27,8 +27,6 @@ export interface LocalOptions {
   meter?: WritesMeter | undefined;
 }
 
-// query_only: a write that is taken for a read fails, and cannot bypass the queue.
-const READING = `${EVERY_CONNECTION} PRAGMA query_only=ON;`;
 // A table is altered with foreign keys off (https://sqlite.org/lang_altertable.html#otheralter).
 const MIGRATING = `${EVERY_CONNECTION} PRAGMA foreign_keys=OFF;`;
 
@@ -40,8 +38,8 @@ const MIGRATING = `${EVERY_CONNECTION} PRAGMA foreign_keys=OFF;`;
  * connection's transaction open. Here only `exec("BEGIN IMMEDIATE")` ever meets another process's lock, and `exec`
  * leaves nothing in progress.
  *
- * - A statement that starts with SELECT, and a batch of only these, is a read. It runs at once, on a connection of its
- *   own, and sees what is committed.
+ * - A statement that starts with SELECT, and a batch of only these, is a read. It waits for no write, and sees what is
+ *   committed. Reads that are asked for together share one snapshot.
  * - Everything else is a write. Writes run in the order of the calls. Those that wait together share one transaction,
  *   each behind a savepoint, so that one that fails undoes nothing but its own changes. A call resolves after the
  *   commit that holds it. No other code runs between the statements of one call.
@@ -53,26 +51,8 @@ const MIGRATING = `${EVERY_CONNECTION} PRAGMA foreign_keys=OFF;`;
  */
 export function openLocal(path: string, { busyTimeout = 5000, meter }: LocalOptions = {}): Client {
   const { write, close: closeWrites } = openWrites(path, busyTimeout, meter);
-  /** Opened by the first read, and by the next one after SQLITE_BUSY. */
-  let reader: Connection | undefined;
+  const { read, close: closeReads } = openReads(path, busyTimeout);
   let isClosed = false;
-
-  function read<T>(run: (reader: Connection) => T): Promise<T> {
-    return whenNotBusy(performance.now() + busyTimeout, () => {
-      refuseClosed();
-      reader ??= connect(path, READING);
-      try {
-        return run(reader);
-      } catch (error) {
-        // The statement stays in progress, and would hold all later reads at one old state: give up the connection.
-        if (isBusy(error)) {
-          reader.close();
-          reader = undefined;
-        }
-        throw error;
-      }
-    });
-  }
 
   function refuseClosed(): void {
     if (isClosed) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
@@ -91,7 +71,7 @@ export function openLocal(path: string, { busyTimeout = 5000, meter }: LocalOpti
     batch(given, mode) {
       const statements = given.map(statementOf);
       return mode === "read" || statements.every(isRead)
-        ? read((reader) => runInSnapshot(reader, statements))
+        ? read((reader) => runAll(reader, statements))
         : write((writer) => runAll(writer, statements), statements.length);
     },
     async migrate(statements) {
@@ -123,23 +103,13 @@ export function openLocal(path: string, { busyTimeout = 5000, meter }: LocalOpti
     close() {
       if (isClosed) return;
       isClosed = true;
-      reader?.close();
+      closeReads();
       closeWrites();
     },
   };
 }
 
 const isRead = ({ sql }: SqlStatement) => startsWithSelect(sql);
-
-/** All of them see the database in one state. */
-function runInSnapshot(reader: Connection, statements: SqlStatement[]): ResultSet[] {
-  reader.exec("BEGIN");
-  try {
-    return runAll(reader, statements);
-  } finally {
-    reader.rollback();
-  }
-}
 
 /** The text of a migration may be a trigger, which holds several statements. */
 function migrateBy(connection: Connection, statement: InStatement): ResultSet {

@@ -320,6 +320,52 @@ describe("writes that wait together", () => {
   });
 });
 
+describe("reads that are asked for together", () => {
+  test("see what was committed before they began", async () => {
+    const client = open();
+    const other = new Database(path);
+    const add = other.prepare("INSERT INTO notes (id) VALUES (?)");
+    for (let i = 0; i < 20; i++) {
+      const reading = Array.from({ length: 3 }, () => client.execute("SELECT count(*) FROM notes"));
+      add.run([`n${i}`]);
+      for (const read of await Promise.all(reading)) expect(column(read)).toEqual([i + 1]);
+    }
+    other.close();
+  });
+
+  test("fail alone", async () => {
+    const client = open();
+    const [before, failed, after] = await Promise.allSettled([
+      client.execute("SELECT 1"),
+      client.batch(["SELECT 2", "SELECT json('no JSON')"], "read"),
+      client.execute("SELECT 3"),
+    ]);
+    expect(failed).toMatchObject({ reason: { code: "SQLITE_ERROR", statementIndex: 1 } });
+    for (const [read, value] of [
+      [before, 1],
+      [after, 3],
+    ] as const) {
+      expect(read.status === "fulfilled" && column(read.value)).toEqual([value]);
+    }
+  });
+
+  test("let everything else have its turn when they take long", async () => {
+    const client = open();
+    const long =
+      "SELECT * FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT max(i) FROM n)";
+    let turns = 0;
+    let isReading = true;
+    const others = (async () => {
+      for (; isReading; await turn()) turns++;
+    })();
+    await Promise.all(Array.from({ length: 20 }, () => client.execute(long)));
+    isReading = false;
+    await others;
+    // Without a pause it would be two.
+    expect(turns).toBeGreaterThan(10);
+  });
+});
+
 test("writes are flushed to the disk at each commit, and foreign keys are enforced", async () => {
   const client = open();
   const pragma = async (name: string) => column(await client.execute(`PRAGMA ${name}`));
@@ -587,7 +633,9 @@ describe("close", () => {
 
   test("rejects what has not begun, and all that follows", async () => {
     const client = open();
-    const queued = [insert(client, "a"), insert(client, "b")].map(failure);
+    const queued = [insert(client, "a"), insert(client, "b"), client.execute("SELECT 1")].map(
+      failure,
+    );
     client.close();
     expect(client.closed).toBe(true);
     const calls = [
