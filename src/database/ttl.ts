@@ -145,7 +145,10 @@ export function ttlTable(db: Database) {
       )`;
     },
 
-    /** Deletes a few expired rows. Every batch that writes here has it, so no timer is needed. */
+    /**
+     * Deletes a few expired rows. The batches of log-ins, sign-ups and mails that write here include it. After all other
+     * writes, `sync/sweep.ts` deletes them.
+     */
     sweep(now: number) {
       return db.run(sql`
         DELETE FROM ${ttl} WHERE (kind, key) IN (

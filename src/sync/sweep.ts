@@ -1,13 +1,13 @@
 /**
- * Deletes what has had its time: todos that have been in the trash for too long, notes of deletions that every client
- * knows of by now (or has to begin anew), and answers that nobody asks for again. A few rows of each kind go with each
- * write, so this needs no timer on any runtime.
+ * Deletes expired rows: todos that have been in the trash for too long, notes of deletions that every client knows of by
+ * now (or has to begin anew), kept answers, and rows of the TTL table. Each write deletes a few rows of each kind, so no
+ * timer is needed on any runtime.
  */
 import { sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
-import { deletions, kept_answers, trash, users } from "../database/schema.ts";
+import { deletions, kept_answers, trash, ttl, users } from "../database/schema.ts";
 import { type Bound, runBatch, statement } from "../database/statement.ts";
 import { nextRevision } from "./revision.ts";
 import type { Watch } from "./watch.ts";
@@ -55,6 +55,16 @@ const forgetDeletions = statement<{ id: number }>(sql`
 const forgetAnswers = statement<{ key: string }>(sql`
   DELETE FROM ${kept_answers} WHERE rowid IN (
     SELECT rowid FROM ${kept_answers} WHERE expires_at <= ${sql.placeholder("now")}
+    ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
+  ) RETURNING key`);
+
+/**
+ * Each request with an `Idempotency-Key` adds a row to the TTL table, which expires with its kept answer. The statements
+ * that sweep the table by themselves belong to log-ins and mails, and may be far fewer than such requests.
+ */
+const forgetExpired = statement<{ key: string }>(sql`
+  DELETE FROM ${ttl} WHERE (kind, key) IN (
+    SELECT kind, key FROM ${ttl} WHERE expires_at <= ${sql.placeholder("now")}
     ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
   ) RETURNING key`);
 
@@ -111,6 +121,7 @@ export function createSweep(
       deleteExpired(values),
       forgetDeletions(values),
       forgetAnswers(values),
+      forgetExpired(values),
       raiseTheirRevisions(values),
       oldest(values),
     ] as const;
@@ -148,11 +159,11 @@ export function createSweep(
     async all() {
       for (;;) {
         const now = clock();
-        const [, , deleted, forgotten, answers, raised, [ages]] = await runBatch(database, [
+        const [, , deleted, forgotten, answers, others, raised, [ages]] = await runBatch(database, [
           ...statements(now, MANY),
         ]);
         learn(now, raised, ages);
-        if ([deleted, forgotten, answers].every(({ length }) => length < MANY)) return;
+        if ([deleted, forgotten, answers, others].every(({ length }) => length < MANY)) return;
       }
     },
   };

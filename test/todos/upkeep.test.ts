@@ -143,6 +143,24 @@ describe("a kept answer", () => {
     expect(await rows(count)).toEqual([{ n: 0 }]);
   });
 
+  test("takes along what is known of its key, without any write and with a few", async () => {
+    const mina = await service.user();
+    const known = "SELECT count(*) AS n FROM ttl WHERE kind = 'idempotency'";
+    await Promise.all(Array.from({ length: 40 }, (_, i) => keyed(mina, "x", `first-${i}`)));
+    await batch(mina, "b");
+    expect(await rows(known)).toEqual([{ n: 41 }]);
+    service.passSeconds(DAY + 60);
+    await service.services.upkeep.run();
+    expect(await rows(known)).toEqual([{ n: 0 }]);
+
+    const later = await again(mina);
+    await Promise.all(Array.from({ length: 40 }, (_, i) => keyed(later, "x", `second-${i}`)));
+    service.passSeconds(DAY + 60);
+    const evenLater = await again(mina);
+    for (let i = 0; i < 4; i++) await add(evenLater);
+    expect(await rows(known)).toEqual([{ n: 0 }]);
+  });
+
   test("goes with its todo when that has been in the trash for too long", async () => {
     const brief = await startService({ TRASH_TTL: "60" });
     const { token } = await brief.user();
