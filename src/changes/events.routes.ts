@@ -23,7 +23,7 @@ const HEADERS = {
 };
 
 export function eventRoutes(services: Services) {
-  const { config, tokens, watch } = services;
+  const { config, drain, tokens, watch } = services;
   const { revision } = changeQueries(services);
   const cursors = changeCursors(services);
 
@@ -37,6 +37,8 @@ export function eventRoutes(services: Services) {
         const sealed = lastId ?? query.since;
         const parameter = lastId === null ? "since" : "Last-Event-ID";
         const since = sealed === undefined ? undefined : cursors.open(session, sealed, parameter);
+        // The drain may have begun after this request came in. It ends the streams that there are then, and no later one.
+        if (drain.draining) throw new Failure("unavailable");
         const isFull =
           watch.listening >= config.streams ||
           watch.listeningFor(session.user_id) >= STREAMS_PER_USER;

@@ -283,6 +283,23 @@ describe("it ends", () => {
   });
 });
 
+test("one that is asked for right before the service drains does not begin", async () => {
+  const draining = await startService();
+  try {
+    const { token } = await draining.user();
+    const request = new Request("http://localhost/todos/events", {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const answering = draining.app.fetch(request);
+    const drained = draining.services.drain.begin();
+    await expectProblem(await answering, [503, "unavailable"]);
+    await drained;
+    expect(draining.services.watch.listening).toBe(0);
+  } finally {
+    await draining.stop();
+  }
+});
+
 test("HEAD tells the headers, and holds no place", async () => {
   for (let i = 0; i < 10; i++) {
     const answer = await call("HEAD", "/todos/events");
