@@ -177,6 +177,7 @@ export async function createServices(
     },
   );
   const throttle = createThrottle({ database, ttl, budgets, knownNetworks, meter });
+  const confirmation = createConfirmation({ database, ttl, hasher, clock });
   const enqueue = createEnqueue(database, mailDelay);
   const otpMac = await macFor("one-time passwords");
   const ground = { database, ttl, clock, budgets, pseudonym, otpMac, enqueue };
@@ -191,14 +192,14 @@ export async function createServices(
     budgets,
     knownNetworks,
     throttle,
-    confirmation: createConfirmation({ database, ttl, hasher, clock }),
+    confirmation,
     tokens,
     issue: createIssue({ config, clock, tokens }),
     seal: createSeal(await macFor("cursors")),
     enqueue,
     transport,
     outbox: platform.startClockwork(createOutbox({ database, clock, transport, meter }), clock),
-    verification: createVerification(ground, config),
+    verification: createVerification({ ...ground, confirmation }, config),
     reset: createReset({ ...ground, knownNetworks, throttle }, config),
     sweep,
     watch,

@@ -6,6 +6,7 @@
 import { and, eq, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
 import { accountOf, accountOfUser, type Pseudonym } from "../auth/accounts.ts";
 import type { Budgets } from "../auth/budgets.ts";
+import type { Confirmation } from "../auth/confirmation.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import type { Clock } from "../clock.ts";
 import { batch } from "../database/batch.ts";
@@ -51,13 +52,14 @@ export function createVerification(
     pseudonym: Pseudonym;
     otpMac: Mac;
     enqueue: Enqueue;
+    confirmation: Confirmation;
   },
   settings: SendLimits & {
     /** Seconds. */
     otpTtl: number;
   },
 ) {
-  const { database: db, ttl, clock, budgets, pseudonym, otpMac, enqueue } = services;
+  const { database: db, ttl, clock, budgets, pseudonym, otpMac, enqueue, confirmation } = services;
   const lifetime = settings.otpTtl * 1000;
   const full = isFull(settings.otpDailyLimit);
 
@@ -140,7 +142,8 @@ export function createVerification(
      * Sends one to an address that the user wants to verify.
      * @param confirmed the hash of the password that the request was confirmed by, if it was
      * @returns what the client is told, in seconds
-     * @throws Failure `unauthorized`, `password_required`, `wrong_password`, `rate_limited`, `otp_cooldown`
+     * @throws Failure `unauthorized`, `too_many_attempts`, `password_required`, `wrong_password`, `rate_limited`,
+     *   `otp_cooldown`
      */
     async send(
       session: SessionRef,
@@ -156,12 +159,20 @@ export function createVerification(
         .from(sessions)
         .innerJoin(users, eq(users.id, sessions.user_id))
         .where(isLive({ ...session, now }));
-      const when = sql`EXISTS (SELECT 1 FROM (${found}) WHERE may_change)`;
+      // Others may have failed while this password was verified. Then it was not judged.
+      const isAdmitted =
+        confirmed === undefined ? sql`true` : confirmation.isAdmitted(session, now);
+      const when = sql`EXISTS (SELECT 1 FROM (${found}) WHERE may_change) AND ${isAdmitted}`;
+      const isConfirmed = confirmed === undefined ? sql`false` : when;
       const results = await batch(db, {
         found,
+        asked: confirmation.ask(session, now),
         ...sending({ user_id, email, language, exchange, when }, now),
+        failures: confirmation.clear(session, isConfirmed),
       });
-      if (!live(results.found[0]).may_change) {
+      const { may_change } = live(results.found[0]);
+      if (confirmed !== undefined) confirmation.refuse(results.asked[0], session, exchange, now);
+      if (!may_change) {
         throw new Failure(confirmed === undefined ? "password_required" : "wrong_password");
       }
       if (results.sent.length === 0) {

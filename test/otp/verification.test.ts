@@ -386,6 +386,47 @@ describe("a change of a verified address", () => {
     expect((await attempt(other.token, PASSWORD)).status).toBe(202);
   });
 
+  test("by the right password is not made when five have failed while it was verified", async () => {
+    const { token } = await verifiedUser();
+    await pass(60);
+    const { hasher } = service.services;
+    const { verify: verifyNow } = hasher;
+    const begun = Promise.withResolvers<void>();
+    const failed = Promise.withResolvers<void>();
+    hasher.verify = async (hash, password, client) => {
+      if (password === PASSWORD) {
+        begun.resolve();
+        await failed.promise;
+      }
+      return verifyNow(hash, password, client);
+    };
+    try {
+      const next = newAddress();
+      const right = sendVerification(token, next, { password: PASSWORD });
+      await begun.promise;
+      const wrong = await times(5, () =>
+        sendVerification(token, next, { password: "wrong horse" }),
+      );
+      expect(tally(wrong)).toEqual({ 403: 5 });
+      failed.resolve();
+      expect(await retryAfter(await right, "too_many_attempts")).toBe(30);
+      expect(await recipients()).not.toContain(next);
+    } finally {
+      hasher.verify = verifyNow;
+    }
+  });
+
+  test("by the right password clears the session's count", async () => {
+    const { token } = await verifiedUser();
+    await pass(60);
+    const attempt = (password: string) => sendVerification(token, newAddress(), { password });
+    expect(tally(await times(4, () => attempt("wrong horse")))).toEqual({ 403: 4 });
+    expect((await attempt(PASSWORD)).status).toBe(202);
+    expect(tally(await times(4, () => attempt("wrong horse")))).toEqual({ 403: 4 });
+    // Right again, and too soon: it is the wait between two mails that refuses it.
+    expect(await retryAfter(await attempt(PASSWORD))).toBe(60);
+  });
+
   test("with a wrong password is refused before there is an address, too", async () => {
     const { token } = await service.user();
     const answer = await sendVerification(token, newAddress(), { password: "wrong horse" });
