@@ -15,6 +15,11 @@ export interface Place {
 export interface Cursor extends Place {
   /** Deletions up to this revision are not told: the client began with nothing, when it was the user's. */
   began: number;
+  /**
+   * When a client had all that there was, or began with nothing, in milliseconds since the epoch. A page that is not the
+   * last does not renew it: the deletions that the rest of the pages will tell of may be as old as that.
+   */
+  given: number;
 }
 
 /** Behind all that has a revision up to this one. */
@@ -43,8 +48,8 @@ export function changeCursors({
   const contextOf = ({ user_id }: SessionRef) => `changes ${user_id}`;
 
   return {
-    close: (session: SessionRef, { rev, type, id, began }: Cursor): string =>
-      seal.close(contextOf(session), [rev, type, id, began, clock()].join("_")),
+    close: (session: SessionRef, { rev, type, id, began, given }: Cursor): string =>
+      seal.close(contextOf(session), [rev, type, id, began, given].join("_")),
 
     /**
      * @param parameter the name of what it came in, for the error
@@ -64,6 +69,7 @@ export function changeCursors({
         type: type === "list" ? "list" : "todo",
         id: Number(id),
         began: Number(began),
+        given: Number(given),
       };
     },
   };

@@ -23,7 +23,7 @@ const HEADERS = {
 };
 
 export function eventRoutes(services: Services) {
-  const { config, drain, tokens, watch } = services;
+  const { clock, config, drain, tokens, watch } = services;
   const { revision } = changeQueries(services);
   const cursors = changeCursors(services);
 
@@ -49,7 +49,7 @@ export function eventRoutes(services: Services) {
           session,
           expiresAt: tokens.expiryOf(tokenOf(request)),
           heartbeat: config.heartbeat * 1000,
-          cursorAt: (rev) => cursors.close(session, { ...behind(rev), began: 0 }),
+          cursorAt: (rev) => cursors.close(session, { ...behind(rev), began: 0, given: clock() }),
         });
         let now: number;
         try {

@@ -99,7 +99,8 @@ export function changeQueries({ database, clock }: Services) {
       const began = since?.began ?? revision;
       // At the end it is behind the deletions, too, that are not told.
       const place = has_more && last ? { ...last, rev: Number(last.rev) } : behind(revision);
-      const next: Cursor = { rev: place.rev, type: place.type, id: place.id, began };
+      const given = has_more && since ? since.given : values.now;
+      const next: Cursor = { rev: place.rev, type: place.type, id: place.id, began, given };
       return { changes: told.map(toChange), next, has_more };
     },
   };

@@ -243,6 +243,27 @@ describe("a cursor", () => {
     expect((await pageAfter(renewed.next)).changes).toEqual([]);
   });
 
+  test("between two pages expires with the one before the first, so that no deletion is passed over", async () => {
+    const gone = await addTodo();
+    const before = await follow(new Map());
+    await addTodo();
+    await addTodo();
+    await ask("DELETE", `/todos/${gone.id}`);
+    await ask("DELETE", `/trash/${gone.id}`);
+    service.passSeconds(CHANGES_TTL - 100);
+    const { next, has_more } = await pageAfter(before, 1);
+    expect(has_more).toBe(true);
+    expect((await pageAfter(next)).changes).toContainEqual({
+      type: "todo",
+      id: gone.id,
+      deleted: true,
+    });
+    service.passSeconds(101);
+    // The deletion is forgotten by now.
+    await service.services.upkeep.run();
+    await expectProblem(await call("GET", `/todos/changes?since=${next}`), [410, "cursor_expired"]);
+  });
+
   test("that is ahead of the user, as after a restored backup, is gone", async () => {
     await addTodo();
     const { next } = await pageAfter();
