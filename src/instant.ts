@@ -1,4 +1,4 @@
-/** Moments as text, many thousand times a second: pages of todos have hundreds of them, and each log line has one. */
+/** Moments as text (RFC 3339), made quickly: a page of todos has hundreds of them, and each line of the log has one. */
 
 const DAY = 24 * 60 * 60 * 1000;
 

@@ -6,6 +6,7 @@ import type { SessionRef } from "../auth/live-session.ts";
 import { type Exchange, exchangeOf, idsOf } from "../http/exchange.ts";
 import { problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
+import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
 import { Export } from "./model.ts";
 import { exportQueries } from "./queries.ts";
@@ -17,7 +18,7 @@ export function exportRoutes(services: Services) {
 
   /** The export piece by piece, each made when the one before has been sent. */
   async function* pieces(session: SessionRef): AsyncGenerator<string, undefined> {
-    const exported_at = new Date(services.clock()).toISOString();
+    const exported_at = toInstant(services.clock());
     const head = JSON.stringify({ exported_at, ...(await queries.owner(session)) });
     yield `${head.slice(0, -1)},"todos":[`;
     let after = 0;

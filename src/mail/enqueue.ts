@@ -2,6 +2,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database/drizzle.ts";
 import { type CodeData, type MailData, outbox, users } from "../database/schema.ts";
+import { toInstant } from "../instant.ts";
 import type { Language } from "./language.ts";
 
 export type CodeTemplate = "verify_email" | "reset_password";
@@ -68,7 +69,7 @@ export function createEnqueue(db: Database, delay: () => number) {
 
     /** The statement that puts down a mail about what has happened to an account now. */
     notice(template: NoticeTemplate, recipient: Recipient, language: Language, now: number) {
-      const data = { language, at: new Date(now).toISOString() };
+      const data = { language, at: toInstant(now) };
       const expires_at = now + NOTICE_LIFETIME;
       return insert({ template, data, expires_at, priority: LATER, ...recipient }, now);
     },

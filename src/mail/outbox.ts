@@ -7,6 +7,7 @@ import { and, asc, eq, inArray, lte, min, sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../database/drizzle.ts";
 import { outbox } from "../database/schema.ts";
+import { toInstant } from "../instant.ts";
 import { type Meter, silent } from "../instruments.ts";
 import { reasonOf } from "./failure.ts";
 import { render } from "./templates.ts";
@@ -192,7 +193,5 @@ const about = ({ id, template, request_id, user_id }: Claimed) => ({
 /** If the claim has lapsed meanwhile, another process has the mail now. */
 const isStillClaimed = (mail: Claimed) =>
   and(eq(outbox.id, mail.id), eq(outbox.attempts, mail.attempts));
-
-const toInstant = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 const isOver = (mail: Claimed, now: number) => Date.parse(mail.expires_at) <= now;

@@ -10,6 +10,7 @@ import { findRemovable } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { toInstant } from "../instant.ts";
 import { toBase64url } from "../seal.ts";
 import type { Services } from "../services.ts";
 
@@ -38,8 +39,6 @@ export interface LogIn {
   name: string;
   exchange: Exchange;
 }
-
-const toInstant = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 export type SessionQueries = ReturnType<typeof sessionQueries>;
 

@@ -4,6 +4,7 @@ import { count, lte, sql } from "drizzle-orm";
 import { Counter, Gauge, type Registry } from "prom-client";
 import packageJson from "../../package.json" with { type: "json" };
 import { outbox } from "../database/schema.ts";
+import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
 
 /** What the gauges look at. */
@@ -35,7 +36,7 @@ export function watchService(registry: Registry, { clock, database, drain, watch
     async collect() {
       // Without the database there is no number, rather than a former one.
       this.reset();
-      const isDue = lte(outbox.next_attempt_at, instantOf(clock()));
+      const isDue = lte(outbox.next_attempt_at, toInstant(clock()));
       const [mails] = await database
         .select({ all: count(), due: sql<number>`count(*) FILTER (WHERE ${isDue})` })
         .from(outbox)
@@ -46,8 +47,6 @@ export function watchService(registry: Registry, { clock, database, drain, watch
     },
   });
 }
-
-const instantOf = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 export function watchProcess(registry: Registry): void {
   const registers = [registry];

@@ -10,6 +10,7 @@ import { findRemovable, removalOf } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { toInstant } from "../instant.ts";
 import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 import { deletedUser } from "./admin.ts";
@@ -123,7 +124,7 @@ export function userQueries(services: Services) {
           .update(sessions)
           .set({
             generation: sql`${sessions.generation} + 2`,
-            last_used_at: new Date(now).toISOString(),
+            last_used_at: toInstant(now),
           })
           .where(itself)
           .returning(granted),
@@ -159,7 +160,7 @@ export function userQueries(services: Services) {
         asked: confirmation.ask(session, now),
         removed: db
           .update(users)
-          .set(deletedUser(new Date(now).toISOString()))
+          .set(deletedUser(toInstant(now)))
           .where(
             and(
               eq(users.id, owner),
