@@ -2,7 +2,6 @@
 import { and, type Placeholder, sql } from "drizzle-orm";
 import type { Database } from "../database/drizzle.ts";
 import { sessions } from "../database/schema.ts";
-import { statement } from "../database/statement.ts";
 import { CHALLENGE, Failure } from "../http/problem.ts";
 
 /** The session that an access token names. It proves nothing alone: use it with `isLive` in the same statement. */
@@ -34,11 +33,6 @@ export function isLive({ id, user_id, now } = placeholders) {
 
 /** The live session's user, in a statement that is executed with `{ ...session, now }`; null when the session has ended. */
 export const owner = sql`(SELECT ${sessions.user_id} FROM ${sessions} WHERE ${isLive()})`;
-
-/** One row while the session is live. */
-export const askLive = statement<{ user_id: number }>(
-  sql`SELECT ${sessions.user_id} FROM ${sessions} WHERE ${isLive()}`,
-);
 
 /** The live session's user, as the owner in a write. No row when the session has ended. */
 export function ownerOf(db: Database, session: SessionRef, now: number) {

@@ -8,7 +8,7 @@ import type { lists, todos } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
 
 /** Twenty moves to the same place close a gap. 2^53 has room for eight billion gaps. */
-export const GAP = 2 ** 20;
+const GAP = 2 ** 20;
 
 /** The position behind all rows of the list that `isInList` says. */
 export const lastPosition = (table: typeof todos | typeof lists, isInList: SQL) =>

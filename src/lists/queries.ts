@@ -2,7 +2,7 @@
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
-import { lastPosition, moveTo, type Place, placeOf } from "../database/order.ts";
+import { lastPosition, moveTo, type Place } from "../database/order.ts";
 import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
@@ -66,11 +66,7 @@ const prepareMove = (place: Place) =>
     isInList: sql`each.user_id = moved.user_id`,
     set: sql`updated_at = ${sql.placeholder("now")}`,
   });
-const moves = {
-  first: prepareMove("first"),
-  last: prepareMove("last"),
-  after: prepareMove("after"),
-};
+const moves = { first: prepareMove("first"), after: prepareMove("after") };
 
 const hasAfter = sql`(${sql.placeholder("after")} IS NULL OR EXISTS (
   SELECT 1 FROM ${lists} AS each
@@ -188,7 +184,7 @@ export function listQueries({ database: db, clock, config }: Services) {
      * `validation_failed`.
      */
     move(asker: Asker, list_id: number, after: number | null, if_match: IfMatch): Operation<List> {
-      const { renumber, move } = moves[placeOf(after)];
+      const { renumber, move } = after === null ? moves.first : moves.after;
       const values = { ...asker, list_id, after, if_match, now: clock() };
       return operation(values, [renumber, move], moved, (found) => {
         const row = judge(found);

@@ -1,6 +1,6 @@
-/** The columns of a list, which answers have as they are. */
+/** A list's row as it is read: its columns, which answers have as they are. */
 import { type SQL, sql } from "drizzle-orm";
-import { columnsOf, jsonOf, selectionOf } from "../database/columns.ts";
+import { columnsOf, jsonOf } from "../database/columns.ts";
 import { lists } from "../database/schema.ts";
 
 const names = ["id", "name", "position", "rev", "created_at", "updated_at"] as const;
@@ -11,9 +11,6 @@ export const list = columnsOf(lists, names);
 export const listColumns: Record<string, SQL> = Object.fromEntries(
   names.map((name) => [name, sql`${lists[name]}`]),
 );
-
-/** The same, for a SELECT. */
-export const columns = selectionOf(listColumns);
 
 /** The same as one JSON array, for `list.read`. */
 export const listAsJson = jsonOf(listColumns);
