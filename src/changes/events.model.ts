@@ -2,6 +2,7 @@
 import { t } from "elysia";
 import { Cursor } from "../model/query.ts";
 import { requestHeader } from "../sync/documentation.ts";
+import { changeCursor } from "./model.ts";
 
 export const EventQuery = t.Object(
   {
@@ -17,7 +18,7 @@ export const EventQuery = t.Object(
 export const lastEventId = requestHeader(
   "Last-Event-ID",
   "The `id` of the last event that came. It counts in place of `since`.",
-  "7_todo_9007199254740991_0_1795281702578.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo",
+  changeCursor,
 );
 
 export const EventStream = t.String({

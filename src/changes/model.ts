@@ -5,6 +5,10 @@ import { Cursor, QueryInteger } from "../model/query.ts";
 import { Id } from "../model/values.ts";
 import { todoFields } from "../todos/model.ts";
 
+/** An example of a cursor: they are opaque. */
+export const changeCursor =
+  "7_todo_9007199254740991_0_1795281702578.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
+
 const TodoChange = t.Object(
   { type: t.Literal("todo"), ...todoFields },
   { title: "TodoChange", description: "A todo that is new, or has changed." },
@@ -49,7 +53,7 @@ export const ChangePage = t.Object(
     }),
     next: t.String({
       description: "From where to go on: what is told next time is what has changed since.",
-      examples: ["7_t_8_0_m4vq2k.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo"],
+      examples: [changeCursor],
     }),
     has_more: t.Boolean({ description: "Whether there is more already.", examples: [false] }),
   },

@@ -97,7 +97,7 @@ export interface Particulars {
   headers?: Record<string, string>;
 }
 
-/** Thrown for an error outside a route's handler. `failures.ts` turns it into the answer. */
+/** An expected error. Whatever throws it, a query or a hook, `failures.ts` makes it the answer. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly code: Code;

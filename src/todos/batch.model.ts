@@ -47,7 +47,7 @@ const operations = [
   operation(operationNames.delete, NoFields, "DeleteOperation", "As `DELETE /todos/{id}`."),
 ] as const;
 
-// Each is looked at by itself, in `batch.ts`: one that is not valid does not keep the others from being done.
+// `batch.check.ts` checks each operation by itself: one that is not valid does not keep the others from being done.
 TypeRegistry.Set("LaterChecked", () => true);
 
 type BatchOperation = (typeof operations)[number]["static"];
