@@ -6,6 +6,7 @@ import type { Ttl } from "../database/ttl.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
+import { retryAfter } from "../http/retry-after.ts";
 import type { Meter } from "../instruments.ts";
 import { logSecurityEvent } from "./security-log.ts";
 
@@ -41,8 +42,7 @@ export function createBudgets(
 
   function refusal(budget: Budget, until: number, now: number): Failure {
     meter.refused(budget);
-    const seconds = String(Math.max(1, Math.ceil((until - now) / 1000)));
-    return new Failure("rate_limited", { headers: { "retry-after": seconds } });
+    return new Failure("rate_limited", retryAfter(until, now));
   }
 
   /** When the network's budget is whole again (milliseconds since the epoch); NULL while some of it is left. */

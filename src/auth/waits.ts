@@ -5,6 +5,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Ttl } from "../database/ttl.ts";
 import { Failure } from "../http/problem.ts";
+import { retryAfter } from "../http/retry-after.ts";
 
 /** Failures that cost no wait. */
 export const FREE = 5;
@@ -16,10 +17,8 @@ const LONGEST_WAIT = 15 * 60_000;
  * An attempt was not judged.
  * @param until when the next one may be; with `now`, in milliseconds since the epoch
  */
-export function tooManyAttempts(until: number, now: number): Failure {
-  const seconds = String(Math.max(1, Math.ceil((until - now) / 1000)));
-  return new Failure("too_many_attempts", { headers: { "retry-after": seconds } });
-}
+export const tooManyAttempts = (until: number, now: number): Failure =>
+  new Failure("too_many_attempts", retryAfter(until, now));
 
 /** What failed: each has its own count. */
 type Kind = "password_failures" | "reset_failures";

@@ -1,6 +1,7 @@
 /** How many one-time passwords are sent for each purpose, and what is told when it is too soon for another. */
 import { sql } from "drizzle-orm";
 import { Failure } from "../http/problem.ts";
+import { retryAfter } from "../http/retry-after.ts";
 
 export interface SendLimits {
   /** Seconds between two sends. */
@@ -19,7 +20,5 @@ export const isFull = (limit: number) => sql`CAST(value AS INTEGER) >= ${limit}`
  * A send was refused.
  * @param until when the next may be asked for; with `now`, in milliseconds since the epoch
  */
-export function cooldown(until: number, now: number): Failure {
-  const seconds = String(Math.max(1, Math.ceil((until - now) / 1000)));
-  return new Failure("otp_cooldown", { headers: { "retry-after": seconds } });
-}
+export const cooldown = (until: number, now: number): Failure =>
+  new Failure("otp_cooldown", retryAfter(until, now));
