@@ -19,13 +19,13 @@ import { Failure } from "../http/problem.ts";
 import { toBase64url } from "../seal.ts";
 import { type Asker, type Operation, runOperation, tellRaised } from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
-import type { Sweep } from "./sweep.ts";
+import { forgetAnswers, type Sweep } from "./sweep.ts";
 import type { Watch } from "./watch.ts";
 import { isNew, ttlKey } from "./writer.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
-/** Expired rows that one request deletes at least. */
+/** Expired rows that one request deletes, beside one for each of its operations. */
 const SWEEP = 16;
 /** Rows that are kept of one user. An operation of a batch is one, and each may have a todo's whole text. */
 const ANSWERS_PER_USER = 20_000;
@@ -77,12 +77,6 @@ const remember = statement(sql`
   SELECT 'idempotency', ${ttlKey}, ${value("fingerprint")}, ${kept_answers.expires_at}
   FROM ${kept_answers} WHERE ${isKept} AND ${isNew}
   ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`);
-
-const sweepAnswers = statement(sql`
-  DELETE FROM ${kept_answers} WHERE rowid IN (
-    SELECT rowid FROM ${kept_answers} WHERE expires_at <= ${value("now")}
-    ORDER BY expires_at LIMIT ${value("sweep")}
-  )`);
 
 /** Of the oldest then no more is known than that they were done. */
 const boundAnswers = statement(sql`
@@ -185,7 +179,7 @@ export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
   // It keeps one row more than it has parts, so expired rows cannot accumulate.
   after: [
     remember(values),
-    sweepAnswers({ ...values, sweep: SWEEP + parts }),
+    forgetAnswers({ ...values, limit: SWEEP + parts }),
     boundAnswers(values),
   ],
 });

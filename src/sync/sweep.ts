@@ -52,7 +52,8 @@ const forgetDeletions = statement<{ id: number }>(sql`
     ORDER BY created_at LIMIT ${sql.placeholder("limit")}
   ) RETURNING id`);
 
-const forgetAnswers = statement<{ key: string }>(sql`
+/** Deletes `limit` of the answers that have expired by `now`. */
+export const forgetAnswers = statement<{ key: string }>(sql`
   DELETE FROM ${kept_answers} WHERE rowid IN (
     SELECT rowid FROM ${kept_answers} WHERE expires_at <= ${sql.placeholder("now")}
     ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
@@ -62,7 +63,7 @@ const forgetAnswers = statement<{ key: string }>(sql`
  * Each request with an `Idempotency-Key` adds a row to the TTL table, which expires with its kept answer. The statements
  * that sweep the table by themselves belong to log-ins and mails, and may be far fewer than such requests.
  */
-const forgetExpired = statement<{ key: string }>(sql`
+const forgetTtlRows = statement<{ key: string }>(sql`
   DELETE FROM ${ttl} WHERE (kind, key) IN (
     SELECT kind, key FROM ${ttl} WHERE expires_at <= ${sql.placeholder("now")}
     ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
@@ -121,7 +122,7 @@ export function createSweep(
       deleteExpired(values),
       forgetDeletions(values),
       forgetAnswers(values),
-      forgetExpired(values),
+      forgetTtlRows(values),
       raiseTheirRevisions(values),
       oldest(values),
     ] as const;
