@@ -40,6 +40,19 @@ const RETRY_AFTER = 5_000;
 
 const logger = getLogger(["todos", "database"]);
 
+/**
+ * What a deleted user's row holds until it is removed. The name and the address are free.
+ * @param deleted_at RFC 3339
+ */
+export const deletedUser = (deleted_at: string) => ({
+  username: "",
+  // No name that a client can send has a line break in it.
+  username_key: sql`char(10) || ${users.id}`,
+  password_hash: "",
+  email: null,
+  deleted_at,
+});
+
 /** The deleted user whose turn it is; NULL when there is none. */
 const next = sql`(
   SELECT id FROM ${users} WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 1

@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, gt, isNull, or, sql } from "drizzle-orm";
 import { batch } from "../database/batch.ts";
 import type { Database } from "../database/drizzle.ts";
-import { removeSlice } from "../database/removal.ts";
+import { deletedUser, removeSlice } from "../database/removal.ts";
 import { outbox, sessions, users } from "../database/schema.ts";
 import { toInstant } from "../instant.ts";
 
@@ -102,13 +102,3 @@ export function adminQueries(db: Database, clock: () => number) {
         .orderBy(asc(outbox.next_attempt_at)),
   };
 }
-
-/** What a deleted user's row holds until it is removed. */
-export const deletedUser = (deleted_at: string) => ({
-  username: "",
-  // No name that a client can send has a line break in it.
-  username_key: sql`char(10) || ${users.id}`,
-  password_hash: "",
-  email: null,
-  deleted_at,
-});

@@ -6,14 +6,13 @@ import { granted, type SessionGrant } from "../auth/issue.ts";
 import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts";
 import { batch } from "../database/batch.ts";
 import { columnsOf, nested } from "../database/columns.ts";
-import { findRemovable, removalOf } from "../database/removal.ts";
+import { deletedUser, findRemovable, removalOf } from "../database/removal.ts";
 import { sessions, users } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { toInstant } from "../instant.ts";
 import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
-import { deletedUser } from "./admin.ts";
 
 /** Someone who signs up. */
 export interface Newcomer {
