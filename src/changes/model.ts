@@ -1,9 +1,12 @@
 /** What goes into and comes out of `/todos/changes`. */
 import { t } from "elysia";
 import { List } from "../lists/model.ts";
-import { Cursor, QueryInteger } from "../model/query.ts";
+import { Cursor, Limit } from "../model/query.ts";
 import { Id } from "../model/values.ts";
 import { todoFields } from "../todos/model.ts";
+
+/** Changes of a page when a request does not say how many. */
+export const DEFAULT_LIMIT = 100;
 
 /** An example of a cursor: they are opaque. */
 export const changeCursor =
@@ -33,14 +36,7 @@ const Deletion = t.Object(
 
 export const ChangeQuery = t.Object(
   {
-    limit: t.Optional(
-      QueryInteger({
-        minimum: 1,
-        maximum: 500,
-        description: "1 to 500; 100 unless told.",
-        examples: [100],
-      }),
-    ),
+    limit: t.Optional(Limit(500, DEFAULT_LIMIT)),
     since: t.Optional(Cursor("The `next` of an earlier answer; without it, all that there is.")),
   },
   { additionalProperties: false },

@@ -5,10 +5,8 @@ import { problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import type { Services } from "../services.ts";
 import { changeCursors } from "./cursor.ts";
-import { ChangePage, ChangeQuery } from "./model.ts";
+import { ChangePage, ChangeQuery, DEFAULT_LIMIT } from "./model.ts";
 import { changeQueries } from "./queries.ts";
-
-const DEFAULT_LIMIT = 100;
 
 export function changeRoutes(services: Services) {
   const { changes } = changeQueries(services);

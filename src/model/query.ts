@@ -21,5 +21,14 @@ export function QueryInteger(options: QueryIntegerOptions) {
   return t.Unsafe<number>({ [Kind]: "QueryInteger", type: "integer", ...options });
 }
 
+/** How many rows a page may have. @param usual when a request does not say */
+export const Limit = (maximum: number, usual: number) =>
+  QueryInteger({
+    minimum: 1,
+    maximum,
+    description: `1 to ${maximum}; ${usual} unless told.`,
+    examples: [usual],
+  });
+
 /** A cursor in a query. It has no example, because none would be taken: a cursor is made for one user's one list. */
 export const Cursor = (description: string) => Text({ description, minLength: 1, maxLength: 256 });

@@ -1,9 +1,12 @@
 /** What goes into and comes out of `/todos`. */
 import { t } from "elysia";
-import { Cursor, QueryInteger } from "../model/query.ts";
+import { Cursor, Limit, QueryInteger } from "../model/query.ts";
 import { Text } from "../model/text.ts";
 import { header, Id, IdOrNull, Instant, Integer } from "../model/values.ts";
 import { CivilDate, contents, Due, DueInput, isDone, notes, priority, Repeat } from "./values.ts";
+
+/** Todos of a page, or deleted ones, when a request does not say how many. */
+export const DEFAULT_LIMIT = 50;
 
 /** An example: they are opaque. */
 const cursor = "2.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
@@ -153,14 +156,7 @@ export const TodoQuery = t.Object(
         examples: ["milk"],
       }),
     ),
-    limit: t.Optional(
-      QueryInteger({
-        minimum: 1,
-        maximum: 100,
-        description: "1 to 100; 50 unless told.",
-        examples: [50],
-      }),
-    ),
+    limit: t.Optional(Limit(100, DEFAULT_LIMIT)),
     cursor: t.Optional(
       Cursor("A page's `next_cursor`, sent with the same parameters; only `limit` may differ."),
     ),

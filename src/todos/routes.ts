@@ -23,6 +23,7 @@ import { todoChanges } from "./change.ts";
 import { type Mark, todoLists, type View } from "./list.ts";
 import {
   ChangedTodo,
+  DEFAULT_LIMIT,
   Todo,
   TodoCreate,
   TodoMove,
@@ -34,8 +35,6 @@ import { todoMoves } from "./move.ts";
 import { createPages } from "./pages.ts";
 import { todoQueries } from "./queries.ts";
 import { trashQueries } from "./trash.queries.ts";
-
-const DEFAULT_LIMIT = 50;
 
 /** Examples. */
 const STRONG_TAG = '"7"';

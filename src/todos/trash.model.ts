@@ -1,8 +1,8 @@
 /** What comes out of `/trash`. */
 import { t } from "elysia";
-import { Cursor, QueryInteger } from "../model/query.ts";
+import { Cursor, Limit } from "../model/query.ts";
 import { Instant } from "../model/values.ts";
-import { nextCursor, nextLink, todoFields } from "./model.ts";
+import { DEFAULT_LIMIT, nextCursor, nextLink, todoFields } from "./model.ts";
 
 export const DeletedTodo = t.Object(
   { ...todoFields, deleted_at: Instant("When it was deleted, in UTC (RFC 3339).") },
@@ -11,14 +11,7 @@ export const DeletedTodo = t.Object(
 
 export const TrashQuery = t.Object(
   {
-    limit: t.Optional(
-      QueryInteger({
-        minimum: 1,
-        maximum: 100,
-        description: "1 to 100; 50 unless told.",
-        examples: [50],
-      }),
-    ),
+    limit: t.Optional(Limit(100, DEFAULT_LIMIT)),
     cursor: t.Optional(Cursor("A page's `next_cursor`.")),
   },
   { additionalProperties: false },

@@ -18,11 +18,9 @@ import { isPageKnown, knownRevisions, unchanged } from "../sync/etag.ts";
 import { once } from "../sync/idempotency.ts";
 import { runOperation } from "../sync/operation.ts";
 import { changedMeanwhile, ifMatchOf } from "../sync/preconditions.ts";
-import { Todo } from "./model.ts";
+import { DEFAULT_LIMIT, Todo } from "./model.ts";
 import { DeletedTodo, TrashPage, TrashQuery } from "./trash.model.ts";
 import { type TrashMark, trashQueries } from "./trash.queries.ts";
-
-const DEFAULT_LIMIT = 50;
 
 /** An example. */
 const WEAK_TAG = 'W/"1.7"';
