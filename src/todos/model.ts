@@ -1,8 +1,9 @@
 /** What goes into and comes out of `/todos`. */
+import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 import { Cursor, Limit, QueryInteger } from "../model/query.ts";
 import { Text } from "../model/text.ts";
-import { header, Id, IdOrNull, Instant, Integer } from "../model/values.ts";
+import { header, Id, IdOrNull, Instant, Integer, toId } from "../model/values.ts";
 import { CivilDate, contents, Due, DueInput, isDone, notes, priority, Repeat } from "./values.ts";
 
 /** Todos of a page, or deleted ones, when a request does not say how many. */
@@ -108,6 +109,12 @@ export const TodoMove = t.Object(
   },
 );
 
+// No portable pattern can say where the ids end: at 2^53-1.
+TypeRegistry.Set(
+  "ListOrInbox",
+  (_, value) => typeof value === "string" && (value === "inbox" || toId(value) > 0),
+);
+
 export const TodoQuery = t.Object(
   {
     sort: t.Optional(
@@ -130,11 +137,12 @@ export const TodoQuery = t.Object(
       }),
     ),
     list_id: t.Optional(
-      Text({
-        description: "A list's id, or inbox: only the todos in there.",
-        minLength: 1,
+      t.Unsafe<string>({
+        [Kind]: "ListOrInbox",
+        type: "string",
         maxLength: 16,
         pattern: "^([1-9][0-9]{0,15}|inbox)$",
+        description: "A list's id, or inbox: only the todos in there.",
         examples: ["inbox"],
       }),
     ),

@@ -141,7 +141,10 @@ test("a list that is not one's own is 404, as one that is not there", async () =
 
 test.each([
   ["sort", ["ID", "name", "", "due,id"]],
-  ["list_id", ["0", "01", "-1", "1.5", "x", "", "null", "INBOX", "99999999999999999"]],
+  [
+    "list_id",
+    ["0", "01", "-1", "1.5", "x", "", "null", "INBOX", "9007199254740992", "9999999999999999"],
+  ],
   ["priority", ["-1", "4", "1.5", "01", "high", ""]],
   ["due_from", ["2026-02-30", "2026-1-1", "today", "", "2026-01-01T00:00:00Z", "null"]],
   ["due_to", ["2026-02-30", "20260101", ""]],
