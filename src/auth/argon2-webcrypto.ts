@@ -18,6 +18,7 @@ export const webCryptoArgon2 = argon2From(
   async (password, nonce, { memoryCost, timeCost, parallelism }) => {
     const key = await importKey(password);
     const costs = { memory: memoryCost, passes: timeCost, parallelism };
+    // `as`: TypeScript's DOM library does not know this algorithm's parameters yet.
     return new Uint8Array(
       await crypto.subtle.deriveBits({ name: ALGORITHM, nonce, ...costs } as Algorithm, key, 256),
     );

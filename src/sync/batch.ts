@@ -125,7 +125,7 @@ export async function runBatchOnce<Result, Row>(
   add(...ride.statements);
 
   const results: ArrayLike<unknown>[][] = await runBatch(database, statements);
-  ride.learn(results as unknown[][]);
+  ride.learn(results);
   tellRaised(watch, session.user_id, raises.flatMap((index) => results[index] ?? []).slice(-1));
   const rowsOf = (index: number | undefined) => (index === undefined ? [] : (results[index] ?? []));
 

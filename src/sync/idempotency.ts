@@ -201,7 +201,7 @@ async function runKeyed<Result>(
     ...after,
     ...ride.statements,
   ]);
-  ride.learn(results as unknown[][]);
+  ride.learn(results);
   tellRaised(watch, values.user_id, results[first.length + changes.length + 2]);
   const [found] = results[first.length - 1] ?? [];
   // `as`: this is what `ask` returns.
