@@ -22,7 +22,10 @@ export function fieldErrorsOf(schema: TSchema, errors: Iterable<ValueError>) {
   return Array.from(found, ([pointer, detail]) => ({ pointer, detail }));
 }
 
-/** Where an object may be null, TypeBox reports its faults within the report that it is neither. */
+/**
+ * Where an object may be null, TypeBox reports its faults within the report that it is neither. It looks for each fault
+ * when that is asked for: the members of a list that is too long are never looked at.
+ */
 function* innermost(errors: Iterable<ValueError>): Generator<ValueError> {
   for (const error of errors) {
     const isObject = typeof error.value === "object" && error.value !== null;
@@ -31,6 +34,8 @@ function* innermost(errors: Iterable<ValueError>): Generator<ValueError> {
     const within = error.errors[object];
     if (error.type === ValueErrorType.Union && isObject && within) yield* innermost(within);
     else yield error;
+    // There may be many thousand members, and each that does not fit would be one more error.
+    if (error.type === ValueErrorType.ArrayMaxItems) return;
   }
 }
 

@@ -297,6 +297,23 @@ describe("repeat", () => {
     [1, "/repeat"],
   ])("refuses %j", (repeat, ...pointers) => expectRefusedBothWays({ due, repeat }, ...pointers));
 
+  test("with too many weekdays is refused for that, however many are wrong", async () => {
+    const wrong = (count: number) => ({
+      contents: "x",
+      due,
+      repeat: { ...week, weekdays: Array(count).fill(9) },
+    });
+    const requests: [path: string, json: object][] = [
+      ["/todos", wrong(30_000)],
+      ["/todos/batch", { operations: [{ op: "create", ...wrong(120_000) }] }],
+    ];
+    for (const [path, json] of requests) {
+      const text = await (await mina.call("POST", path, json)).text();
+      expect(text).toContain("validation_failed");
+      expect(text.match(/"pointer":"[^"]*"/g)).toEqual(['"pointer":"/repeat/weekdays"']);
+    }
+  });
+
   test("needs a due date: 422 at /due without one, or when it is cleared under it", async () => {
     await expectUnfit(await post({ repeat: day }), "/due");
     await expectUnfit(await post({ repeat: day, due: null }), "/due");
