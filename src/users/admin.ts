@@ -5,6 +5,7 @@ import type { Database } from "../database/drizzle.ts";
 import { deletedUser, removeSlice } from "../database/removal.ts";
 import { outbox, sessions, users } from "../database/schema.ts";
 import { toInstant } from "../instant.ts";
+import { toId } from "../model/values.ts";
 
 /** A deleted user's row waits to be removed, and is nobody. */
 const isThere = isNull(users.deleted_at);
@@ -23,7 +24,7 @@ export function adminQueries(db: Database, clock: () => number) {
       const isNamed =
         id === undefined
           ? or(eq(users.username_key, name), eq(users.email, name))
-          : eq(users.id, Number(id));
+          : eq(users.id, toId(id));
       const [user] = await db
         .select({
           id: users.id,

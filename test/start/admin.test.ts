@@ -82,9 +82,11 @@ describe("a user", () => {
   test("is found by id, and nobody is by another name", async () => {
     const { id } = await service.user("by-id");
     expect((await admin(["user", `id=${id}`])).stdout).toMatch(/^username: +by-id$/m);
-    for (const who of ["nobody", "id=999999", "%", ""]) {
-      expect((await admin(["user", who])).exitCode).toBe(1);
+    for (const who of ["nobody", "id=999999", "id=0", "id=99999999999999999999", "%"]) {
+      const { exitCode, stderr } = await admin(["user", who]);
+      expect([who, exitCode, stderr.trim()]).toEqual([who, 1, "There is no such user"]);
     }
+    expect((await admin(["user", ""])).exitCode).toBe(1);
   });
 });
 
