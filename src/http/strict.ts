@@ -1,4 +1,4 @@
-/** What all resources share: strict JSON bodies, query parameters that are known and given once, 204 and 304 without a body. */
+/** What all resources share: strict JSON bodies, query parameters that are known, given once and UTF-8, 204 and 304 without a body. */
 import { type AnyElysia, Elysia, ElysiaCustomStatusResponse } from "elysia";
 import { NoQuery } from "../model/values.ts";
 import { readJson } from "./body.ts";
@@ -16,7 +16,7 @@ export const strict = new Elysia({ name: "strict" })
   .parser("strict", ({ request }) => readJson(request, keepTextOf(request)))
   .parser("batch", ({ request }) => readJson(request, keepTextOf(request), MAX_BATCH))
   .onBeforeHandle({ as: "scoped" }, ({ request }) => {
-    refuseRepeated(request.url);
+    refuseUnclear(request.url);
   })
   // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole
   // app: where no route matches, Elysia takes whatever this returns for the answer.
@@ -43,16 +43,34 @@ export function refuseUndeclared<App extends AnyElysia>(resources: App): App {
 }
 
 /**
- * Elysia itself would take the last value of a repeated parameter.
- * @throws Failure `validation_failed` when a parameter is given more than once
+ * Elysia itself would take the last value of a repeated parameter, and take a broken escape (`%FF`) for plain text.
+ * @throws Failure `validation_failed` when a parameter is given more than once, or is not UTF-8
  */
-function refuseRepeated(url: string): void {
-  // Most requests have none or one.
-  if (!url.includes("&")) return;
-  const names = Array.from(new URL(url).searchParams.keys());
+function refuseUnclear(url: string): void {
+  // Most requests have one parameter or none, and nothing escaped.
+  if (!/[&%]/.test(url)) return;
+  const { search, searchParams } = new URL(url);
+  const names = Array.from(searchParams.keys());
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
-  if (repeated === undefined) return;
-  throw new Failure("validation_failed", {
-    errors: [{ parameter: repeated, detail: "Must be given once." }],
-  });
+  if (repeated !== undefined) throw unfitParameter(repeated, "Must be given once.");
+  const pairs = search
+    .slice(1)
+    .split("&")
+    .filter((pair) => pair !== "");
+  // The names are known by now, so they may be repeated in an answer.
+  const broken = names.find((_, i) => !isUtf8(pairs[i] ?? ""));
+  if (broken !== undefined) throw unfitParameter(broken, "Must be UTF-8, percent-encoded.");
+}
+
+const unfitParameter = (parameter: string, detail: string) =>
+  new Failure("validation_failed", { errors: [{ parameter, detail }] });
+
+/** Whether the escapes in a part of a URL are whole, and UTF-8 (RFC 3986 §2.1, RFC 3629 §3). */
+function isUtf8(escaped: string): boolean {
+  try {
+    decodeURIComponent(escaped);
+    return true;
+  } catch {
+    return false;
+  }
 }
