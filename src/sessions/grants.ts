@@ -32,7 +32,7 @@ export function createGrants(
     const renewedHash = hasher.isOutdated(user.password_hash)
       ? await hasher.hash(password, network)
       : undefined;
-    const user_agent = request.headers.get("user-agent")?.slice(0, USER_AGENT_LENGTH) || null;
+    const user_agent = userAgentOf(request);
     const { session, isRemovable } = await queries.begin(user, exchange, user_agent, renewedHash);
     // Another process may have been stopped while it removed a user.
     if (isRemovable) removal.wake();
@@ -56,4 +56,10 @@ export function createGrants(
       return session && issue(session);
     },
   };
+}
+
+/** Without control characters, which could steer the terminal of an operator who lists sessions (ECMA-48 §5.3). */
+function userAgentOf({ headers }: Request): string | null {
+  const sent = headers.get("user-agent") ?? "";
+  return sent.replace(/\p{Cc}/gu, " ").slice(0, USER_AGENT_LENGTH) || null;
 }

@@ -570,6 +570,7 @@ describe("the list of sessions", () => {
     ["of 257 characters is cut at 256", `${"x".repeat(256)}y`, "x".repeat(256)],
     ["of 4000 characters is cut at 256", "xy".repeat(2000), "xy".repeat(128)],
     ["that is empty is null", "", null],
+    ["with a control character has a space in its place", "Toaster\t2.0", "Toaster 2.0"],
   ])("a user agent %s", async (_what, sent, kept) => {
     const { username } = await service.user();
     const headers = { "user-agent": sent };

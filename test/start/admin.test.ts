@@ -126,6 +126,18 @@ test("sessions are listed and ended", async () => {
   expect((await admin(["sessions", "sessions"])).stdout).toBe("None.\n");
 });
 
+test("no user agent can steer the terminal that sessions are listed on", async () => {
+  await service.user("steering");
+  const answer = await service.call("POST", "/users/log-in", {
+    json: { username: "steering", password: PASSWORD },
+    headers: { "user-agent": "before\u009b2Jafter" },
+  });
+  expect(answer.status).toBe(200);
+  const { stdout } = await admin(["sessions", "steering"]);
+  expect(stdout).toContain("after");
+  expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+});
+
 test("a user is deleted with all that is theirs, but not by mistake", async () => {
   const { id, token } = await service.user("deleted");
   await service.call("POST", "/todos", { token, json: { contents: "Buy milk" } });
