@@ -38,6 +38,26 @@ test.each(TASKS)("`deno task %s` starts the service", async (task) => {
   expect(service.stderr.at(-1)).toBe("PORT must be an integer from 0 to 65535");
 });
 
+test("the commands work as on Bun, with what the task is granted", async () => {
+  using folder = temporaryFolder();
+  const expected: [words: string, code: number, line: RegExp][] = [
+    ["--version", 0, /^\d+\.\d+\.\d+$/],
+    ["migrate", 0, /^Applied \d+ migrations\.$/],
+    ["check", 0, /^The database answers, and its schema is up to date\.$/],
+    ["admin outbox", 0, /^None\.$/],
+    ["admin user nobody", 1, /^There is no such user$/],
+    ["backup data/backup.db", 0, /^Backed up to data\/backup\.db$/],
+    ["restore data/backup.db", 0, /^Restored data\/backup\.db to data\/todos\.db$/],
+    ["frobnicate", 1, /^There is no such command\.$/],
+  ];
+  for (const [words, code, line] of expected) {
+    const args = [...denoTask("start"), ...words.split(" ")];
+    await using run = launch(folder.path, SETTINGS.start, args);
+    expect([words, await run.ended]).toEqual([words, code]);
+    expect([...run.stdout, ...run.stderr]).toContainEqual(expect.stringMatching(line));
+  }
+});
+
 describe.each(TASKS)("the permissions of %s", (task) => {
   const command = denoTask(task);
   const granted = command.filter((each) => each.startsWith("--allow-"));
