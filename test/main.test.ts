@@ -49,6 +49,22 @@ describe("start", () => {
     expect(readFileSync(secretPath, "utf8")).toBe(secret);
   });
 
+  test("removes what has had its time, though nobody writes", async () => {
+    using folder = temporaryFolder();
+    await using first = await startProcess(folder.path);
+    const { token } = await first.user();
+    await first.call("POST", "/todos", { token, json: { contents: "Buy milk" } });
+    expect((await first.call("DELETE", "/todos/1", { token })).status).toBe(204);
+    expect(await first.stop()).toBe(0);
+
+    const database = new Database(join(folder.path, DATABASE));
+    database.exec("UPDATE trash SET deleted_at = 0");
+    database.close();
+    await using second = await startProcess(folder.path);
+    const trash = async () => (await second.call("GET", "/trash", { token })).json();
+    while ((await trash()).todos.length > 0) await Bun.sleep(20);
+  });
+
   test("in production listens on every address, with the secret that it is given", async () => {
     using folder = temporaryFolder();
     const environment = { ...PRODUCTION, JWT_SECRET: SECRET };
