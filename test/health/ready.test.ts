@@ -1,6 +1,7 @@
 /** `/health/ready`: what it says of the version and the schema, and how a service leaves. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import packageJson from "../../package.json" with { type: "json" };
 import { createApp } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
@@ -34,7 +35,17 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
         body: JSON.stringify({ username: "mina", password: PASSWORD }),
       }),
     );
-  // As it is done at the start.
+  const logged: LogRecord[] = [];
+  configureSync({
+    reset: true,
+    sinks: { memory: (record) => logged.push(record) },
+    loggers: [
+      { category: ["todos", "database"], lowestLevel: "info", sinks: ["memory"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: [] },
+    ],
+  });
+  // As it is done at the start, and again and again until the schema is current.
+  await services.schema.look();
   await services.schema.look();
   try {
     for (const answer of [await ready(), await signUp()]) {
@@ -51,7 +62,13 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
       schema: migrations.at(-1)?.tag,
     });
     expect([...answer.headers.keys()].join()).not.toContain("version");
+    // The log has the reason once.
+    expect(logged.map(({ level, message }) => [level, message[0]])).toEqual([
+      ["error", "the schema is behind by "],
+      ["info", "the schema is up to date"],
+    ]);
   } finally {
+    resetSync();
     await services.outbox.stop();
     services.database.$client.close();
   }
