@@ -30,6 +30,10 @@ const KNOWN_NETWORK_LIMIT = 5;
 /** The key of a row under the address's pseudonym. */
 const keyUnder = (address: string | SQL, rest: string) => sql`(${address} || ${`/${rest}`})`;
 
+/** The account of whoever has the address, where only the statement knows it; NULL when nobody has it. */
+const accountWith = (email: string) =>
+  accountOfUser(sql`(SELECT id FROM ${users} WHERE email = ${email})`);
+
 /** What the statements that reset a password have to know of the user. */
 type Resetting = Pick<typeof users.$inferSelect, "id" | "username">;
 
@@ -97,7 +101,7 @@ export function createReset(
    */
   function limitsOf(address: string | SQL, email: string, network: string, now: number) {
     const own = keyUnder(address, network);
-    const account = accountOfUser(sql`(SELECT id FROM ${users} WHERE email = ${email})`);
+    const account = accountWith(email);
     const wait = ttl.end("reset_wait", address, now);
     const sends = ttl.end("reset_sends", address, now, isFull(settings.otpDailyLimit));
     const spentUntil = budgets.spentUntil("mails", network, now);
@@ -182,7 +186,12 @@ export function createReset(
       const address = pseudonym(email, now);
       const own = keyUnder(address, network);
       const waitUntil = waits.until(own, now);
-      const spentUntil = budgets.spentUntil("failed_log_ins", network, now);
+      const account = accountWith(email);
+      // As for a log-in: a network that the account is known from is refused by its own count alone.
+      const spentUntil = sql<number | null>`iif(
+        ${knownNetworks.isKnown(account, network, now)},
+        NULL, ${budgets.spentUntil("failed_log_ins", network, now)}
+      )`;
       const isJudged = sql`coalesce(${waitUntil}, ${spentUntil}) IS NULL`;
       const isRight = and(eq(users.email, email), stands(address, email, guess, now));
       const isWrong = sql`${isJudged} AND NOT EXISTS (SELECT 1 FROM ${users} WHERE ${isRight})`;

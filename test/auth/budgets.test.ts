@@ -158,6 +158,31 @@ describe("failed log-ins of one network", () => {
     await expectLimited(await logIn(newName(), "wrong", host));
   });
 
+  test("keep nobody from a reset who has logged in there before", async () => {
+    const host = newHost();
+    const { username, token } = await userAt(host);
+    const email = `${username}@example.com`;
+    await service.call("POST", "/users/email/otp", { token, json: { email }, headers: host });
+    const otp = await service.nextOtp(email);
+    await service.call("POST", "/users/email/otp/verify", { token, json: { otp }, headers: host });
+    expect((await askReset(email, host)).status).toBe(202);
+    const code = await service.nextOtp(email);
+    const resetBy = (headers: Host) =>
+      service.call("POST", "/users/password/reset", {
+        json: { email, otp: code, new_password: `${PASSWORD}!` },
+        headers,
+      });
+
+    const elsewhere = newHost();
+    for (const place of [host, elsewhere]) {
+      await times(LIMIT, () => logIn(newName(), "wrong", place));
+      await expectLimited(await reset(`${newName()}@example.com`, place));
+    }
+    await expectLimited(await resetBy(elsewhere));
+    await expectProblem(await reset(email, host), [400, "invalid_otp"]);
+    expect((await resetBy(host)).status).toBe(204);
+  });
+
   test("do not count those that a live session confirms by, nor what is not judged", async () => {
     const host = newHost();
     const { token, username } = await userAt(host);
