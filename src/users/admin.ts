@@ -1,9 +1,13 @@
 /** What an operator may do about users, on any database and also while the service runs. */
 import { and, asc, desc, eq, gt, isNull, or, sql } from "drizzle-orm";
+import { accountOf } from "../auth/accounts.ts";
+import { createKnownNetworks } from "../auth/known-networks.ts";
+import { createWaits } from "../auth/waits.ts";
 import { batch } from "../database/batch.ts";
 import type { Database } from "../database/drizzle.ts";
 import { deletedUser, removeSlice } from "../database/removal.ts";
 import { outbox, sessions, users } from "../database/schema.ts";
+import { ttlTable } from "../database/ttl.ts";
 import { toInstant } from "../instant.ts";
 import { toId } from "../model/values.ts";
 
@@ -13,6 +17,7 @@ const isThere = isNull(users.deleted_at);
 /** @param clock milliseconds since the epoch */
 export function adminQueries(db: Database, clock: () => number) {
   const now = () => toInstant(clock());
+  const ttl = ttlTable(db);
   const isLive = (user_id: number) =>
     and(eq(sessions.user_id, user_id), gt(sessions.expires_at, now()));
 
@@ -80,9 +85,15 @@ export function adminQueries(db: Database, clock: () => number) {
 
     /** Deletes the user with everything that is theirs. The name and the address are free at once. */
     async delete(user_id: number): Promise<void> {
+      const account = accountOf(user_id);
+      const always = sql`true`;
       await batch(db, {
         deleted: db.update(users).set(deletedUser(now())).where(eq(users.id, user_id)),
         ended: db.delete(sessions).where(eq(sessions.user_id, user_id)),
+        // They hold addresses that the user logged in from, and would stay for up to three months.
+        networks: createKnownNetworks(ttl).clear(account, always),
+        failures: createWaits(ttl, "password_failures").clearUnder(account, always),
+        ofAccount: ttl.delete("account_failures", account),
       });
       while (await removeSlice(db));
     },

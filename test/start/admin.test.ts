@@ -141,6 +141,16 @@ test("no user agent can steer the terminal that sessions are listed on", async (
 test("a user is deleted with all that is theirs, but not by mistake", async () => {
   const { id, token } = await service.user("deleted");
   await service.call("POST", "/todos", { token, json: { contents: "Buy milk" } });
+  expect((await logIn("deleted", "wrong horse battery")).status).toBe(401);
+  const kindsOf = async (user_id: number) => {
+    const { rows } = await service.services.database.$client.execute({
+      sql: "SELECT kind FROM ttl WHERE key = ? OR key LIKE ? ORDER BY kind",
+      args: [`u:${user_id}`, `u:${user_id}/%`],
+    });
+    return rows.map((row) => row[0]);
+  };
+  const counted = ["account_failures", "known_network", "password_failures"];
+  expect(await kindsOf(id)).toEqual(counted);
   expect(await admin(["delete", "deleted"])).toMatchObject({ exitCode: 1, stdout: "" });
   expect((await service.call("GET", "/users/me", { token })).status).toBe(200);
 
@@ -157,6 +167,8 @@ test("a user is deleted with all that is theirs, but not by mistake", async () =
     });
     expect([table, rows[0]?.[0]]).toEqual([table, 0]);
   }
+  // Where they have logged in from is theirs, too.
+  expect(await kindsOf(id)).toEqual([]);
   await service.user("deleted");
 });
 
