@@ -1,5 +1,5 @@
 /** What long work shows of itself, on a terminal and in a log. */
-import { expect, test } from "bun:test";
+import { expect, jest, test } from "bun:test";
 import { startProgress } from "../../src/start/progress.ts";
 
 /** Milliseconds. */
@@ -57,4 +57,23 @@ test("quick work shows nothing, and neither does what has not begun", async () =
   const lines = await written(true, (progress) => progress.tell("Copying", 1, 2));
   expect(lines).toEqual([]);
   expect(await written(false, () => Bun.sleep(3 * INTERVAL))).toEqual([]);
+});
+
+test("a log gets a line each ten seconds", () => {
+  jest.useFakeTimers();
+  try {
+    const lines: string[] = [];
+    const writeError = (text: string) => lines.push(text);
+    const progress = startProgress({ isTerminal: false, writeError });
+    progress.tell("Copying", 1, 2);
+    for (const count of [1, 2]) {
+      jest.advanceTimersByTime(9999);
+      expect(lines).toHaveLength(count - 1);
+      jest.advanceTimersByTime(1);
+      expect(lines).toHaveLength(count);
+    }
+    progress.end();
+  } finally {
+    jest.useRealTimers();
+  }
 });
