@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { resetSync } from "@logtape/logtape";
 import { runCommand } from "../../src/start/command-line.ts";
 import { nativePlatform } from "../../src/start/platform.ts";
-import { PASSWORD, type Service, startService } from "../service.ts";
+import { PASSWORD, SECRET, type Service, startService } from "../service.ts";
 
 let service: Service;
 beforeAll(async () => {
@@ -21,6 +21,8 @@ async function admin(args: string[], stdin = "", environment: Record<string, str
   await runCommand(["admin", ...args], {
     environment: {
       DATABASE_URL: service.config.databaseUrl,
+      DATABASE_AUTH_TOKEN: service.config.databaseAuthToken,
+      JWT_SECRET: SECRET,
       MAIL_URL: service.config.mailUrl,
       ...environment,
     },
