@@ -33,7 +33,8 @@ export function eventRoutes(services: Services) {
     .get(
       "/events",
       async ({ session, request, query, set }) => {
-        const lastId = request.headers.get("last-event-id");
+        // A client that has had no event yet may send it empty.
+        const lastId = request.headers.get("last-event-id") || null;
         const sealed = lastId ?? query.since;
         const parameter = lastId === null ? "since" : "Last-Event-ID";
         const since = sealed === undefined ? undefined : cursors.open(session, sealed, parameter);

@@ -192,6 +192,14 @@ describe("where it goes on", () => {
     expect((await events.next()).data).toEqual({ rev });
   });
 
+  test("an empty Last-Event-ID counts for nothing", async () => {
+    await add();
+    const { next } = await (await call("GET", "/todos/changes")).json();
+    const { rev } = await add();
+    const events = await listen(mina, next, { "Last-Event-ID": "" });
+    expect((await events.next()).data).toEqual({ rev });
+  });
+
   test("a bad cursor is refused, and another user's", async () => {
     const { next } = await (await call("GET", "/todos/changes")).json();
     const jiho = await service.user();
