@@ -55,7 +55,8 @@ export const prettyLine =
       `${category.join(".")}: ${sanitizeControlSequences(text(message))}`,
     ];
     if (typeof request_id === "string") parts.push(paint(DIM, request_id));
-    const below = error === undefined ? "" : block(tellError(error));
+    // An error may repeat the text of another server, such as a mail server.
+    const below = error === undefined ? "" : sanitizeControlSequences(block(tellError(error)));
     return `${parts.join(" ")}${below}\n`;
   };
 
