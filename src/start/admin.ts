@@ -59,11 +59,16 @@ const userCommands: Record<string, UserCommand> = {
 
 /** @throws ConfigError, UsageError */
 export async function adminCommand(command: Command): Promise<void> {
-  const [name = "", subject = ""] = command.args;
-  if (name === "mail-test" && subject !== "") return testMail(subject, command);
-  if (name === "request" && subject !== "") return showRequest(subject, command);
+  const [name = "", subject = "", ...rest] = command.args;
+  const hasSubject = subject !== "" && rest.length === 0;
+  if (name === "mail-test" && hasSubject) return testMail(subject, command);
+  if (name === "request" && hasSubject) return showRequest(subject, command);
   const onUser = Object.hasOwn(userCommands, name) ? userCommands[name] : undefined;
-  if (name !== "outbox" && (!onUser || subject === "")) throw new UsageError(USAGE);
+  const isConfirmed = name === "delete" && subject !== "" && rest.join(" ") === "--yes";
+  const isComplete = onUser
+    ? hasSubject || isConfirmed
+    : name === "outbox" && command.args.length === 1;
+  if (!isComplete) throw new UsageError(USAGE);
 
   const database = await openConfigured(readConfig(command.environment));
   try {

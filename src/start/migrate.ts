@@ -1,11 +1,12 @@
 /** `todos migrate`: brings the configured database's schema up to date. Safe when two do it at once. */
 import { faultOf, readConfig } from "../config.ts";
 import { migrate, missingMigrations } from "../database/migrate.ts";
-import type { Command } from "./command.ts";
+import { type Command, UsageError } from "./command.ts";
 import { openConfigured } from "./platform.ts";
 
-/** @throws ConfigError */
-export async function migrateCommand({ environment, print, progress }: Command): Promise<void> {
+/** @throws ConfigError, UsageError */
+export async function migrateCommand({ args, environment, print, progress }: Command) {
+  if (args.length > 0) throw new UsageError("Usage: todos migrate");
   const database = await openConfigured(readConfig(environment));
   try {
     const missing = await missingMigrations(database);

@@ -52,14 +52,29 @@ async function admin(args: string[], stdin = "", environment: Record<string, str
 const logIn = (username: string, password = PASSWORD) =>
   service.call("POST", "/users/log-in", { json: { username, password } });
 
-test.each([[[]], [["user"]], [["frobnicate", "mina"]], [["mail-test"]]])(
-  "%j explains the commands",
-  async (args) => {
-    const { exitCode, stdout, stderr } = await admin(args);
-    expect([exitCode, stdout]).toEqual([1, ""]);
-    expect(stderr).toStartWith("Usage: todos admin <command>");
-  },
-);
+test.each([
+  "",
+  "user",
+  "frobnicate mina",
+  "mail-test",
+  "mail-test mina@example.com jiho@example.com",
+  "request 1 2",
+  "outbox mina",
+])("'%s' explains the commands", async (line) => {
+  const { exitCode, stdout, stderr } = await admin(line.split(" "));
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toStartWith("Usage: todos admin <command>");
+});
+
+test("a command takes one user, and does nothing for more", async () => {
+  const { token } = await service.user("first");
+  await service.user("second");
+  const lines = ["disable", "end-sessions", "delete"].map((name) => [name, "first", "second"]);
+  for (const args of [...lines, ["delete", "first", "second", "--yes"]]) {
+    expect(await admin(args)).toMatchObject({ exitCode: 1, stdout: "" });
+  }
+  expect((await service.call("GET", "/users/me", { token })).status).toBe(200);
+});
 
 describe("a user", () => {
   test.each(["mina", "MINA", "mina@example.com"])("is found as %s", async (who) => {

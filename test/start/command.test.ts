@@ -68,6 +68,16 @@ test(
   TIMEOUT,
 );
 
+test.each(["migrate now", "check data", "backup one two", "restore one two"])(
+  "%s is an error, and touches nothing",
+  async (line) => {
+    const { exitCode, stdout, stderr, files } = await command(line.split(" "));
+    expect([exitCode, stdout, files]).toEqual([1, "", []]);
+    expect(stderr).toStartWith("Usage: todos ");
+  },
+  TIMEOUT,
+);
+
 test(
   "a command tells every fault of the settings",
   async () => {
