@@ -1,5 +1,6 @@
 /** `todos admin`: looks after users, sessions and mails, on the database that the service's environment names. */
 import { randomUUID } from "node:crypto";
+import { sanitizeControlSequences } from "@logtape/logtape";
 import { logSecurityEvent } from "../auth/security-log.ts";
 import { faultOf, readConfig } from "../config.ts";
 import { render } from "../mail/templates.ts";
@@ -113,17 +114,14 @@ function isAbout(id: string, line: string): boolean {
   }
 }
 
-/** Rows as columns, under the names that the rows have. */
+/** Rows as columns, under the names that the rows have. No value can steer the terminal (ECMA-48 §5.3). */
 function printTable(print: (line: string) => void, rows: Record<string, unknown>[]): void {
   const [first] = rows;
   if (!first) {
     print("None.");
     return;
   }
-  const lines = [
-    Object.keys(first),
-    ...rows.map((row) => Object.values(row).map((value) => String(value ?? "-"))),
-  ];
+  const lines = [Object.keys(first), ...rows.map((row) => Object.values(row).map(shown))];
   const widths = Object.keys(first).map((_, column) =>
     Math.max(...lines.map((line) => (line[column] ?? "").length)),
   );
@@ -136,3 +134,7 @@ function printTable(print: (line: string) => void, rows: Record<string, unknown>
     );
   }
 }
+
+/** Former versions kept a user agent as it came. */
+const shown = (value: unknown) =>
+  sanitizeControlSequences(String(value ?? "-"), { sgr: "escape", newlines: "escape" });

@@ -150,9 +150,18 @@ test("no user agent can steer the terminal that sessions are listed on", async (
     headers: { "user-agent": "before\u009b2Jafter" },
   });
   expect(answer.status).toBe(200);
-  const { stdout } = await admin(["sessions", "steering"]);
-  expect(stdout).toContain("after");
-  expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+  const listed = async () => {
+    const { stdout } = await admin(["sessions", "steering"]);
+    expect(stdout).toContain("after");
+    expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+  };
+  await listed();
+  // As a former version kept it.
+  await service.services.database.$client.execute({
+    sql: "UPDATE sessions SET user_agent = ? WHERE user_agent LIKE ?",
+    args: ["before\u001b[31m\u009b2J\rafter", "before%after"],
+  });
+  await listed();
 });
 
 test("a user is deleted with all that is theirs, but not by mistake", async () => {
