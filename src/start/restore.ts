@@ -28,7 +28,7 @@ export async function restoreCommand({ args, environment, print, progress }: Com
   if (source === undefined || rest.length > 0) throw new UsageError("Usage: todos restore FILE");
   const path = embeddedPath(readConfig(environment));
   if (!existsSync(source)) throw new UsageError(`There is no file ${source}`);
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.restoring`;
   rmSync(draft, { force: true });
   try {

@@ -1,7 +1,10 @@
 /** The files that the service makes: nobody else on the machine can read them, not even for a moment. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { backupCommand } from "../../src/start/backup.ts";
+import { migrateCommand } from "../../src/start/migrate.ts";
+import { restoreCommand } from "../../src/start/restore.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { SECRET } from "../service.ts";
 import { startPrimary } from "../sqld.ts";
@@ -53,5 +56,32 @@ test.each(["a file", "an embedded replica"])("are private, with %s", async (kind
   } finally {
     watch.stop();
     await primary.kill();
+  }
+});
+
+test("are private where a backup is restored, whatever the process lets others read", async () => {
+  using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const backup = join(folder.path, "kept.db");
+  const watch = watchModes(data);
+  const former = process.umask(0o022);
+  // In this process, because a process of the service's own has a stricter umask on Bun.
+  const command = (...args: string[]) => ({
+    args,
+    environment: { DATABASE_URL: `file:${data}/todos.db` },
+    print() {},
+    progress: { tell() {}, clear() {}, end() {} },
+    readInput: async () => "",
+  });
+  try {
+    await migrateCommand(command());
+    await backupCommand(command(backup));
+    rmSync(data, { recursive: true });
+    await restoreCommand(command(backup));
+    expect(watch.stop()).toMatchObject({ ".": ["700"], "todos.db": ["600"] });
+    expect(statSync(backup).mode & 0o777).toBe(0o600);
+  } finally {
+    watch.stop();
+    process.umask(former);
   }
 });
