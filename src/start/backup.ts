@@ -8,6 +8,7 @@ import Database from "libsql/promise";
 import { type Config, isEmbedded, readConfig } from "../config.ts";
 import { type Command, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
+import { syncFolderOf } from "./sync-folder.ts";
 
 /** Milliseconds to wait while another process has the database locked. */
 const BUSY_TIMEOUT = 5000;
@@ -63,4 +64,5 @@ async function copyDatabase(path: string, target: string, progress: Progress): P
   }
   chmodSync(unfinished, 0o600);
   renameSync(unfinished, target);
+  syncFolderOf(target);
 }

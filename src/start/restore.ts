@@ -1,14 +1,5 @@
 /** `todos restore FILE` puts a backup in the place of the embedded database, and keeps what was there. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import Database from "libsql";
@@ -18,6 +9,7 @@ import { migrations } from "../database/migrations.ts";
 import { embeddedPath } from "./backup.ts";
 import { type Command, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
+import { syncFolderOf } from "./sync-folder.ts";
 
 /** Bytes that are copied at a time. */
 const CHUNK = 1024 * 1024;
@@ -97,7 +89,7 @@ async function lastMigration(path: string, name: string): Promise<number> {
 function replaceDatabase(path: string, draft: string): string | undefined {
   if (!existsSync(path)) {
     renameSync(draft, path);
-    syncFolder(path);
+    syncFolderOf(path);
     return undefined;
   }
   const kept = `${path}.before-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
@@ -110,7 +102,7 @@ function replaceDatabase(path: string, draft: string): string | undefined {
     if (mode?.[0] === "wal") throw new Error("database is locked");
     renameSync(path, kept);
     renameSync(draft, path);
-    syncFolder(path);
+    syncFolderOf(path);
   } catch (error) {
     if (!/locked|busy/i.test(reasonOf(error))) throw error;
     throw new UsageError(`${path} is in use. Stop the service first`);
@@ -118,13 +110,6 @@ function replaceDatabase(path: string, draft: string): string | undefined {
     former.close();
   }
   return kept;
-}
-
-/** New names are on the disk only when their folder is. */
-function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), "r");
-  fsyncSync(folder);
-  closeSync(folder);
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
