@@ -31,7 +31,7 @@ export async function checkCommand({ args, environment, print }: Command): Promi
 async function lookAtDatabase(config: Config): Promise<string> {
   const isMissing = isEmbedded(config) && !existsSync(config.databaseUrl.slice("file:".length));
   if (isMissing) return "There is no database yet. The start makes it.";
-  const database = await openConfigured(config);
+  const database = await openConfigured(withoutReplica(config));
   try {
     const missing = await missingMigrations(database);
     if (missing === 0) return "The database answers, and its schema is up to date.";
@@ -43,6 +43,13 @@ async function lookAtDatabase(config: Config): Promise<string> {
   } finally {
     database.$client.close();
   }
+}
+
+/** A replica would make its file and begin to sync. Its server has the data and the schema. */
+function withoutReplica(config: Config): Config {
+  const { databaseSyncUrl } = config;
+  if (databaseSyncUrl === undefined) return config;
+  return { ...config, databaseUrl: databaseSyncUrl, databaseSyncUrl: undefined };
 }
 
 async function lookAtMails(config: Config): Promise<string> {

@@ -6,6 +6,7 @@ import Database from "libsql";
 import packageJson from "../../package.json" with { type: "json" };
 import { startSmtp } from "../mail/smtp.ts";
 import { launch, temporaryFolder } from "../process.ts";
+import { startPrimary } from "../sqld.ts";
 
 const MAIN = new URL("../../src/main.bun.ts", import.meta.url).pathname;
 
@@ -137,6 +138,31 @@ test(
     const unsound = await command(["check"], { PORT: "none" });
     expect([unsound.exitCode, unsound.stdout]).toEqual([1, ""]);
     expect(unsound.stderr).toStartWith("PORT must be");
+  },
+  TIMEOUT,
+);
+
+test(
+  "check asks the server of an embedded replica, and makes no replica",
+  async () => {
+    using folder = temporaryFolder();
+    const primary = await startPrimary(folder.path);
+    const replica = {
+      DATABASE_URL: "file:data/todos.db",
+      DATABASE_SYNC_URL: primary.url,
+      DATABASE_AUTH_TOKEN: primary.token,
+      JWT_SECRET: "s".repeat(32),
+    };
+    try {
+      const { exitCode, stderr, files } = await command(["check"], replica);
+      expect([exitCode, files]).toEqual([1, []]);
+      expect(stderr).toMatch(/^The database: The database lacks \d+ of its migrations/);
+    } finally {
+      await primary.kill();
+    }
+    const without = await command(["check"], replica);
+    expect([without.exitCode, without.files]).toEqual([1, []]);
+    expect(without.stderr).toMatch(/^The database: \w/);
   },
   TIMEOUT,
 );
