@@ -5,6 +5,7 @@ import argon2 from "@phi-ag/argon2/argon2.wasm";
 import { CloudflareAdapter } from "elysia/adapter/cloudflare-worker";
 import { createApp } from "./app.ts";
 import { configureConsoleLog } from "./log/configure.ts";
+import { warnOf } from "./near-misses.ts";
 import { createServices } from "./services.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
 import { asItIs, readWorkerConfig, seeThrough, workerdPlatform } from "./start/workerd.ts";
@@ -13,6 +14,7 @@ import { asItIs, readWorkerConfig, seeThrough, workerdPlatform } from "./start/w
 const config = readWorkerConfig(env);
 const format = config.logFormat === "pretty" ? "pretty" : "json";
 configureConsoleLog({ format, colors: false, level: config.logLevel });
+warnOf(config.nearMisses);
 const services = await createServices(config, workerdPlatform(argon2));
 const app = createApp(services);
 // Code may be made of text at start alone, and by itself Elysia makes a route's at its first request.

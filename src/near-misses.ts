@@ -1,4 +1,5 @@
-/** Finds names that are probably misspelt, such as `DATABSE_URL`. */
+/** Finds names that are probably misspelt, such as `DATABSE_URL`, and warns of them. */
+import { getLogger } from "@logtape/logtape";
 
 export interface NearMiss {
   name: string;
@@ -21,6 +22,12 @@ export function nearMisses(names: readonly string[], known: readonly string[]): 
       const meant = candidates.find((each) => edits(name.toUpperCase(), each) <= MOST_EDITS);
       return meant === undefined ? [] : [{ name, meant }];
     });
+}
+
+/** Writes a line to the log for each. */
+export function warnOf(misses: readonly NearMiss[]): void {
+  const text = "there is no setting {name}, so it changes nothing: did you mean {meant}?";
+  for (const { name, meant } of misses) getLogger("todos").warn(text, { name, meant });
 }
 
 /** The letters to add, leave out or change that make one text of the other (Levenshtein's distance). */

@@ -25,10 +25,13 @@ export function readEdgeConfig(environment: Record<string, string | undefined>):
   const isFile = url === "" || url.startsWith("file:");
   if (isFile) faults.push("DATABASE_URL must be the URL of a libSQL server: there are no files");
   if (DATABASE_SYNC_URL) faults.push("DATABASE_SYNC_URL must not be set: there are no files");
-  // Not a copy: on Deno an environment cannot be listed, only asked.
-  const settings: typeof environment = Object.create(environment, {
-    DATABASE_URL: { value: isFile ? SOME_SERVER : url },
-    DATABASE_SYNC_URL: { value: undefined },
+  const replaced: typeof environment = {
+    DATABASE_URL: isFile ? SOME_SERVER : url,
+    DATABASE_SYNC_URL: undefined,
+  };
+  // Not a copy: on Deno an environment cannot be listed, only asked. Where it can be, its names are still seen.
+  const settings = new Proxy(environment, {
+    get: (target, name) => (name in replaced ? replaced : target)[String(name)],
   });
   try {
     const config = readConfig(settings);

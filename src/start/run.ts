@@ -7,6 +7,7 @@ import { migrate } from "../database/migrate.ts";
 import type { Write } from "../log/buffer.ts";
 import { configureLog, type Log } from "../log/configure.ts";
 import { checkTransport } from "../mail/failure.ts";
+import { warnOf } from "../near-misses.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { createTraces } from "../telemetry/traces.ts";
@@ -75,10 +76,7 @@ export async function run(runtime: Runtime): Promise<void> {
       level: config.logLevel,
       write: runtime.write,
     });
-    for (const { name, meant } of config.nearMisses) {
-      const text = "there is no setting {name}, so it changes nothing: did you mean {meant}?";
-      getLogger("todos").warn(text, { name, meant });
-    }
+    warnOf(config.nearMisses);
     runtime.onUncaught((error) => {
       getLogger("todos").fatal("uncaught error", { error });
       void exit(1);

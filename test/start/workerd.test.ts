@@ -1,6 +1,6 @@
 /** The service on workerd: what its build holds, how it starts, and that it answers. See also `slow/workerd.slow.ts`. */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { migrate } from "../../src/database/migrate.ts";
 import { openDatabase } from "../../src/database/open.ts";
@@ -21,7 +21,7 @@ const namesIn = (text: string, pattern: RegExp) =>
 
 beforeAll(buildWorkerd);
 
-const files = () => readdirSync(OUT).filter((name) => name !== CONFIG);
+const files = () => readdirSync(OUT).filter((name) => !name.endsWith(".capnp"));
 
 test("the build is under 1 MiB gzipped", () => {
   const sizes = files().map((file) => Bun.gzipSync(readFileSync(join(OUT, file))).length);
@@ -89,6 +89,25 @@ test.each(notStarting)(
     expect(told).not.toContain("short");
   },
 );
+
+test("it warns of a name that is probably misspelt, and never tells its value", async () => {
+  using folder = temporaryFolder();
+  const config = readFileSync(join(OUT, CONFIG), "utf8");
+  const binding = '(name = "MAIL_FORM", text = "zq7canary"),';
+  // Beside the modules, which it names by their places.
+  const misspelt = join(OUT, "misspelt.capnp");
+  writeFileSync(misspelt, config.replace("bindings = [", `bindings = [${binding}`));
+  try {
+    const settings = { DATABASE_URL: "http://127.0.0.1:1", JWT_SECRET: SECRET };
+    await using service = launch(folder.path, settings, workerdCommand(misspelt));
+    const { input } = await service.line(/there is no setting/);
+    const expected = { level: "WARN", name: "MAIL_FORM", meant: "MAIL_FROM" };
+    expect(JSON.parse(input)).toMatchObject(expected);
+    expect(service.stdout.join()).not.toContain("zq7canary");
+  } finally {
+    rmSync(misspelt);
+  }
+});
 
 test("it answers, keeps what it is told, and logs each request as a line of JSON", async () => {
   using folder = temporaryFolder();
