@@ -45,7 +45,7 @@ const execOnThread = AsyncDatabase.prototype.exec;
 export const EVERY_CONNECTION =
   "PRAGMA busy_timeout=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA secure_delete=ON;";
 
-/** Statements kept prepared. The service has fewer, so none of its own is ever evicted. */
+/** Statements kept prepared. The shapes of `GET /todos` alone may be more, but few of them are in use at a time. */
 const MAX_PREPARED = 500;
 
 /**
@@ -65,7 +65,14 @@ export function connect(path: string, pragmas: string): Connection {
 
   function prepare(sql: string): Prepared {
     const known = statements.get(sql);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (statements.size >= MAX_PREPARED) {
+        // The one that was used least recently has to go first. Until the map is full, its order does not matter.
+        statements.delete(sql);
+        statements.set(sql, known);
+      }
+      return known;
+    }
     const inspected = inspect(sql);
     const native = database.prepare(sql);
     const result = native.reader ? resultColumnsOf(native.raw().columns()) : undefined;

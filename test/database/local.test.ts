@@ -1,5 +1,5 @@
 /** openLocal on real files: what is acknowledged is stored, whatever other processes, full disks and crashes do. */
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -571,6 +571,24 @@ describe("a statement", () => {
     const { columns, rows } = await all();
     expect(columns).toEqual(["id", "weight", "color"]);
     expect({ ...rows[0] }).toEqual({ id: "a", weight: null, color: null });
+  });
+
+  test("that is in use stays prepared, however many others come and go", async () => {
+    const client = open();
+    const prepare = spyOn(Database.prototype, "prepare");
+    try {
+      for (let i = 0; i < 3000; i++) {
+        await client.execute(`SELECT ${i}`);
+        if (i % 100 === 0) await client.execute("SELECT 'in use'");
+      }
+      const prepared = prepare.mock.calls.map(([sql]) => sql);
+      const count = prepared.filter((sql) => sql === "SELECT 'in use'").length;
+      // Once more, perhaps, when there is no more room for the first time.
+      expect(count).toBeLessThanOrEqual(2);
+      expect(count).toBeGreaterThan(0);
+    } finally {
+      prepare.mockRestore();
+    }
   });
 
   test("is right however many others were prepared", async () => {
