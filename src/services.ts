@@ -177,7 +177,7 @@ export async function createServices(
     },
   );
   const throttle = createThrottle({ database, ttl, budgets, knownNetworks, meter });
-  const confirmation = createConfirmation({ database, ttl, hasher, clock });
+  const confirmation = createConfirmation({ database, ttl, hasher, clock, meter });
   const enqueue = createEnqueue(database, mailDelay);
   const otpMac = await macFor("one-time passwords");
   const ground = { database, ttl, clock, budgets, pseudonym, otpMac, enqueue };
@@ -200,7 +200,7 @@ export async function createServices(
     transport,
     outbox: platform.startClockwork(createOutbox({ database, clock, transport, meter }), clock),
     verification: createVerification({ ...ground, confirmation }, config),
-    reset: createReset({ ...ground, knownNetworks, throttle }, config),
+    reset: createReset({ ...ground, knownNetworks, throttle, meter }, config),
     sweep,
     watch,
     upkeep: createUpkeep({

@@ -9,6 +9,7 @@ import type { Database } from "../database/drizzle.ts";
 import { sessions, users } from "../database/schema.ts";
 import type { Ttl } from "../database/ttl.ts";
 import type { Exchange } from "../http/exchange.ts";
+import type { Meter } from "../instruments.ts";
 import { accountOf } from "./accounts.ts";
 import { isLive, live, type SessionRef } from "./live-session.ts";
 import type { Hasher } from "./passwords.ts";
@@ -32,8 +33,9 @@ export function createConfirmation(services: {
   ttl: Ttl;
   hasher: Hasher;
   clock: Clock;
+  meter: Pick<Meter, "refused">;
 }) {
-  const { database: db, ttl, hasher, clock } = services;
+  const { database: db, ttl, hasher, clock, meter } = services;
   const waits = createWaits(ttl, "password_failures");
   const keyOf = (session: SessionRef) => `s:${session.id}`;
 
@@ -49,6 +51,7 @@ export function createConfirmation(services: {
     const until = asked?.wait_until ?? null;
     if (until === null) return;
     logSecurityEvent("too_many_failures", exchange, session.user_id);
+    meter.refused("too_many_failures");
     throw tooManyAttempts(until, now);
   }
 

@@ -16,6 +16,7 @@ import { sessions, users } from "../database/schema.ts";
 import type { Ttl } from "../database/ttl.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
+import type { Meter } from "../instruments.ts";
 import type { Enqueue } from "../mail/enqueue.ts";
 import type { Language } from "../mail/language.ts";
 import type { Mac } from "../seal.ts";
@@ -58,6 +59,7 @@ export function createReset(
     pseudonym: Pseudonym;
     otpMac: Mac;
     enqueue: Enqueue;
+    meter: Pick<Meter, "refused">;
   },
   settings: SendLimits & {
     /** Seconds. */
@@ -74,6 +76,7 @@ export function createReset(
     pseudonym,
     otpMac,
     enqueue,
+    meter,
   } = services;
   const waits = createWaits(ttl, "reset_failures");
 
@@ -212,7 +215,10 @@ export function createReset(
       if (wait_until !== null || (failed[0]?.value ?? 0) > FREE) {
         logSecurityEvent("too_many_failures", exchange, null);
       }
-      if (wait_until !== null) throw tooManyAttempts(wait_until, now);
+      if (wait_until !== null) {
+        meter.refused("too_many_failures");
+        throw tooManyAttempts(wait_until, now);
+      }
       budgets.refuseSpent("failed_log_ins", spent_until, exchange);
       return user[0];
     },

@@ -162,17 +162,28 @@ test("passwords that are not hashed are counted", async () => {
   await other.stop();
 });
 
-test("log-ins that the throttle refuses are counted", async () => {
-  const { username } = await service.user();
-  const json = { username, password: "wrong horse battery" };
-  const refused = await growth(
-    "todos_refusals_total",
-    { reason: "too_many_failures" },
-    async () => {
-      for (let i = 0; i < 7; i++) await service.call("POST", "/users/log-in", { json });
-    },
-  );
-  expect(refused).toBe(2);
+test("attempts that have to wait after too many failures are counted", async () => {
+  const { username, token } = await service.user();
+  const password = "wrong horse battery";
+  const ways: [method: string, path: string, options: { json: object; token?: string }][] = [
+    ["POST", "/users/log-in", { json: { username, password } }],
+    ["DELETE", "/users/me", { token, json: { password } }],
+    [
+      "POST",
+      "/users/password/reset",
+      { json: { email: "nobody@example.com", otp: "00000-00000-000", new_password: PASSWORD } },
+    ],
+  ];
+  for (const [method, path, options] of ways) {
+    const refused = await growth(
+      "todos_refusals_total",
+      { reason: "too_many_failures" },
+      async () => {
+        for (let i = 0; i < 7; i++) await service.call(method, path, options);
+      },
+    );
+    expect([path, refused]).toEqual([path, 2]);
+  }
 });
 
 describe("mails", () => {
