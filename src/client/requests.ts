@@ -7,10 +7,12 @@ import {
   realId,
   type Sending,
   type Sent,
+  valuesOf,
 } from "./entries.ts";
 import { merged, type ResolveConflict } from "./merge.ts";
 import { randomKey } from "./random.ts";
 import { type ListCreate, listOf, type Row, type TodoMove, type Type } from "./rows.ts";
+import { inOrder } from "./view.ts";
 
 const BATCH_OPERATIONS = 100;
 /** UTF-16 units, each of which is at most three bytes: the service takes 256 KiB. */
@@ -119,28 +121,32 @@ function contentOf({ operation, at }: Sent, entries: Entries, resolve?: ResolveC
   const row = entries[`${type}/${realId(entries, operation.id)}`];
   switch (operation.op) {
     case "create":
-      return { ...operation.fields, ...placeNow(type, operation.fields, undefined, entries) };
+      return { ...operation.fields, ...placeNow(type, operation.fields, entries) };
     case "update":
       return row ? merged(operation, at, row, resolve) : operation.fields;
     case "move":
-      return placeNow(type, operation.place, row, entries);
+      return placeNow(type, operation.place, entries, row);
     default:
       return {};
   }
 }
 
-/** A place by the ids of now. What is gone meanwhile is left out, which means the inbox, the same list, or the end. */
-function placeNow(
-  type: Type,
-  place: TodoMove & Partial<ListCreate>,
-  row: Row | undefined,
-  entries: Entries,
-) {
+/**
+ * A place by the ids of now. What is gone meanwhile is left out, which means the inbox, the same list, or the end. The end
+ * of the lists has to be said: it is behind the last of the others.
+ */
+function placeNow(type: Type, place: TodoMove & Partial<ListCreate>, entries: Entries, row?: Row) {
   const list = place.list_id && realId(entries, place.list_id);
   const list_id = list && !entries[`list/${list}`] ? undefined : list;
   const home = list_id === undefined ? row && listOf(row) : list_id;
   const anchor = place.after && realId(entries, place.after);
-  const beside = anchor ? entries[`${type}/${anchor}`] : undefined;
-  const after = !anchor || (beside && listOf(beside) === home) ? anchor : undefined;
-  return { list_id, after };
+  const beside = anchor && entries[`${type}/${anchor}`];
+  if (!anchor || (beside && listOf(beside) === home)) return { list_id, after: anchor };
+  if (type === "todo") return { list_id };
+  return {
+    after:
+      inOrder(valuesOf(entries, type))
+        .filter((each) => each !== row)
+        .at(-1)?.id ?? null,
+  };
 }

@@ -1,5 +1,5 @@
 /** What a request says of a place that others have changed, which only luck would show over HTTP. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Entries, Operation } from "../../src/client/entries.ts";
 import { nextRequest } from "../../src/client/requests.ts";
 import type { List, Todo } from "../../src/client/sync.ts";
@@ -63,5 +63,20 @@ test("a new todo for a list that is gone goes to the inbox", () => {
   expect(asked({ type: "todo", op: "create", id: -7, fields })).toEqual({
     op: "create",
     contents: "Buy milk",
+  });
+});
+
+describe("a list that is to be moved behind one that is gone", () => {
+  const operation: Operation = { type: "list", op: "move", id: 9, place: { after: 8 } };
+  const queued = { "queue/1": { key: "1", at, operation } } as const;
+
+  test("goes behind the last of the others", () => {
+    const entries = { "list/9": { ...list(9), position: 5 }, "list/2": list(2), "list/4": list(4) };
+    expect(JSON.parse(nextRequest({ ...entries, ...queued })?.body ?? "")).toEqual({ after: 4 });
+  });
+
+  test("stays where it is when it is the only one", () => {
+    const entries = { "list/9": list(9) };
+    expect(JSON.parse(nextRequest({ ...entries, ...queued })?.body ?? "")).toEqual({ after: null });
   });
 });

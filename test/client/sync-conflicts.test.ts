@@ -153,6 +153,29 @@ describe("two devices that changed one todo", () => {
     expect(away.todos.all().map(({ id }) => id)).toEqual([c, d, a, b]);
   });
 
+  test("put a list last whose neighbor was deleted elsewhere", async () => {
+    const service = await start();
+    const here = await open(service, "mina");
+    const refusals: Refusal[] = [];
+    const away = await open(service, "mina", { onRefused: (refusal) => refusals.push(refusal) });
+    const [a, b, c] = ["a", "b", "c"].map((name) => here.lists.create({ name }).id);
+    if (!a || !b || !c) throw new Error("three lists");
+    await here.flush();
+    await away.until(() => away.lists.all().length === 3);
+    away.network.down();
+    // What was tried already is sent again as it was. The move is not that far.
+    away.todos.create({ contents: "Buy milk" });
+    await away.until(() => away.status() === "offline");
+    const [first, second] = away.lists.all();
+    away.lists.move(first?.id ?? 0, { after: second?.id ?? 0 });
+    here.lists.delete(b);
+    await here.flush();
+    await reunite(here, away);
+    expect(refusals).toEqual([]);
+    expect((await service.lists("mina")).map(({ name }) => name)).toEqual(["c", "a"]);
+    expect(away.lists.all().map(({ name }) => name)).toEqual(["c", "a"]);
+  });
+
   test("may be of lists too", async () => {
     const service = await start();
     const here = await open(service, "mina");
