@@ -1,13 +1,12 @@
 /** Which passwords are too easy to guess (NIST SP 800-63B §3.1.1.2, ASVS 6.2). */
 import { Failure } from "../http/problem.ts";
+import { loadOnce } from "../load-once.ts";
 
-let common: Promise<Set<string>> | undefined;
-
-/** The 49,000 most common passwords of public leaks, lower case. They take 30 ms to load, which the start does not wait for. */
-async function loadCommon(): Promise<Set<string>> {
+/** The 49,000 most common passwords of public leaks, lower case. They take 30 ms to load. */
+const common = loadOnce(async () => {
   const { dictionary } = await import("@zxcvbn-ts/language-common");
   return new Set(dictionary["passwords-common"]);
-}
+});
 
 /**
  * Refuses a common password, whatever the case.
@@ -15,8 +14,7 @@ async function loadCommon(): Promise<Set<string>> {
  * @throws Failure `weak_password`
  */
 export async function refuseCommonPassword(password: string, pointer: string): Promise<void> {
-  common ??= loadCommon();
-  if (!(await common).has(password.toLowerCase())) return;
+  if (!(await common()).has(password.toLowerCase())) return;
   const detail = "This is one of the most common passwords.";
   throw new Failure("weak_password", { errors: [{ pointer, detail }] });
 }

@@ -5,6 +5,7 @@
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
 import type { CurrentFirst, SigningKey } from "../keys.ts";
+import { loadOnce } from "../load-once.ts";
 import { toBase64url } from "../seal.ts";
 import type { SessionRef } from "./live-session.ts";
 
@@ -46,7 +47,8 @@ export type TokenSigner = ReturnType<typeof createTokenSigner>;
 
 export function createTokenSigner(options: TokenOptions, clock: Clock) {
   const [current, ...previous] = options.keys;
-  async function loadSigners() {
+  /** Loaded for the first token. The current key's signers come first. */
+  const signers = loadOnce(async () => {
     const { jwt } = await import("@elysiajs/jwt");
     const signersBy = ({ id, key }: SigningKey) => {
       const { issuer: iss, audience: aud } = options;
@@ -59,13 +61,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
       return { id, access, refresh };
     };
     return [signersBy(current), ...previous.map(signersBy)] as const;
-  }
-  let loading: ReturnType<typeof loadSigners> | undefined;
-  /** Loaded for the first token, so that the start does not wait for them. The current key's signers come first. */
-  function signers() {
-    loading ??= loadSigners();
-    return loading;
-  }
+  });
 
   /** The claims of a token that is as expected, and was signed by the key that it names. */
   async function claimsOf(token: string, kind: "access" | "refresh", expected: Expectations) {

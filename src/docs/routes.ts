@@ -2,7 +2,8 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { acceptsGzip } from "../http/negotiation.ts";
 import { Failure } from "../http/problem.ts";
-import { type Assets, type Compressible, compressible, loadAssets } from "./assets.ts";
+import { loadOnce } from "../load-once.ts";
+import { type Compressible, compressible, loadAssets } from "./assets.ts";
 import { POLICY } from "./page.ts";
 
 const ASSETS = "/swagger/assets";
@@ -15,38 +16,33 @@ const FOR_GOOD = "public, max-age=31536000, immutable";
  * @param routes makes what to describe
  */
 export function docs(routes: () => AnyElysia) {
-  let document: Promise<Compressible> | undefined;
-  let assets: Promise<Assets> | undefined;
-
-  async function writeDocument(): Promise<Compressible> {
+  const assets = loadOnce(() => loadAssets(ASSETS));
+  const document = loadOnce(async () => {
     const { describe } = await import("./openapi.ts");
     return compressible(JSON.stringify(await describe(routes())));
-  }
+  });
 
   const hidden = { detail: { hide: true } };
   return new Elysia()
     .get(
       "/swagger",
       async ({ request, set }) => {
-        assets ??= loadAssets(ASSETS);
         set.headers["content-security-policy"] = POLICY;
-        return answer(request, set, (await assets).page, "text/html", "no-cache");
+        return answer(request, set, (await assets()).page, "text/html", "no-cache");
       },
       hidden,
     )
     .get(
       "/swagger/json",
       async ({ request, set }) => {
-        document ??= writeDocument();
-        return answer(request, set, await document, "application/json", "no-cache");
+        return answer(request, set, await document(), "application/json", "no-cache");
       },
       hidden,
     )
     .get(
       `${ASSETS}/:file`,
       async ({ request, set, params }) => {
-        assets ??= loadAssets(ASSETS);
-        const file = (await assets).files.get(params.file);
+        const file = (await assets()).files.get(params.file);
         if (!file) throw new Failure("not_found");
         return answer(request, set, file, file.type, FOR_GOOD);
       },

@@ -1,4 +1,5 @@
 /** Opens the way out for mails that `MAIL_URL` names. */
+import { loadOnce } from "../load-once.ts";
 import { openMailService } from "./http.ts";
 import { openLog } from "./log.ts";
 import type { SmtpOptions } from "./smtp.ts";
@@ -12,9 +13,10 @@ export function openTransport(url: string, from: string, options?: SmtpOptions):
   if (url === "log:") return openLog();
   if (!/^smtps?:/i.test(url)) return openMailService(url, from);
   // Loaded when it is used, and so never where there is only the log: it needs modules of Node.js.
+  const load = loadOnce(async () => (await import("./smtp.ts")).openSmtp(url, from, options));
   let smtp: Promise<Transport> | undefined;
   function open() {
-    smtp ??= import("./smtp.ts").then(({ openSmtp }) => openSmtp(url, from, options));
+    smtp = load();
     return smtp;
   }
   return {
