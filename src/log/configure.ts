@@ -3,7 +3,7 @@ import { compareLogLevel, configureSync, getConsoleSink, type Sink } from "@logt
 import type { LogLevel } from "../config.ts";
 import { createLineBuffer, type LineBuffer, type Write } from "./buffer.ts";
 import { type Format, jsonLine, prettyLine } from "./format.ts";
-import { type LogRequest, requestRecord } from "./requests.ts";
+import { type LogRequest, levelOf, requestRecord } from "./requests.ts";
 
 interface LineOptions {
   format: "json" | "pretty";
@@ -39,12 +39,14 @@ export function configureLog({ write, ...options }: LogOptions): Log {
       properties: { lost },
     }),
   );
+  // Made at once, because what it tells of may change.
   configureSink(level, (record) => lines.add(toLine(record), URGENT.has(record.level)));
   return {
     ...lines,
     request(entry) {
-      const record = requestRecord(entry, Date.now());
-      if (compareLogLevel(record.level, level) >= 0) lines.add(toLine(record), false);
+      if (compareLogLevel(levelOf(entry), level) < 0) return;
+      const now = Date.now();
+      lines.add(() => toLine(requestRecord(entry, now)), false);
     },
   };
 }

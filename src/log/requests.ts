@@ -1,5 +1,5 @@
 /** The line that the log has of each request. */
-import { getLogger, type LogRecord } from "@logtape/logtape";
+import { getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
 
 /** What is told of a request, and nothing else: a path or a query could hold anything, a token too. */
 export interface RequestEntry {
@@ -22,13 +22,16 @@ const logger = getLogger(CATEGORY);
 /** What supervisors and balancers ask every few seconds. */
 const HEALTH = new Set<string | null>(["/health/alive", "/health/ready"]);
 
+export const levelOf = ({ route }: RequestEntry): LogLevel =>
+  HEALTH.has(route) ? "debug" : "info";
+
 /** @param timestamp milliseconds since the epoch */
 export function requestRecord(entry: RequestEntry, timestamp: number): LogRecord {
   const { method, route, status, ms } = entry;
   const message = `${method} ${route ?? "(no such path)"} ${status} in ${ms} ms`;
   return {
     timestamp,
-    level: HEALTH.has(route) ? "debug" : "info",
+    level: levelOf(entry),
     category: CATEGORY,
     message: [message],
     rawMessage: message,
