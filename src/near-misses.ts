@@ -19,7 +19,7 @@ export function nearMisses(names: readonly string[], known: readonly string[]): 
   return names
     .filter((name) => name.length >= SHORTEST && !isKnown.has(name))
     .flatMap((name) => {
-      const meant = candidates.find((each) => edits(name.toUpperCase(), each) <= MOST_EDITS);
+      const meant = candidates.find((each) => isNear(name.toUpperCase(), each));
       return meant === undefined ? [] : [{ name, meant }];
     });
 }
@@ -30,16 +30,25 @@ export function warnOf(misses: readonly NearMiss[]): void {
   for (const { name, meant } of misses) getLogger("todos").warn(text, { name, meant });
 }
 
-/** The letters to add, leave out or change that make one text of the other (Levenshtein's distance). */
-function edits(one: string, other: string): number {
+/**
+ * Whether a few letters to add, leave out or change make one text of the other (Levenshtein's distance). It stops as
+ * soon as it is sure: at each start, all variables of the environment are compared with all settings.
+ */
+function isNear(one: string, other: string): boolean {
+  if (Math.abs(one.length - other.length) > MOST_EDITS) return false;
   let above = Array.from({ length: other.length + 1 }, (_, i) => i);
   for (let i = 0; i < one.length; i++) {
     const row = [i + 1];
+    let least = i + 1;
     for (let j = 0; j < other.length; j++) {
       const changed = (above[j] ?? 0) + (one[i] === other[j] ? 0 : 1);
-      row.push(Math.min(changed, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
+      const edits = Math.min(changed, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1);
+      row.push(edits);
+      least = Math.min(least, edits);
     }
+    // No row has fewer than the least of the row above it.
+    if (least > MOST_EDITS) return false;
     above = row;
   }
-  return above[other.length] ?? 0;
+  return (above[other.length] ?? 0) <= MOST_EDITS;
 }

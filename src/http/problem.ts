@@ -174,8 +174,18 @@ const FieldErrors = t.Array(
   },
 );
 
+const schemas = new Map<string, ReturnType<typeof makeSchema>>();
+
 /** The schema of a problem with one of `codes`. Either all of them are of status 422, or none. */
 export function problemSchema(codes: readonly Code[]) {
+  // Most routes can give the same errors, and some hundred schemas are made at each start.
+  const key = codes.join();
+  const schema = schemas.get(key) ?? makeSchema(codes);
+  schemas.set(key, schema);
+  return schema;
+}
+
+function makeSchema(codes: readonly Code[]) {
   const statuses = distinct(codes.map((code) => catalogue[code][0]));
   const details = codes.map((code) => catalogue[code][1]);
   const members = {

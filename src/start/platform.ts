@@ -1,6 +1,5 @@
 /** The platform that Bun and Deno share: files, native Argon2 and SMTP. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHmac } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hash, verify } from "@node-rs/argon2";
@@ -19,7 +18,11 @@ export function nativePlatform(socketIp: SocketIp, holdOpen?: Platform["holdOpen
   return {
     // Argon2id is the package's default variant.
     argon2: { hash, verify },
-    hmac: (key, message) => createHmac("sha256", key).update(message).digest("base64url"),
+    // Not imported: to load it would take ten milliseconds of each start, and no request needs it before a log-in.
+    hmac(key, message) {
+      const { createHmac } = process.getBuiltinModule("node:crypto");
+      return createHmac("sha256", key).update(message).digest("base64url");
+    },
     openDatabase: openConfigured,
     createRequestScope: () => new AsyncLocalStorage<RequestView>(),
     keptSecret: ({ databaseUrl }) => keptSecret(join(folderOf(databaseUrl), "jwt-secret")),

@@ -57,8 +57,8 @@ export interface Server {
 /** Milliseconds that the last lines of the log have to be written. Without a bound, an unread pipe would keep it alive. */
 const LAST_LINES = 1000;
 
-/** Milliseconds after the start until the mail server is asked whether it would take mails. */
-const MAIL_CHECK = 200;
+/** Milliseconds after the start until what no request waits for begins. Until then, it would hold up the first ones. */
+const AFTER_START = 200;
 
 /** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
 export async function run(runtime: Runtime): Promise<void> {
@@ -144,12 +144,15 @@ async function start(
   logger.info(`listening on ${server.url}`, { version: packageJson.version });
   if (metricsServer) logger.info(`metrics on ${metricsServer.url}metrics`);
   // Mails that a former process put down and could not send.
-  outbox.wake();
-  // Rows of users who were deleted while a former process ran.
-  removal.wake();
-  upkeep.start();
-  // Not awaited, and not at once: neither a mail server that is down nor the library holds up the first requests.
-  if (config.production) void sleep(MAIL_CHECK).then(() => checkTransport(services.transport));
+  outbox.wake(AFTER_START);
+  void sleep(AFTER_START).then(() => {
+    if (isStopping) return;
+    // Rows of users who were deleted while a former process ran.
+    removal.wake();
+    upkeep.start();
+    // Not awaited: a mail server that is down holds up nobody.
+    if (config.production) void checkTransport(services.transport);
+  });
   return server.url;
 }
 
