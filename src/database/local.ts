@@ -40,9 +40,9 @@ const MIGRATING = `${EVERY_CONNECTION} PRAGMA foreign_keys=OFF;`;
  *
  * - A statement that starts with SELECT, and a batch of only these, is a read. It waits for no write, and sees what is
  *   committed. Reads that are asked for together share one snapshot.
- * - Everything else is a write. Writes run in the order of the calls. Those that wait together share one transaction,
- *   each behind a savepoint, so that one that fails undoes nothing but its own changes. A call resolves after the
- *   commit that holds it. No other code runs between the statements of one call.
+ * - Everything else is a write. Writes run in the order of the calls. Those that wait together share one transaction;
+ *   when one fails, each of them runs again in one of its own, so that nothing is undone but its changes. A call resolves
+ *   after the commit that holds it. No other code runs between the statements of one call.
  * - `migrate` runs whole or not at all, with foreign keys off, and checks them at its end.
  *
  * Opening throws LibsqlError SQLITE_CANTOPEN, SQLITE_NOTADB or SQLITE_BUSY, the last after it has blocked for

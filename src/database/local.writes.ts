@@ -1,4 +1,7 @@
-/** Group commit: writes that wait together share one transaction, and so one wait for the disk. */
+/**
+ * Group commit: writes that wait together share one transaction, and so one wait for the disk. When one of them fails,
+ * the transaction is rolled back, and each of them has one of its own.
+ */
 import { setImmediate } from "node:timers";
 import { LibsqlError } from "@libsql/core/api";
 import { silent, type WritesMeter } from "../instruments.ts";
@@ -109,10 +112,11 @@ export function openWrites(
   async function commitGroup(group: Write[]): Promise<void> {
     let answers: (() => void)[];
     try {
-      answers = group.map(runBehindSavepoint);
+      answers = group.map((write) => write.run());
       await commit(group.length);
     } catch {
-      // The whole transaction is lost, by the fault of one or of the disk. With one each, it shows whose.
+      // The whole transaction is lost, by the fault of one or of the disk. With one each, it shows whose. That happens
+      // too seldom for a savepoint around each write: no statement of the service fails because of what a client sends.
       writer.rollback();
       for (const write of group) if (await begin(write)) await commitOne(write);
       return;
@@ -127,20 +131,6 @@ export function openWrites(
       meter.committed(writes);
     } finally {
       committing = undefined;
-    }
-  }
-
-  /** Runs `write` and gives what answers it after the commit. Throws when SQLite has ended the whole transaction. */
-  function runBehindSavepoint(write: Write): () => void {
-    writer.exec("SAVEPOINT one");
-    try {
-      const acknowledge = write.run();
-      writer.exec("RELEASE one");
-      return acknowledge;
-    } catch (error) {
-      // Fails when there is no transaction any more, as after SQLITE_FULL.
-      writer.exec("ROLLBACK TO one; RELEASE one");
-      return () => write.reject(error);
     }
   }
 
