@@ -268,7 +268,7 @@ describe("writes that wait together", () => {
   test("let reads go on while their commit waits for the disk", async () => {
     const client = open();
     let isWritten = false;
-    const writing = insert(client, "x".repeat(5_000_000)).then(() => {
+    const writing = insert(client, "x".repeat(20_000_000)).then(() => {
       isWritten = true;
     });
     let reads = 0;
@@ -277,7 +277,7 @@ describe("writes that wait together", () => {
       reads++;
     }
     await writing;
-    // Two or three come before and after a commit that blocks them.
+    // Two or three come before and after a commit that blocks them. This one takes a tenth of a second.
     expect(reads).toBeGreaterThan(10);
   });
 
