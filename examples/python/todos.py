@@ -1,8 +1,8 @@
-"""Keeps todos by the HTTP API, with Python's standard library alone (3.9 or newer).
+"""Keeps todos through the HTTP API. It uses only Python's standard library (3.9 or newer).
 
     python3 examples/python/todos.py http://localhost:3000 mina 'correct horse battery'
 
-Signs the user up unless there is one of that name, logs in, adds a todo, ticks it off, and lists what is left to do.
+Signs up the user if the name is free, logs in, adds three todos, marks one as done, and lists the open ones.
 """
 
 import json
@@ -18,7 +18,7 @@ class ApiError(Exception):
     def __init__(self, problem):
         super().__init__(problem["detail"])
         self.code = problem["code"]
-        # With the codes of status 422 alone: each value at fault.
+        # Only with status 422: each invalid value.
         self.errors = problem.get("errors", [])
 
 
@@ -28,7 +28,7 @@ class Api:
         self.access_token = None
 
     def call(self, method, path, body=None):
-        """The answer's JSON, or None where there is no body. Raises ApiError."""
+        """Returns the answer's JSON, or None if there is no body. Raises ApiError."""
         headers = {}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -48,7 +48,7 @@ class Api:
         self.access_token = self.call("POST", "/users/log-in", body)["access_token"]
 
     def todos(self, **query):
-        """Every todo that fits the query, page by page."""
+        """Yields every todo that matches the query, page by page."""
         cursor = None
         while True:
             page = {**query, **({"cursor": cursor} if cursor else {})}
