@@ -1,6 +1,7 @@
 /**
- * `bun run build:workerd`: the service as modules for workerd, in `build/workerd`. What a start does not need is a module
- * of its own, because a start parses the whole of the code that it needs. Text in the code took half of its time.
+ * `bun run build:workerd`: the service as modules for workerd, in `build/workerd`. Code that the start does not need is
+ * in separate modules, because the start parses all code that it loads. Large texts are separate files, because parsing
+ * them took half of the start.
  */
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -14,11 +15,11 @@ const ROOT = join(import.meta.dir, "..");
 const OUT = join(ROOT, "build/workerd");
 const MAIN = "todos.js";
 
-/** A password has at least eight characters, so shorter ones need not come along. */
+/** A password has at least eight characters, so shorter entries are left out. */
 const SHORTEST_PASSWORD = 8;
 const PASSWORDS = "common-passwords.txt";
 
-/** Text and WebAssembly, which stay files. */
+/** Texts and WebAssembly. They stay separate files. */
 const files: BunPlugin = {
   name: "files",
   setup(build) {
@@ -35,7 +36,7 @@ const files: BunPlugin = {
       const passwords = dictionary["passwords-common"].filter(
         (password) => password.length >= SHORTEST_PASSWORD,
       );
-      // In order of the alphabet they compress best.
+      // Sorted by the alphabet, they compress best.
       await Bun.write(join(OUT, PASSWORDS), passwords.toSorted().join("\n"));
       const contents = `import passwords from "./${PASSWORDS}";
         export const dictionary = { "passwords-common": passwords.split("\\n") };`;
@@ -60,7 +61,7 @@ const { outputs } = await Bun.build({
   plugins: [nothingNative, files],
 });
 
-// A module's type is a matter of configuration; of import attributes, workerd knows none of type "text".
+// In workerd, the configuration gives the type of a module. workerd does not know the import attribute for text.
 for (const { path } of outputs) {
   const code = await Bun.file(path).text();
   await Bun.write(path, code.replaceAll(',{with:{type:"text"}}', ""));

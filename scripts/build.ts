@@ -1,6 +1,6 @@
 /**
- * Writes `dist/`: the entries of the package, each in one file of JavaScript with all that it needs, and their types.
- * `dist/` has a `package.json` without dependencies, so it is a package by itself: `npm pack ./dist`.
+ * Writes `dist/`: the entries of the package, each as one JavaScript file with all its code, and their types. `dist/`
+ * has a `package.json` without dependencies, so it is a complete package: `npm pack ./dist`.
  */
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,5 +38,5 @@ writeFileSync(join(dist, "package.json"), `${JSON.stringify(published, null, 2)}
 
 copyFileSync(join(root, "src/client/README.md"), join(dist, "README.md"));
 copyFileSync(join(root, "LICENSE"), join(dist, "LICENSE"));
-// Eden's licence asks to go wherever Eden's code goes.
+// Eden's license has to be distributed together with Eden's code.
 copyFileSync(join(root, "node_modules/@elysiajs/eden/LICENSE"), join(dist, "LICENSE-eden"));

@@ -1,10 +1,10 @@
 /**
- * `bun run compile [FILE]`: the service as a single file, for the kind of machine that this runs on. It needs neither
- * Bun nor node_modules to start.
+ * `bun run compile [FILE]`: the service as a single executable file, for the operating system and processor of this
+ * machine. It starts without Bun and node_modules.
  */
 const [outfile = "todos"] = process.argv.slice(2);
 
-/** libSQL's native package for this machine, by the name that its loader would put together at run time. */
+/** The name of libSQL's native package for this machine. libSQL's loader would make this name at run time. */
 function nativePackage(): string {
   const machine = `${process.platform}-${process.arch}`;
   if (process.platform === "win32") return `@libsql/${machine}-msvc`;
@@ -16,16 +16,17 @@ function nativePackage(): string {
 const result = await Bun.build({
   entrypoints: [
     `${import.meta.dir}/../src/main.bun.ts`,
-    // A thread starts from a file of its own.
+    // A thread needs its own entry file.
     `${import.meta.dir}/../src/database/replica.worker.ts`,
   ],
   compile: { outfile },
-  // Parsed already, it starts in half the time.
+  // The code is compiled to bytecode, so it starts in half the time.
   bytecode: true,
   format: "esm",
   plugins: [
     {
-      // Its loader requires the native package by a name that no bundler can know: here it is told.
+      // The loader requires the native package by a name that a bundler cannot know. This plugin writes the name into
+      // it.
       name: "native libSQL",
       setup(build) {
         build.onLoad({ filter: /[\\/]libsql[\\/](index|promise)\.js$/ }, async ({ path }) => {
@@ -38,7 +39,7 @@ const result = await Bun.build({
       },
     },
     {
-      // In the single file each entry point stands below its root, and is no longer TypeScript.
+      // In the single file, all entry points are below one root, and they are JavaScript.
       name: "the replica's thread",
       setup(build) {
         build.onLoad({ filter: /[\\/]database[\\/]replica\.ts$/ }, async ({ path }) => {

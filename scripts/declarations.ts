@@ -1,6 +1,6 @@
 /**
- * Writes the types of the client out as plain ones, without generics or imports. Whoever installs the package then
- * needs neither Elysia nor Eden nor anything of the server, and their compiler has little to do.
+ * Writes the types of the client as plain types, without generics and imports. So a user of the package does not need
+ * Elysia, Eden or the code of the server, and the compiler has little to do.
  */
 import { join } from "node:path";
 import ts from "typescript-5";
@@ -8,7 +8,7 @@ import type { Notes } from "./notes.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** What the types of every runtime have. These names stay as they are. */
+/** Types that every runtime has. Their names stay as they are. */
 const GLOBALS = new Set(["AbortSignal", "Headers", "Promise", "RequestInit", "Response"]);
 
 const PLAIN =
@@ -26,18 +26,18 @@ const PLAIN =
   ts.TypeFlags.Unknown;
 
 /**
- * The text of the `.d.ts` for what the module at `entry` exports, with `notes` as comments where they belong.
- * @throws Error for a type that has no plain form, or that a runtime may not know
+ * The text of the `.d.ts` for the exports of the module at `entry`, with `notes` as comments in their places.
+ * @throws Error for a type that has no plain form, or that some runtime may not know
  */
 export function declarationsOf(entry: string, notes: Notes): string {
   const { checker, exports } = load([entry]);
-  /** The exported types by their bare texts. The name stands for the text everywhere but at its own place. */
+  /** The exported types by their bare texts. The name replaces the text everywhere except in its own definition. */
   const named = new Map<string, { name: string; place: string }>();
   const bareTexts = new Map<ts.Type, string>();
 
   /**
-   * @param place where the type stands among the exported ones, for the notes on it. Without a place the text is bare,
-   * without names and notes, so that types can be compared by it.
+   * @param place the place of the type among the exported ones, for its notes. Without a place, the text has no names
+   *   and notes, so that types can be compared by it.
    */
   function print(type: ts.Type, place?: string): string {
     const bare = bareTexts.get(type) ?? printWhole(type);
@@ -83,7 +83,7 @@ export function declarationsOf(entry: string, notes: Notes): string {
       .replace("false | true", "boolean");
   }
 
-  /** An object, or an intersection of objects, which has the members of each. */
+  /** An object type, or an intersection of object types, which has the members of all of them. */
   function printObject(type: ts.Type, place?: string): string {
     const signatures = type.getCallSignatures().map((each) => printSignature(each, place));
     const properties = type.getProperties().map((each) => {
@@ -117,7 +117,7 @@ export function declarationsOf(entry: string, notes: Notes): string {
     return { parameters: parameters.join(", "), result };
   }
 
-  /** A parameter by its name, or a tuple's elements by theirs where a rest parameter is one. */
+  /** A parameter with its name. For a rest parameter with a tuple type, the elements of the tuple with their names. */
   function parametersOf(symbol: ts.Symbol) {
     const declared = symbol.valueDeclaration;
     const type = checker.getTypeOfSymbol(symbol);
@@ -175,12 +175,12 @@ export function declarationsOf(entry: string, notes: Notes): string {
 }
 
 /**
- * Checks that what `built` exports is what `entry` does: each type fits where the other is wanted.
+ * Checks that the exports of `built` and of `entry` are the same: each type must be assignable to the other.
  * @throws Error
  */
 export function assertSameTypes(entry: string, built: string): void {
   const { checker, exports, exportsOf, errorsIn } = load([entry, built]);
-  // What the compiler cannot make sense of is `any` to it, which fits everywhere.
+  // Types that the compiler cannot resolve become `any`, which is assignable to everything.
   const [error] = errorsIn(built);
   if (error) throw new Error(`${built}: ${error}`);
   const others = new Map(exportsOf(built).map(({ name, type }) => [name, type]));
@@ -196,7 +196,7 @@ const commentFrom = (text = "") =>
   text && `/**\n${text.replaceAll("*/", "*\\/").replaceAll(/^/gm, " * ")}\n */\n`;
 
 function isGlobal({ symbol }: ts.Type): boolean {
-  // Types made by an expression have no symbol, whatever the compiler's API says.
+  // Types that an expression creates have no symbol, although the compiler's API says that they have.
   if (!symbol || GLOBALS.has(symbol.name)) return symbol !== undefined;
   const isNamed = symbol.flags & (ts.SymbolFlags.Interface | ts.SymbolFlags.Class);
   const isLibrary = symbol.declarations?.some((each) =>
@@ -212,7 +212,7 @@ function load(entries: [string, ...string[]]) {
   const ambient = fileNames.filter((file) => file.endsWith(".d.ts"));
   const program = ts.createProgram([...entries, ...ambient], {
     ...options,
-    // What may be left out may be undefined too: JSON and Eden both drop it.
+    // A member that may be missing may also be undefined: JSON and Eden both leave it out.
     exactOptionalPropertyTypes: false,
   });
   const checker = program.getTypeChecker();

@@ -1,4 +1,4 @@
-/** What the OpenAPI document says about each part of the client, so that its types can say it too. */
+/** The descriptions in the OpenAPI document for each part of the client, so that its types can have them too. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,7 +72,7 @@ export async function readNotes(): Promise<Notes> {
 
 const schemaIn = (content?: Content) => content?.["application/json"]?.schema;
 
-/** The document of an app that listens nowhere, over a database that is gone afterwards. */
+/** The document of an app that does not listen, with a temporary database. */
 async function readDocument(): Promise<Document> {
   const folder = mkdtempSync(join(tmpdir(), "todos-"));
   const config = readConfig({ DATABASE_URL: `file:${join(folder, "todos.db")}` });

@@ -1,4 +1,4 @@
-/** Refuses to bundle what the edge does not have, so that whoever makes it reachable hears of it. */
+/** Refuses to bundle code that cannot run on the edge, so that a developer who imports such code gets an error. */
 import type { BunPlugin } from "bun";
 
 export const nothingNative: BunPlugin = {
@@ -11,7 +11,7 @@ export const nothingNative: BunPlugin = {
       },
     );
     build.onResolve({ filter: /^(node:)?(fs|child_process|worker_threads)$/ }, (found) => {
-      // It reads files and starts programs when it is told to, and `mail/smtp.ts` forbids it.
+      // This package can read files and start programs, if it is told to. `mail/smtp.ts` forbids it.
       if (found.importer.includes("/node_modules/nodemailer/")) return undefined;
       throw new Error(`${found.path} is not for the edge: imported by ${found.importer}`);
     });

@@ -1,14 +1,17 @@
 /**
- * The configuration for workerd itself, which is for Cloudflare in `wrangler.jsonc`:
+ * The configuration for workerd itself. For Cloudflare it is in `wrangler.jsonc`.
  * https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp
  */
 import { join } from "node:path";
 import wrangler from "../wrangler.jsonc";
 
-/** Where it listens is said here, or by `--socket-addr=http=127.0.0.1:8080`; it needs nobody's time to stop. */
+/**
+ * Settings that have no effect here. workerd listens on the address below, or on that of
+ * `--socket-addr=http=127.0.0.1:8080`, and it stops at once.
+ */
 const NOT_ITS_OWN = ["HOST", "PORT", "SHUTDOWN_TIMEOUT", "DRAIN_DELAY"];
 
-/** @param modules file names, the main module's first */
+/** @param modules file names, with the main module first */
 export async function workerdConfig(modules: string[]): Promise<string> {
   const example = await Bun.file(join(import.meta.dir, "../.env.example")).text();
   const settings = Array.from(example.matchAll(/^([A-Z_]+)=/gm), ([, name = ""]) => name)

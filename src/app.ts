@@ -18,8 +18,8 @@ import { trashRoutes } from "./todos/trash.routes.ts";
 import { userRoutes } from "./users/routes.ts";
 
 /**
- * How every part of the app is set up. Nothing may be stripped or filled in before a 422 is told; `/todos/` is not
- * `/todos`; and a host may be shorter than the four characters that Elysia otherwise takes for granted.
+ * The options of every part of the app. A body is checked unchanged: no member is removed or added before. `/todos/` is
+ * not `/todos`. A host may be shorter than four characters, which Elysia does not expect by default.
  */
 const options = {
   normalize: false,
@@ -40,7 +40,7 @@ export function createApp(services: Services) {
   return (
     app
       .use(unrouted(app.routes))
-      // Elysia types what it wraps, its own request handler, as a function that returns a function.
+      // Elysia's type for the wrapped request handler is a function that returns a function.
       .wrap((handle) => follow(handle as unknown as Handle))
   );
 }
@@ -61,8 +61,8 @@ function routes(services: Services) {
 }
 
 /**
- * The same routes without the schemas of their answers. Tests and development check every answer; in production, that
- * would take a seventh of the time of a page of todos.
+ * The same routes without the schemas of their answers. Tests and development check every answer. In production, the
+ * check would take a seventh of the time of a page of todos.
  */
 function unchecked<App extends AnyElysia>(app: App): App {
   for (const { hooks } of app.routes) {
@@ -73,5 +73,5 @@ function unchecked<App extends AnyElysia>(app: App): App {
   return app;
 }
 
-/** What the Eden treaty client is typed by. */
+/** The type for the Eden treaty client. */
 export type App = ReturnType<typeof createApp>;

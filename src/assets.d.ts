@@ -1,4 +1,6 @@
-/** Files that are imported, so that they are found wherever the code is, and bundled along with it. */
+/**
+ * The types of imported files. Files are imported so that they are found in any folder, and become part of every build.
+ */
 
 declare module "swagger-ui-dist/swagger-ui-bundle.js" {
   const text: string;

@@ -1,31 +1,40 @@
-/** Reads the configuration from the environment; every fault is named at once, by variable, never by value. */
+/**
+ * Reads the configuration from the environment. It reports all faults together, with the names of the variables and
+ * never with their values.
+ */
 import { type NearMiss, nearMisses } from "./near-misses.ts";
 
 export interface Config {
   production: boolean;
-  /** What is set, is no setting, and is like one. Empty where an environment cannot be listed, as on Deno. */
+  /**
+   * Variables that are not settings, but whose names are similar to one. Empty where an environment cannot be listed,
+   * as on Deno.
+   */
   nearMisses: NearMiss[];
   host: string;
   port: number;
-  /** Where `/metrics` is, and nothing else; undefined for nowhere. */
+  /** The port of `/metrics`, which has no other route. Undefined for no metrics. */
   metricsPort: number | undefined;
   /** `file:` and a path, or the `libsql://`, `https://` or `http://` URL of a libSQL server. */
   databaseUrl: string;
   databaseAuthToken: string | undefined;
-  /** The primary of the libSQL server, when that is a replica. What is for the primary then goes there directly. */
+  /** The URL of the primary, when the libSQL server is a replica. Requests for the primary then go there directly. */
   databasePrimaryUrl: string | undefined;
-  /** The libSQL server of which the file is a replica. */
+  /** The URL of the libSQL server that the file is a replica of. */
   databaseSyncUrl: string | undefined;
   /** Seconds between two syncs. */
   databaseSyncInterval: number;
-  /** Seconds for which a replica may answer reads without word from its primary. */
+  /** Seconds for which a replica may answer reads after it last heard from its primary. */
   databaseStaleReads: number;
-  /** Who answers the reads of requests: the primary (or a replica while it is out of reach), or the replica that is near. */
+  /**
+   * Who answers the reads of requests: the primary (while it is unreachable, a replica), or the replica near the
+   * service.
+   */
   reads: "primary" | "local";
   migrateOnStart: boolean;
-  /** Undefined only in development: then one is made and kept beside the database. */
+  /** Undefined only in development. Then a secret is made and kept beside the database. */
   jwtSecret: string | undefined;
-  /** Secrets that sign nothing new. What they have signed is still good. */
+  /** Secrets that sign nothing new. What they have signed is still valid. */
   jwtPreviousSecrets: string[];
   jwtIssuer: string;
   jwtAudience: string;
@@ -37,16 +46,16 @@ export interface Config {
   refreshLeeway: number;
   /** Code points. */
   passwordMinLength: number;
-  /** Passwords that are hashed at once; undefined for as many as there are cores. */
+  /** Passwords that are hashed at the same time; undefined for the number of cores. */
   hashConcurrency: number | undefined;
-  /** Failed log-ins an hour, from one network. 0 for no limit, as for the two that follow. */
+  /** Failed log-ins per hour from one network. 0 for no limit, also for the two settings below. */
   failedLogInsPerHour: number;
-  /** Sign-ups an hour, from one network. */
+  /** Sign-ups per hour from one network. */
   signUpsPerHour: number;
-  /** Mails an hour that one network may ask for. */
+  /** Mails per hour that one network may ask for. */
   mailsPerHour: number;
   corsOrigins: string[];
-  /** How many proxies stand in front, each adding to `X-Forwarded-For`. */
+  /** The number of proxies in front of the service. Each adds an address to `X-Forwarded-For`. */
   trustProxy: number;
   /** Seconds. */
   otpTtl: number;
@@ -54,38 +63,38 @@ export interface Config {
   resetTtl: number;
   /** Seconds between two sends. */
   otpResendAfter: number;
-  /** Sends a day, to one address and to one user. */
+  /** Sends per day, to one address and for one user. */
   otpDailyLimit: number;
   /** Where mails go: `log:`, or an `smtp://`, `smtps://`, `resend://` or `postmark://` URL. */
   mailUrl: string;
   /** The sender of mails: an address, or a name and an address in angle brackets. */
   mailFrom: string;
-  /** Todos that a user may keep, the trash counted. */
+  /** Todos that a user may have, including those in the trash. */
   todosPerUser: number;
   listsPerUser: number;
-  /** Seconds for which a deleted todo is kept. */
+  /** Seconds for which a deleted todo stays in the trash. */
   trashTtl: number;
-  /** Seconds for which a request with an `Idempotency-Key` is known again. */
+  /** Seconds for which an `Idempotency-Key` is remembered. */
   idempotencyTtl: number;
-  /** Seconds for which a deletion is told to clients that have not heard of it. */
+  /** Seconds for which a deletion is reported to clients. */
   changesTtl: number;
   /** Seconds between two comments in a stream of events. */
   heartbeat: number;
-  /** Streams of events that this process has open at most. */
+  /** Streams of events that this process may have open. */
   streams: number;
-  /** Seconds from a signal for which requests are still served, while `/health/ready` is 503. */
+  /** Seconds after a signal during which requests are still served, while `/health/ready` is 503. */
   drainDelay: number;
-  /** Seconds that requests in flight then have to finish. */
+  /** Seconds after that which requests in flight have to finish. */
   shutdownTimeout: number;
-  /** Where traces go: an OTLP collector's `http://` or `https://` URL; undefined for nowhere. */
+  /** The URL of an OTLP collector, `http://` or `https://`. Undefined for no traces. */
   otlpEndpoint: string | undefined;
-  /** Sent to the collector, as to be let in there. */
+  /** Headers for the collector, for example to authenticate. */
   otlpHeaders: Record<string, string>;
   otelServiceName: string;
-  /** What else traces tell of the process. */
+  /** Further attributes of the process in traces. */
   otelResourceAttributes: Record<string, string>;
   tracesSampler: TracesSampler;
-  /** The part of all traces, 0 to 1, that a `traceidratio` takes. */
+  /** The part of all traces, 0 to 1, that `traceidratio` samples. */
   tracesSamplerArg: number;
   logFormat: "json" | "pretty" | "auto";
   logLevel: LogLevel;
@@ -108,11 +117,11 @@ const TRACES_SAMPLERS = [
 ] as const;
 export type TracesSampler = (typeof TRACES_SAMPLERS)[number];
 
-/** Seconds for which a one-time password may be good at most (ASVS 5.0, 6.5.5: ten minutes). */
+/** Maximum life of a one-time password in seconds (ASVS 5.0, 6.5.5: ten minutes). */
 const MAX_OTP_TTL = 600;
 const MAX_PER_HOUR = 1_000_000;
 
-/** The settings at fault, each in a line that says what it must be, or what came of it. */
+/** Faulty settings. Each has a line that says what it must be, or what went wrong with it. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly string[];
@@ -123,17 +132,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** Whether the database is a file and nothing else, and so this service's own. */
+/** Whether the database is only a file, and so belongs to this service alone. */
 export const isEmbedded = ({ databaseUrl, databaseSyncUrl }: Config) =>
   databaseUrl.startsWith("file:") && databaseSyncUrl === undefined;
 
-/** The fault of a setting that shows only when it is used: `what` says what failed and names the setting. */
+/** The fault of a setting that shows only when it is used. `what` says what failed and names the setting. */
 export function faultOf(what: string, cause: unknown): ConfigError {
   return new ConfigError([`${what}: ${cause instanceof Error ? cause.message : cause}`]);
 }
 
 /**
- * @param environment an empty value counts as unset, as in `NAME= command`
+ * @param environment an empty value counts as missing, as in `NAME= command`
  * @throws ConfigError
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
@@ -169,7 +178,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     setting(name, fallback, (value) => value, "a text");
   const pairs = (name: string) => setting(name, {}, parsePairs, "name=value, separated by commas");
 
-  // A misspelt "production" must not start with what development allows.
+  // A misspelt "production" must not start with the rules of development.
   const mode = choice("NODE_ENV", "development", ["development", "test", "production"]);
   const production = mode === "production";
   for (const name of ["JWT_SECRET", "MAIL_URL", "MAIL_FROM"]) {
@@ -179,7 +188,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   }
   const isShared = !!environment.DATABASE_SYNC_URL || SERVER.test(environment.DATABASE_URL ?? "");
   if (isShared && !production && !environment.JWT_SECRET) {
-    // One that is made would be this service's alone.
+    // A secret that is made in development belongs to one service only.
     faults.push("JWT_SECRET must be set when the database is on a server");
   }
 
@@ -302,14 +311,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 /** RFC 7518 §3.2: as long as the hash at least. */
 const isLongEnough = (secret: string) => new TextEncoder().encode(secret).length >= 32;
 
-/** A space beside a comma would be a part of the secret, which then would verify nothing. */
+/** A space beside a comma would become a part of the secret, and then the secret would verify nothing. */
 function parseSecrets(text: string): string[] | undefined {
   const secrets = text.split(",");
   const isSecret = (secret: string) => isLongEnough(secret) && secret === secret.trim();
   return secrets.every(isSecret) ? secrets : undefined;
 }
 
-/** Origins as browsers send them (RFC 6454 §6.2): no path, no trailing slash, and never `*`. */
+/** Origins in the form that browsers send (RFC 6454 §6.2): no path, no trailing slash, and never `*`. */
 function parseOrigins(text: string): string[] | undefined {
   const origins = text.split(",").map((origin) => origin.trim());
   const isOrigin = (origin: string) =>
@@ -317,7 +326,7 @@ function parseOrigins(text: string): string[] | undefined {
   return origins.every(isOrigin) ? origins : undefined;
 }
 
-/** As OpenTelemetry's variables have it, after W3C Baggage (§3.3.1): what is special stands percent-encoded. */
+/** The format of OpenTelemetry's variables, from W3C Baggage (§3.3.1): special characters are percent-encoded. */
 function parsePairs(text: string): Record<string, string> | undefined {
   const pairs: [name: string, value: string][] = [];
   for (const part of text.split(",").filter((each) => each.trim() !== "")) {
@@ -348,7 +357,7 @@ function isMailUrl(text: string): boolean {
 }
 
 const ADDRESS = String.raw`[^\s@<>",;:]+@[^\s@<>",;:]+`;
-/** One mailbox as RFC 5322 §3.4 has it, in its usual forms: a name with other characters stands in quotes. */
+/** One mailbox (RFC 5322 §3.4) in its usual forms. A name with special characters must be in quotes. */
 const SENDER = new RegExp(
   String.raw`^(?:${ADDRESS}|(?:[^@<>",;:()\\\p{Cc}]+|"[^"\\\p{Cc}]+") ?<${ADDRESS}>)$`,
   "u",

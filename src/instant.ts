@@ -1,4 +1,4 @@
-/** Moments as text (RFC 3339), made quickly: a page of todos has hundreds of them, and each line of the log has one. */
+/** Moments as text (RFC 3339), made quickly: a page of todos has hundreds of them, and each log line has one. */
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -7,17 +7,17 @@ const padded = (count: number, digits: number) =>
 const TWO = padded(60, 2);
 const THREE = padded(1000, 3);
 
-/** The last moment that a Date holds (ECMA-262 §21.4.1.1), and the first with the sign turned. */
+/** The last moment that a Date can hold (ECMA-262 §21.4.1.1). The first one is its negative. */
 const LAST = 8.64e15;
 
-/** Days since the epoch, as text with its `T`. */
+/** Days since the epoch, as text that ends in `T`. */
 const days = new Map<number, string>();
 const DAYS = 1000;
 
 /**
- * RFC 3339 in UTC, the same text as `Date.prototype.toISOString`, in half of its time.
+ * RFC 3339 in UTC, the same text as `Date.prototype.toISOString`, in half the time.
  * @param milliseconds since the epoch, an integer
- * @throws RangeError for what is no moment
+ * @throws RangeError when it is not a valid moment
  */
 export function toInstant(milliseconds: number): string {
   if (!(milliseconds >= -LAST && milliseconds <= LAST)) throw new RangeError("This is no moment");
@@ -34,7 +34,7 @@ function dayText(day: number): string {
   if (known !== undefined) return known;
   const whole = new Date(day * DAY).toISOString();
   const text = whole.slice(0, whole.indexOf("T") + 1);
-  // Of rows with moments of all times, most come again.
+  // The moments of rows may be on any day, but most days occur often.
   if (days.size >= DAYS) days.clear();
   days.set(day, text);
   return text;

@@ -1,29 +1,32 @@
-/** What the service tells about its work while it runs, for metrics and traces. By default nobody listens. */
+/** What the service reports about its work while it runs, for metrics and traces. By default nobody listens. */
 import type { Outage } from "./database/errors.ts";
 
-/** Why a trip to the database failed. `error`: a statement's own fault, such as a constraint that it violates. */
+/**
+ * Why a round trip to the database failed. `error`: the statement itself was at fault, for example it violates a
+ * constraint.
+ */
 export type TripFailure = Outage | "error";
 
-/** A request that has been answered. */
+/** A request that was answered. */
 export interface AnsweredRequest {
   method: string;
-  /** The route's pattern; null when there is no such route, or when it was refused before any. */
+  /** The route's pattern. Null when there is no such route, or when the request was refused before the routing. */
   route: string | null;
   status: number;
   /** Milliseconds. */
   ms: number;
 }
 
-/** One call of the database's client: what costs a round trip when the database is on a server. */
+/** One call of the database's client. It costs one round trip when the database is on a server. */
 export interface DatabaseTrip {
   kind: "statement" | "batch";
   statements: number;
   ms: number;
-  /** Missing when it succeeded. */
+  /** Missing when the call succeeded. */
   failure?: TripFailure;
 }
 
-/** Why a request was refused: by the throttle, or because a network's budget is spent. */
+/** Why a request was refused: by the throttle, or because a network has reached an hourly limit. */
 export const REFUSALS = [
   "too_many_failures",
   "account_refused",
@@ -33,50 +36,50 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** `failed`: tried, and will be tried again. `given_up`: it will never be sent. */
+/** `failed`: this attempt failed, and there will be another. `given_up`: the mail will never be sent. */
 export const MAIL_OUTCOMES = ["sent", "failed", "given_up"] as const;
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 
-/** Counts what the service does. Each of its functions is called very often, so it must be quick and never throw. */
+/** Counts what the service does. Its functions are called very often, so they must be fast and never throw. */
 export interface Meter {
   requestEnded(request: AnsweredRequest): void;
   tripEnded(trip: DatabaseTrip): void;
-  /** @param waiting writes that wait for their commit to begin, from now on */
+  /** @param waiting the number of writes that now wait for their commit to begin */
   writesWaiting(waiting: number): void;
-  /** @param writes how many shared the commit */
+  /** @param writes the number of writes that shared the commit */
   committed(writes: number): void;
-  /** @param waiting passwords that wait to be hashed, from now on */
+  /** @param waiting the number of passwords that now wait to be hashed */
   hashesWaiting(waiting: number): void;
   hashRefused(): void;
   refused(why: Refusal): void;
   mail(outcome: MailOutcome): void;
 }
 
-/** Follows requests, and what is done for each. */
+/** Follows requests and the work for each of them. */
 export interface Tracer {
   /** Begins to follow a request. */
   request(request: Request): RequestTrace;
   /**
-   * Begins to follow a trip to the database that is made for the request at hand. Undefined when nobody follows that.
-   * @param sql the texts of its statements. They are asked for only when they are needed, and hold no values
+   * Starts to follow a round trip to the database for the current request. Undefined when nobody follows it.
+   * @param sql returns the texts of its statements. They hold no values. It is called only when they are needed
    */
   trip(sql: () => readonly string[]): TripTrace | undefined;
 }
 
 export interface RequestTrace {
-  /** The trace's id (W3C Trace Context, §3.2.2.3): the client's if it sent one. */
+  /** The id of the trace (W3C Trace Context, §3.2.2.3). It is the client's, if the client sent one. */
   readonly id: string;
-  /** Does the request's work, so that the trips made for it are known as its own. */
+  /** Runs the request's work, so that its round trips are recognized as part of it. */
   run<T>(work: () => T): T;
   end(answered: AnsweredRequest, requestId: string): void;
 }
 
 export interface TripTrace {
-  /** @param failure missing when it succeeded */
+  /** @param failure missing when the call succeeded */
   end(failure?: TripFailure): void;
 }
 
-/** What writes tell, for the databases. */
+/** What the databases report about writes. */
 export type WritesMeter = Pick<Meter, "writesWaiting" | "committed">;
 
 const nothing = () => {};

@@ -1,9 +1,10 @@
 /**
- * The service's keys, derived from its secrets: one for each use, so that what one key signs no other accepts. The first
- * secret makes what is new. The others only know what they have made, so that it outlives a change of the secret.
+ * The service's keys, derived from its secrets. Each use has its own key, so no key accepts what another key has
+ * signed. The first secret signs everything new. The other secrets only verify what they have signed before a change of
+ * the secret.
  */
 
-/** What a key is for. It is part of the derivation: another name is another key. */
+/** The use of a key. It is part of the derivation, so another name gives another key. */
 export type Use =
   | "tokens"
   | "token key ids"
@@ -15,7 +16,7 @@ export type Use =
 /** 256 bits. */
 export type Key = Uint8Array<ArrayBuffer>;
 
-/** One or more: the current one, then the previous ones. */
+/** One or more: first the current secret, then the previous ones. */
 export type CurrentFirst<T> = readonly [current: T, ...previous: T[]];
 
 /** A key for tokens, and the `kid` that names it in their headers (RFC 7515 §4.1.4). */
@@ -24,7 +25,7 @@ export interface SigningKey {
   key: Key;
 }
 
-/** HKDF with SHA-256 and without a salt (RFC 5869): the secret is random enough already. */
+/** HKDF with SHA-256 and without a salt (RFC 5869), because the secret is already random enough. */
 export async function deriveKey(secret: string, use: Use): Promise<Key> {
   const encode = (text: string) => new TextEncoder().encode(text);
   const material = await crypto.subtle.importKey("raw", encode(secret), "HKDF", false, [
@@ -52,10 +53,10 @@ export const deriveSigningKeys = (
     key: await deriveKey(secret, "tokens"),
   }));
 
-/** Bytes. Enough to tell a few keys apart. */
+/** Bytes. This is enough to tell a few keys apart. */
 const KEY_ID_LENGTH = 8;
 
-/** Derived as the keys are, under a name of its own, so it tells nothing about any of them. */
+/** Derived in the same way as the keys, but with its own name, so it reveals nothing about any of them. */
 async function keyId(secret: string): Promise<string> {
   return (await deriveKey(secret, "token key ids")).subarray(0, KEY_ID_LENGTH).toHex();
 }

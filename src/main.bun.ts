@@ -8,15 +8,15 @@ const STDOUT = 1;
 
 let server: Bun.Server<undefined> | undefined;
 
-// For the service alone to read, from their first byte: what libSQL's replica makes would be for everyone. (Deno would
-// have to be granted all of `--allow-sys` for this. There, the folder of the files is private.)
+// New files can be read only by the service's user from the start. Otherwise everyone could read the files of libSQL's
+// replica. (Deno would need the permission `--allow-sys` for this. There, the folder of the files is private.)
 process.umask(0o077);
 
 await runCommand(process.argv.slice(2), {
   environment: process.env,
   isTerminal: process.stdout.isTTY,
   noColor: !!process.env.NO_COLOR,
-  // In a thread of its own: `process.stdout` would block while a file's disk is slow.
+  // On another thread, because `process.stdout` would block when stdout is a file on a slow disk.
   write: (bytes) =>
     new Promise((resolve, reject) =>
       write(STDOUT, bytes, (error, written) => (error ? reject(error) : resolve(written))),
@@ -27,7 +27,7 @@ await runCommand(process.argv.slice(2), {
       port,
       fetch: (request) => fetch(withResolvedUrl(request)),
     });
-    // The first is the service's own. The other, of the metrics, asks for no address.
+    // The first server is the service itself. The second one, for metrics, needs no address.
     server ??= listening;
     return {
       url: listening.url.href,

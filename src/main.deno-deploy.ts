@@ -1,6 +1,6 @@
 /**
- * Starts the service on Deno Deploy, from the one file that `bun run build:deno` makes of it: Deno Deploy has an older
- * Deno, which imports no text, and whose WebCrypto may have no Argon2.
+ * Starts the service on Deno Deploy, from the single file that `bun run build:deno` makes. Deno Deploy has an older
+ * Deno, which cannot import text, and whose WebCrypto may have no Argon2.
  */
 import { wasmArgon2 } from "./auth/argon2-wasm.ts";
 import { hasWebCryptoArgon2, webCryptoArgon2 } from "./auth/argon2-webcrypto.ts";
@@ -8,10 +8,10 @@ import { denoRuntime } from "./start/deno.ts";
 import { edgePlatform, readEdgeConfig } from "./start/edge.ts";
 import { run } from "./start/run.ts";
 
-/** The build puts it there. */
+/** The build puts the file there. */
 const WASM = new URL("./argon2.wasm", import.meta.url);
 
-/** From SIGINT to SIGKILL there are 5 seconds, and no balancer has to be told. */
+/** From SIGINT to SIGKILL there are 5 seconds, and no load balancer has to notice the stop. */
 const DEFAULTS = { SHUTDOWN_TIMEOUT: "4", DRAIN_DELAY: "0" };
 
 /** Milliseconds. */
@@ -21,7 +21,8 @@ const argon2 = (await hasWebCryptoArgon2())
   ? webCryptoArgon2
   : wasmArgon2(new WebAssembly.Module(await Deno.readFile(WASM)));
 
-// Without requests nothing runs here. Each minute this starts the service, which then looks for mails by itself.
+// Without requests the service does not run. This starts it each minute, and the service then looks for mails by
+// itself.
 if ("cron" in Deno) {
   Deno.cron("mails", "* * * * *", () => new Promise((resolve) => setTimeout(resolve, MINUTE_RUN)));
 }

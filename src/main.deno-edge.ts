@@ -1,4 +1,6 @@
-/** Starts the service on Deno 2.9 or later without files and native libraries: on a libSQL server, with Deno's Argon2. */
+/**
+ * Starts the service on Deno 2.9 or later without files and native libraries: with a libSQL server and Deno's Argon2.
+ */
 import { webCryptoArgon2 } from "./auth/argon2-webcrypto.ts";
 import { denoRuntime } from "./start/deno.ts";
 import { edgePlatform, readEdgeConfig } from "./start/edge.ts";

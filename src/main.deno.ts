@@ -1,4 +1,4 @@
-/** Starts the service on Deno: on a database file, on a replica in a file, or on a server, with native libraries. */
+/** Starts the service on Deno with native libraries: with a database file, a replica in a file, or a server. */
 import { runCommand } from "./start/command-line.ts";
 import { denoRuntime } from "./start/deno.ts";
 import { nativePlatform } from "./start/platform.ts";

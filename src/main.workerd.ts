@@ -10,24 +10,24 @@ import { createServices } from "./services.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
 import { asItIs, readWorkerConfig, seeThrough, workerdPlatform } from "./start/workerd.ts";
 
-// What this throws ends the start: Cloudflare then refuses the deployment and says why.
+// An error here ends the start: Cloudflare then refuses the deployment and shows the error.
 const config = readWorkerConfig(env);
 const format = config.logFormat === "pretty" ? "pretty" : "json";
 configureConsoleLog({ format, colors: false, level: config.logLevel });
 warnOf(config.nearMisses);
 const services = await createServices(config, workerdPlatform(argon2));
 const app = createApp(services);
-// Code may be made of text at start alone, and by itself Elysia makes a route's at its first request.
+// workerd allows code from text only at the start. By default, Elysia compiles a route at its first request.
 CloudflareAdapter.beforeCompile?.(app);
 app.compile();
 
 /**
- * Elsewhere the schema is looked at before the service listens. Here nothing may be sent at the start, so the first
- * requests look, and while the schema is behind, one request a second.
+ * On other runtimes the schema is checked before the service listens. Here nothing may be sent at the start. So the
+ * first requests check it, and while the schema is behind, one request per second does.
  */
 async function answer(request: Request): Promise<Response> {
   const isDue = services.schema.isDue() && !request.url.endsWith("/health/alive");
-  // When the database cannot say, the request itself tells that it is out of reach.
+  // If the database cannot answer, the request itself will find out.
   if (isDue) await services.schema.look().catch(() => {});
   return asItIs(await app.fetch(withResolvedUrl(request)));
 }
@@ -35,7 +35,7 @@ async function answer(request: Request): Promise<Response> {
 export default {
   fetch: (request: Request): Promise<Response> => seeThrough(answer(request)),
 
-  /** By cron: what no request is there for, and what the end of one has left behind. */
+  /** Run by cron: the work that no request does, and the work that was left when a request ended. */
   async scheduled(): Promise<void> {
     services.outbox.wake();
     services.removal.wake();

@@ -1,18 +1,18 @@
-/** Finds names that are probably misspelt, such as `DATABSE_URL`, and warns of them. */
+/** Finds names of settings that are probably misspelt, such as `DATABSE_URL`, and warns about them. */
 import { getLogger } from "@logtape/logtape";
 
 export interface NearMiss {
   name: string;
-  /** The known name that it is like. */
+  /** The known name that it is similar to. */
   meant: string;
 }
 
-/** Edits between a name and one that it may be a misspelling of. */
+/** Maximum number of edits between a name and its misspelling. */
 const MOST_EDITS = 2;
-/** Shorter names are like too many others: HOME is two letters away from HOST. */
+/** Shorter names are similar to too many others: HOME is two letters away from HOST. */
 const SHORTEST = 7;
 
-/** The names that are not known, but are like one that is. */
+/** The names that are not known, but similar to a known one. */
 export function nearMisses(names: readonly string[], known: readonly string[]): NearMiss[] {
   const isKnown = new Set(known);
   const candidates = known.filter((each) => each.length >= SHORTEST);
@@ -31,8 +31,8 @@ export function warnOf(misses: readonly NearMiss[]): void {
 }
 
 /**
- * Whether a few letters to add, leave out or change make one text of the other (Levenshtein's distance). It stops as
- * soon as it is sure: at each start, all variables of the environment are compared with all settings.
+ * Whether one text becomes the other when a few letters are added, removed or changed (Levenshtein distance). It stops
+ * as soon as the result is certain, because each start compares all variables of the environment with all settings.
  */
 function isNear(one: string, other: string): boolean {
   if (Math.abs(one.length - other.length) > MOST_EDITS) return false;

@@ -1,22 +1,22 @@
-/** MACs (HMAC-SHA-256), and texts that go out to a client under such a MAC and come back. */
+/** MACs (HMAC-SHA-256), and sealed texts: texts with a MAC that go to a client and come back. */
 import type { CurrentFirst, Key } from "./keys.ts";
 
 /**
- * HMAC-SHA-256 (RFC 2104) of a message in UTF-8: 43 characters of base64url without padding. It comes with the platform:
- * WebCrypto has it on every runtime, but takes twenty times as long, as its calls are asynchronous.
+ * HMAC-SHA-256 (RFC 2104) of a message in UTF-8: 43 characters of base64url without padding. The platform provides it.
+ * WebCrypto has it on every runtime, but takes twenty times as long, because its calls are asynchronous.
  */
 export type Hmac = (key: Key, message: string) => string;
 
 /** The MAC of one or more parts, in order: 43 characters of base64url. */
 export interface Mac {
-  /** By the current key: for what is made now. */
+  /** With the current key: for everything new. */
   (...parts: string[]): string;
-  /** By each key, the current one first: what something that was made before may have as its MAC. */
+  /** With each key, the current one first: the MACs that something older may have. */
   byEachKey(...parts: string[]): string[];
 }
 
 export function createMac(hmac: Hmac, keys: CurrentFirst<Key>): Mac {
-  // As JSON, so that no two lists of parts are the same message.
+  // As JSON, so that two different lists of parts never give the same message.
   const mac = (key: Key, parts: string[]) => hmac(key, JSON.stringify(parts));
   return Object.assign((...parts: string[]) => mac(keys[0], parts), {
     byEachKey: (...parts: string[]) => keys.map((key) => mac(key, parts)),
@@ -24,9 +24,9 @@ export function createMac(hmac: Hmac, keys: CurrentFirst<Key>): Mac {
 }
 
 export interface Seal {
-  /** `text` with a MAC that holds in this `context` alone. `text` must not contain a dot. */
+  /** `text` with a MAC that is only valid in this `context`. `text` must not contain a dot. */
   close(context: string, text: string): string;
-  /** The text that was closed in the same context; undefined for anything else. */
+  /** The text that was sealed in the same context; undefined for anything else. */
   open(context: string, sealed: string): string | undefined;
 }
 
@@ -41,7 +41,10 @@ export function createSeal(mac: Mac): Seal {
   };
 }
 
-/** Takes the same time wherever two texts of one length differ, so that no MAC can be guessed piece by piece. */
+/**
+ * Takes the same time wherever two texts of the same length differ, so that no MAC can be guessed character by
+ * character.
+ */
 function isEqual(one: string, other: string): boolean {
   let difference = one.length ^ other.length;
   for (let i = 0; i < one.length; i++) difference |= one.charCodeAt(i) ^ other.charCodeAt(i);

@@ -1,4 +1,4 @@
-/** What the app is given, made of a Config and a Platform. It loads nothing native, so it runs on every runtime. */
+/** Makes what the app needs from a Config and a Platform. It loads nothing native, so it runs on every runtime. */
 import { createPseudonym, type Pseudonym } from "./auth/accounts.ts";
 import { type Budgets, createBudgets } from "./auth/budgets.ts";
 import { type Confirmation, createConfirmation } from "./auth/confirmation.ts";
@@ -40,7 +40,7 @@ import { createWatch, type Watch } from "./sync/watch.ts";
 import { foldTexts } from "./todos/folding.ts";
 import { createUpkeep, type Upkeep } from "./upkeep.ts";
 
-/** What the service needs of the runtime and the machine that it is on. */
+/** What the service needs from its runtime and its machine. */
 export interface Platform {
   argon2: Argon2;
   hmac: Hmac;
@@ -49,7 +49,7 @@ export interface Platform {
    * @throws ConfigError when it cannot be opened
    */
   openDatabase(config: Config, options: DatabaseOptions): Promise<Database>;
-  /** Called only when replicas are to answer the reads of requests. */
+  /** Called only when replicas answer the reads of requests. */
   createRequestScope(): RequestScope;
   /**
    * The development secret, made at the first start and kept. Only where there are files.
@@ -59,12 +59,12 @@ export interface Platform {
   openTransport(config: Config): Transport;
   /** Decides when the outbox is looked at. */
   startClockwork(outbox: Outbox, clock: Clock): Clockwork;
-  /** Decides when what deleted users leave is removed. */
+  /** Decides when the rows of deleted users are removed. */
   startRemoval(database: Database): Removal;
   socketIp: SocketIp;
-  /** Keeps a request's connection open, however long nothing is sent. Only where the runtime would close it. */
+  /** Keeps a request's connection open while nothing is sent. Only on runtimes that would close it. */
   holdOpen?: ((request: Request) => void) | undefined;
-  /** Whether nothing that one request has opened may be used for another, as on workerd. */
+  /** Whether a request may only use what it has opened itself, as on workerd. */
   isolatesRequests?: boolean;
 }
 
@@ -103,22 +103,22 @@ export interface Services {
 }
 
 export interface ServiceOptions {
-  /** By LogTape unless told. */
+  /** Uses LogTape by default. */
   logRequest?: LogRequest;
-  /** Counts what the service does. Nobody does unless told. */
+  /** Counts what the service does. By default, nothing is counted. */
   meter?: Meter | undefined;
-  /** Follows requests. Nobody does unless told. */
+  /** Traces requests. By default, none are traced. */
   tracer?: Tracer | undefined;
   clock?: Clock;
-  /** Cheaper ones make tests quick. */
+  /** Cheaper parameters make tests quick. */
   argon2Parameters?: Argon2Parameters;
-  /** Milliseconds until a mail is due. None lets tests stop the clock. */
+  /** Milliseconds until a mail is due. With zero, tests can stop the clock. */
   mailDelay?: () => number;
 }
 
-/** Passwords that may wait to be hashed, for each that is hashed at the same time. It is about one second's work. */
+/** How many passwords may wait for each one that is being hashed. This is about one second of work. */
 const HASHES_WAITING = 50;
-/** Of them, those that one client may have there. */
+/** How many of them may belong to one client. */
 const HASHES_WAITING_PER_CLIENT = 8;
 
 /**
@@ -145,7 +145,7 @@ export async function createServices(
 
   const watch = createWatch({ database, clock }, !platform.isolatesRequests);
   const drain = createDrain();
-  // They would hold up the drain.
+  // Open streams would delay the drain.
   drain.onBegin(watch.endAll);
   const sweep = createSweep({ database, clock, watch }, config);
   const concurrency = config.hashConcurrency ?? navigator.hardwareConcurrency;
@@ -220,7 +220,7 @@ export async function createServices(
 }
 
 function observe(database: Database, { meter, tracer }: ServiceOptions): Database {
-  // When nobody watches, trips take no way round.
+  // Without listeners, database calls are not wrapped.
   if (!meter && !tracer) return database;
   return withSchema(observed(database.$client, { meter, tracer }));
 }

@@ -1,24 +1,24 @@
-/** What has to be done now and then, whether or not anybody asks for anything: one timer for all of it. */
+/** Regular work that no request asks for. One timer runs all of it. */
 import { getLogger } from "@logtape/logtape";
 
-/** Something to be done at each turn. It takes little when there is nothing to do, and may be ended at any point. */
+/** A job to do in each round. It does little when there is nothing to do, and it may be stopped at any point. */
 export type Job = () => Promise<void>;
 
 export interface Upkeep {
-  /** Does each job once. Never rejects. A runtime without timers calls it from what it has instead. */
+  /** Runs each job once. Never rejects. A runtime without timers calls it from its own scheduler. */
   run(): Promise<void>;
-  /** Does so at once, and then once a minute. */
+  /** Runs each job at once, and then once a minute. */
   start(): void;
-  /** Resolves when no job runs any more, and none will. */
+  /** Resolves when no job is running any more. No further job starts. */
   stop(): Promise<void>;
 }
 
-/** Milliseconds between the end of a turn and the next. */
+/** Milliseconds between the end of a round and the next round. */
 const EVERY = 60_000;
 
 const logger = getLogger(["todos", "upkeep"]);
 
-/** @param jobs by the name that the log has for them */
+/** @param jobs by their names in the log */
 export function createUpkeep(jobs: Record<string, Job>): Upkeep {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running = Promise.resolve();
@@ -40,7 +40,7 @@ export function createUpkeep(jobs: Record<string, Job>): Upkeep {
     await run();
     if (isStopped) return;
     timer = setTimeout(start, EVERY);
-    // A process that has nothing else to do may end.
+    // The timer does not keep the process alive.
     timer.unref?.();
   }
 

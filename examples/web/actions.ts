@@ -1,4 +1,4 @@
-/** What the user does to todos and lists, each with the way back. */
+/** The actions of the user on todos and lists, each with its undo. */
 import type { LocalList, LocalTodo, TodoMove, TodoUpdate } from "todo-service/sync";
 import { sync } from "./data.ts";
 import { say } from "./notices.tsx";
@@ -23,7 +23,7 @@ export function updateTodo(todo: LocalTodo, fields: TodoUpdate): void {
   );
 }
 
-/** @param words about its new place, for the notice */
+/** @param words about the new place, for the notice */
 export function moveTodo(todo: LocalTodo, place: TodoMove, words = "is moved"): void {
   const before = placeOf(todo);
   todos.move(todo.id, place);
@@ -39,7 +39,7 @@ export function deleteTodo(todo: LocalTodo): void {
   });
 }
 
-/** Its todos go with it. */
+/** Its todos are deleted too. */
 export function deleteList(list: LocalList): void {
   const gone = todos.all().filter(({ list_id }) => list_id === list.id);
   lists.delete(list.id);
@@ -54,7 +54,7 @@ export function deleteList(list: LocalList): void {
   });
 }
 
-/** What puts a todo where it is now. */
+/** A function that moves a todo back to where it is now. */
 function placeOf({ id, list_id }: LocalTodo): TodoMove {
   const beside = todos.all().filter((each) => each.list_id === list_id);
   const index = beside.findIndex((each) => each.id === id);

@@ -1,4 +1,4 @@
-/** A todo app that works offline and is live in every window, made of nothing but the client of the todo service. */
+/** A todo app that works offline and shows each change in every window. It only uses the client of the todo service. */
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { sync, useSync } from "./data.ts";
@@ -28,7 +28,7 @@ function Lists() {
   }, [view.title]);
 
   useEffect(() => {
-    // A list that was made here may have got its id from the service by now.
+    // A list that was created here may have got its id from the service by now.
     if (view.list) history.replaceState(null, "", `#${view.hash}`);
   }, [view.hash]);
 
@@ -40,13 +40,13 @@ function Lists() {
   );
 }
 
-/** Which view is shown is a part of the address, so the browser's Back works, and a reload stays. */
+/** The address names the view. So the browser's Back works, and a reload shows the same view. */
 function useHash(): string {
   const [hash, setHash] = useState(location.hash.slice(1));
   useEffect(() => {
     function onChange() {
       setHash(location.hash.slice(1));
-      // A screen reader then reads where it is.
+      // Then a screen reader reads the heading of the view.
       requestAnimationFrame(() => document.querySelector("h1")?.focus());
     }
     addEventListener("hashchange", onChange);
@@ -58,5 +58,5 @@ function useHash(): string {
 await sync.ready();
 render(<App />, document.body);
 
-// With it the page opens offline, too. Browsers have it on pages with TLS and on localhost.
+// With the service worker, the page also opens offline. Browsers have it on pages with TLS and on localhost.
 await navigator.serviceWorker?.register("/service-worker.js");

@@ -1,14 +1,14 @@
-/** Builds the app: the files that a web server gives out, and the headers that go with them. */
+/** Builds the app: the files for a web server, and the headers to send with them. */
 import { join } from "node:path";
 
 const FOLDER = import.meta.dir;
 
-/** By their paths. */
+/** The files by their paths. */
 export type Files = Record<string, Blob>;
 
 /**
- * @param service the address of the service; "" when it has the origin of the app
- * @throws AggregateError with what is wrong in the sources
+ * @param service the address of the service; "" when it has the same origin as the app
+ * @throws AggregateError with the errors in the sources
  */
 export async function build(service: string): Promise<Files> {
   const source = (name: string) => Bun.file(join(FOLDER, name));
@@ -25,7 +25,7 @@ export async function build(service: string): Promise<Files> {
   return { ...files, "/service-worker.js": await bundle("service-worker.ts", worker) };
 }
 
-/** @param constants what the source declares and does not have */
+/** @param constants values for constants that the source only declares */
 async function bundle(name: string, constants: Record<string, unknown>): Promise<Blob> {
   const { outputs } = await Bun.build({
     entrypoints: [join(FOLDER, name)],
@@ -41,7 +41,7 @@ async function bundle(name: string, constants: Record<string, unknown>): Promise
 }
 
 /**
- * Nothing but the app's own files runs or shows, and nothing but the service is asked.
+ * Only the app's own files may run or be shown, and only the service may be contacted.
  * @param service as above
  */
 export const headersFor = (service: string) => ({

@@ -1,4 +1,4 @@
-/** The todos: a client of the service, and a copy that works offline. The rest of the app knows nothing but this copy. */
+/** The todos: a client of the service, and a copy that works offline. The rest of the app uses only this copy. */
 import { useEffect, useState } from "preact/hooks";
 import { createClient, type TokenStore } from "todo-service/client";
 import { createSync, indexedDbStore } from "todo-service/sync";
@@ -9,7 +9,7 @@ declare const SERVICE_URL: string;
 
 const TOKENS = "tokens";
 
-/** All scripts of this page are its own (see the Content-Security-Policy), so it may keep its tokens here. */
+/** All scripts of this page are its own (see the Content-Security-Policy), so the tokens may be kept here. */
 const store: TokenStore = {
   get: () => JSON.parse(localStorage.getItem(TOKENS) ?? "null"),
   set: (tokens) => localStorage.setItem(TOKENS, JSON.stringify(tokens)),
@@ -26,14 +26,14 @@ export const sync = createSync(client, {
   onStoreError: () => say("This browser keeps no data now. Stay online, so that nothing is lost."),
 });
 
-// A log-in in another window.
+// There was a log-in in another window.
 window.addEventListener("storage", async ({ key }) => {
   if (key === TOKENS && sync.status() === "logged-out" && (await store.get())) location.reload();
 });
 
 const MINUTE = 60_000;
 
-/** Draws a component again after each change of the copy, and each minute for what depends on the date. */
+/** Renders a component again after each change of the copy, and each minute because of the date. */
 export function useSync(): void {
   const [, draw] = useState({});
   useEffect(() => {

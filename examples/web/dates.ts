@@ -1,4 +1,4 @@
-/** Days as the API has them (`2026-12-01`), in the words of people. */
+/** Days in the format of the API (`2026-12-01`), and as words for people. */
 import type { LocalTodo } from "todo-service/sync";
 
 const DAY = 86_400_000;
@@ -16,7 +16,7 @@ export const today = () => dayOf(new Date());
 
 /** The day on which a todo is due where the user is; undefined when it has no due date. */
 export function dueDay({ due }: LocalTodo): string | undefined {
-  // `at` is the moment, when the due date has a time and a time zone.
+  // `at` is the moment, if the due date has a time and a time zone.
   return due?.at ? dayOf(new Date(due.at)) : due?.date;
 }
 

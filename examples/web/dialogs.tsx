@@ -1,4 +1,4 @@
-/** What opens in front of the page: everything about a todo, and the name of a list. */
+/** The dialogs in front of the page: one for all fields of a todo, and one for the name of a list. */
 import type { ComponentChildren, TargetedSubmitEvent } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LocalList, LocalTodo, TodoUpdate } from "todo-service/sync";
@@ -13,14 +13,14 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** A form in front of the page. The browser keeps the focus in it, and closes it by Escape. */
+/** A form in front of the page. The browser keeps the focus in it, and closes it with Escape. */
 function Dialog({ title, onClose, onSave, onDelete, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
 
-  /** At once: the event "close" comes a moment later, when the next dialog may be open. */
+  /** This happens at once. The event "close" comes later, when the next dialog may already be open. */
   function close() {
-    // With this the focus goes back to where it was.
+    // With this, the focus returns to where it was.
     dialog.current?.close();
     onClose();
   }
@@ -62,7 +62,8 @@ function Dialog({ title, onClose, onSave, onDelete, children }: DialogProps) {
 }
 
 export function TodoDialog(props: { todo: LocalTodo; onClose(): void }) {
-  // As it was when the dialog opened. Only what the user changes is saved, so what others change meanwhile stays.
+  // The todo as it was when the dialog opened. Only the fields that the user changes are saved, so changes by others
+  // are kept.
   const [todo] = useState(props.todo);
 
   function save(form: FormData) {
@@ -76,7 +77,7 @@ export function TodoDialog(props: { todo: LocalTodo; onClose(): void }) {
       ...(notes !== todo.notes && { notes }),
       ...(date !== (todo.due?.date ?? "") && {
         due: date === "" ? null : { ...todo.due, date },
-        // Without a due date there is nothing to repeat from.
+        // Without a due date, a todo cannot repeat.
         ...(date === "" && todo.repeat && { repeat: null }),
       }),
     };
@@ -120,7 +121,7 @@ export function TodoDialog(props: { todo: LocalTodo; onClose(): void }) {
   );
 }
 
-/** Names a new list, or renames one. */
+/** Asks for the name of a new list, or for a new name. */
 export function ListDialog({ list, onClose }: { list?: LocalList; onClose(): void }) {
   function save(form: FormData) {
     const name = String(form.get("name")).trim();

@@ -1,9 +1,9 @@
-/** The page for whoever is not logged in: logging in, and signing up. */
+/** The page for a user who is not logged in: log-in and sign-up. */
 import type { TargetedSubmitEvent } from "preact";
 import { useState } from "preact/hooks";
 import { client } from "./data.ts";
 
-/** What went wrong, and with which fields. */
+/** The error message, and the fields that it is about. */
 interface Failure {
   message: string;
   fields: Record<string, string>;
@@ -22,7 +22,7 @@ export function LogIn() {
     setBusy(true);
     setFailure(await enter({ username, password }, isNew));
     setBusy(false);
-    // To what is to be mended, once it is marked.
+    // Moves the focus to the first invalid field, after the fields were marked.
     requestAnimationFrame(() => form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
   }
 
@@ -68,7 +68,7 @@ export function LogIn() {
   );
 }
 
-/** @returns what went wrong, if anything did; the page changes by itself when the user is logged in */
+/** @returns the error, if there is one. After a log-in the page changes by itself */
 async function enter(
   json: { username: string; password: string },
   isNew: boolean,

@@ -1,9 +1,9 @@
-/** Tells the user what has just happened, and takes it back when they want that. */
+/** Tells the user what has just happened, and offers to undo it. */
 import { useEffect, useState } from "preact/hooks";
 
 interface Notice {
   text: string;
-  /** Takes back what the notice tells of. */
+  /** Undoes the action of the notice. */
   undo?: (() => void) | undefined;
 }
 
@@ -13,7 +13,7 @@ const SHOWN_FOR = 10_000;
 let last: Notice | undefined;
 let show: (notice: Notice | undefined) => void = () => {};
 
-/** @param undo what the button Undo does, and Ctrl+Z */
+/** @param undo runs on the button Undo and on Ctrl+Z */
 export function say(text: string, undo?: () => void): void {
   last = { text, undo };
   show(last);
@@ -26,7 +26,7 @@ function undoLast() {
   say("Undone.");
 }
 
-/** Where the notices are shown. A screen reader reads them when they come. */
+/** The place of the notices. A screen reader reads each new one. */
 export function Notices() {
   const [notice, setNotice] = useState<Notice | undefined>(last);
   const [isHeld, setHeld] = useState(false);

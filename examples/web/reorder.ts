@@ -1,28 +1,28 @@
-/** Puts the items of a list into another order: by a drag with a mouse, pen or finger, or with the arrow keys. */
+/** Changes the order of the items of a list: by dragging with a mouse, pen or finger, or with the arrow keys. */
 import { useState } from "preact/hooks";
 
 interface Drag {
   key: number;
-  /** Where on the page the drag began, and how far it is from there. */
+  /** Where on the page the drag began, and the distance from there. */
   start: number;
   offset: number;
-  /** The place that the item has now. */
+  /** The current place of the item. */
   to: number;
   height: number;
-  /** Where the middles of the items were when the drag began. */
+  /** The middles of the items when the drag began. */
   middles: number[];
 }
 
 /**
  * Each item is an `li` with a button in it, the handle.
- * @param keys of the items in their order
- * @param move puts an item at another index
+ * @param keys the keys of the items, in their order
+ * @param move moves an item to another index
  */
 export function useReorder(keys: number[], move: (key: number, to: number) => void) {
   const [drag, setDrag] = useState<Drag>();
 
   function begin(event: PointerEvent, key: number) {
-    // The handlers are those of the handle.
+    // The event handlers belong to the handle.
     const handle = event.currentTarget as HTMLElement;
     const item = handle.closest("li");
     if (!item?.parentElement || event.button !== 0) return;
@@ -66,7 +66,7 @@ export function useReorder(keys: number[], move: (key: number, to: number) => vo
     requestAnimationFrame(() => handle.focus());
   }
 
-  /** How far the others make room. */
+  /** The distance by which the other items make room. */
   function shiftOf(index: number): number {
     if (!drag) return 0;
     const from = keys.indexOf(drag.key);
@@ -90,7 +90,7 @@ export function useReorder(keys: number[], move: (key: number, to: number) => vo
   };
 }
 
-/** Pixels from the edge of the window within which a drag scrolls, and how far it does. */
+/** Pixels from the edge of the window within which a drag scrolls, and the distance of one step. */
 const EDGE = 72;
 const STEP = 12;
 

@@ -1,6 +1,6 @@
 /**
- * Serves the app on http://localhost:8080 (WEB_PORT), and starts the service beside it. With SERVICE_URL it uses the
- * service there, which must have the app's origin in its CORS_ORIGINS.
+ * Serves the app on http://localhost:8080 (WEB_PORT), and starts the service. With SERVICE_URL it uses the service at
+ * this address. The service must then have the app's origin in its CORS_ORIGINS.
  */
 import { join } from "node:path";
 import { build, headersFor } from "./build.ts";
@@ -38,7 +38,7 @@ async function startService() {
     onExit: (_, code) => process.exit(code ?? 1),
   });
   process.on("SIGTERM", () => child.kill("SIGTERM"));
-  // Ctrl+C on a terminal reaches the service by itself, and this stays until it has ended.
+  // On a terminal, Ctrl+C also reaches the service. This process waits until the service has ended.
   process.on("SIGINT", () => {});
   while (!(await isAlive())) await Bun.sleep(100);
 }

@@ -1,10 +1,13 @@
 /** Keeps the app's own files in the browser, so that the page opens offline. The todos themselves are in the copy. */
 
-/** The files, and a name for just these versions of them. `build.ts` puts them here. */
+/** The files, and a name for these versions of them. `build.ts` puts both here. */
 declare const FILES: string[];
 declare const VERSION: string;
 
-/** What this uses of a service worker's scope: TypeScript has its types apart from those of a page. */
+/**
+ * The parts of a service worker's scope that are used here. TypeScript has separate libraries for its types and for
+ * those of a page.
+ */
 interface Extendable extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
@@ -36,7 +39,7 @@ worker.addEventListener("fetch", (event) => {
 
 async function keepFiles() {
   const cache = await caches.open(VERSION);
-  // Past the browser's own cache, which may have a former version.
+  // The browser's own cache is bypassed, because it may have a former version.
   await cache.addAll(FILES.map((path) => new Request(path, { cache: "reload" })));
 }
 

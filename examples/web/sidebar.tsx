@@ -1,4 +1,4 @@
-/** Beside the todos: search, the ways to each list, and whether the copy is in step with the service. */
+/** The sidebar: search, links to the lists, and whether the copy is synchronized with the service. */
 import { useState } from "preact/hooks";
 import { client, sync } from "./data.ts";
 import { ListDialog } from "./dialogs.tsx";
@@ -74,7 +74,7 @@ export function Sidebar({ hash, search, onSearch }: Props) {
 interface WayProps {
   name: string;
   icon: IconName;
-  /** How many of its todos are open. */
+  /** The number of open todos. */
   open: number;
   /** The hash of its view. */
   to: string;
@@ -118,7 +118,7 @@ function Status() {
   );
 }
 
-/** What is not sent yet would be lost, since a log-out empties the store. */
+/** A log-out empties the store, so changes that were not sent would be lost. */
 async function logOut() {
   const isSure = () => confirm("Some changes are not saved yet. Log out and lose them?");
   if (sync.pending() > 0 && !isSure()) return;

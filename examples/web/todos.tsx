@@ -1,4 +1,7 @@
-/** The main part of the page: one view of the todos, to add to, to tick off, to put in order. */
+/**
+ * The main part of the page: one view of the todos, with a form to add one, circles to tick them off, and a manual
+ * order.
+ */
 import type { TargetedSubmitEvent } from "preact";
 import { useRef, useState } from "preact/hooks";
 import type { LocalTodo } from "todo-service/sync";
@@ -168,7 +171,7 @@ function Todo({ todo, view, onEdit }: ListProps & { todo: LocalTodo }) {
   );
 }
 
-/** A todo that is ticked off leaves its list. The focus goes to the next one, or to the one before. */
+/** A todo that is ticked off leaves its list. The focus moves to the next todo, or to the one before. */
 function focusNext(checkbox: HTMLInputElement) {
   const item = checkbox.closest("li");
   const next = item?.nextElementSibling ?? item?.previousElementSibling;

@@ -1,25 +1,25 @@
-/** What the page can show: what is due today, the inbox, a list, or what a search has found. */
+/** The views of the page: the todos that are due today, the inbox, a list, or the results of a search. */
 import type { LocalList, LocalTodo } from "todo-service/sync";
 import { sync } from "./data.ts";
 import { dayOf, dueDay, today } from "./dates.ts";
 
 export interface View {
   title: string;
-  /** Of the address, behind `#`. */
+  /** The part of the address after `#`. */
   hash: string;
   open: LocalTodo[];
   done: LocalTodo[];
-  /** What a todo that is added here has. */
+  /** The fields of a todo that is added in this view. */
   added: { list_id?: number | null; due?: { date: string } };
   /** The list that is shown. */
   list?: LocalList | undefined;
-  /** Whether the todos are in an order that the user chose. */
+  /** Whether the user has chosen the order of the todos. */
   isOrdered: boolean;
-  /** What to say when there is nothing. */
+  /** The text for an empty view. */
   empty: string;
 }
 
-/** @param hash of the page's address, without `#`. What is not known leads to the inbox. */
+/** @param hash the part of the page's address after `#`. An unknown one shows the inbox. */
 export function viewAt(hash: string, search: string): View {
   if (search.trim() !== "") return found(search.trim());
   if (hash === "today") return dueToday();
@@ -50,7 +50,7 @@ export function inList(list: LocalList): View {
   };
 }
 
-/** What is due, too late or done today. */
+/** Todos that are due today, overdue, or done today. */
 export function dueToday(): View {
   const day = today();
   const isShown = (todo: LocalTodo) => {
@@ -83,7 +83,7 @@ function found(search: string): View {
   };
 }
 
-/** Whatever the case and the width. */
+/** In upper or lower case, and in any width. */
 const folded = (text: string) => text.normalize("NFKC").toLowerCase();
 
 const parted = (todos: LocalTodo[]) => ({

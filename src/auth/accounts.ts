@@ -1,6 +1,6 @@
 /**
- * How accounts are named in the TTL table: by the user's id, whichever name a request used. What nobody has is named by
- * a keyed hash, which has a fixed length and tells nobody who reads the table what was typed.
+ * How accounts are named in the TTL table: by the user's id, whichever name a request used. A name that no user has is
+ * replaced by a keyed hash. The hash has a fixed length, and a reader of the table cannot tell what was typed.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { Kind, Ttl } from "../database/ttl.ts";
@@ -18,7 +18,7 @@ export const accountOfUser = (user_id: SQL) => sql<string | null>`('u:' || ${use
  */
 export type Pseudonym = (name: string, now: number) => string | SQL<string>;
 
-/** What the table keeps of names and addresses that are not a user's id. */
+/** The kinds of rows whose keys may be pseudonyms. */
 const KEPT_UNDER_PSEUDONYMS: readonly Kind[] = [
   "password_failures",
   "account_failures",
@@ -30,8 +30,8 @@ const KEPT_UNDER_PSEUDONYMS: readonly Kind[] = [
 ];
 
 /**
- * While the table has rows under what a previous key calls a name, it keeps that pseudonym. So a change of the secret
- * forgets no count, and no reset code.
+ * If the table has rows under the pseudonym that a previous key made, that pseudonym stays in use. So a change of the
+ * secret loses no count and no reset code.
  */
 export function createPseudonym(mac: Mac, ttl: Ttl): Pseudonym {
   return (name, now) => {

@@ -1,4 +1,7 @@
-/** Hashes as PHC strings, for a runtime whose Argon2id gives bare bytes. They are the strings that the native library gives. */
+/**
+ * Hashes as PHC strings, for runtimes whose Argon2id returns bare bytes. The strings are the same as those of the
+ * native library.
+ */
 import type { Argon2, Argon2Parameters } from "./passwords.ts";
 
 /** Derives 32 bytes by Argon2id, version 1.3 (RFC 9106). */

@@ -1,6 +1,6 @@
 /**
- * Argon2id in WebAssembly, for workerd. The binary is that of `@phi-ag/argon2`; its JavaScript is not used, because it
- * passes a text's length for the length of its bytes, and then only a part of a Korean password counts.
+ * Argon2id in WebAssembly, for workerd. The binary is from `@phi-ag/argon2`. Its JavaScript is not used: it passes the
+ * length of the text instead of the length in bytes, and then only a part of a Korean password counts.
  */
 import { argon2From } from "./argon2-phc.ts";
 import type { Argon2 } from "./passwords.ts";
@@ -38,7 +38,7 @@ export function wasmArgon2(module: WebAssembly.Module): Argon2 {
   const wasm = new WebAssembly.Instance(module).exports as unknown as Exports;
   wasm._initialize();
 
-  /** Copies `bytes` into the module's memory. The address is to be freed. */
+  /** Copies `bytes` into the module's memory. The caller must free the address. */
   function copyIn(bytes: Uint8Array): number {
     const pointer = wasm.malloc(bytes.length);
     new Uint8Array(wasm.memory.buffer).set(bytes, pointer);
@@ -66,7 +66,7 @@ export function wasmArgon2(module: WebAssembly.Module): Argon2 {
         VERSION_1_3,
       );
       if (error !== 0) throw new Error(`argon2_hash failed with ${error}`);
-      // A hash may have grown the memory, and with it replaced the buffer.
+      // A hash may have grown the memory. Then the buffer was replaced.
       return new Uint8Array(wasm.memory.buffer).slice(tagAt, tagAt + TAG_LENGTH);
     } finally {
       new Uint8Array(wasm.memory.buffer).fill(0, passwordAt, passwordAt + password.length);

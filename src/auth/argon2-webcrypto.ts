@@ -1,6 +1,6 @@
 /**
- * Argon2id of the runtime's own WebCrypto, which Deno has from 2.9 on
- * (https://wicg.github.io/webcrypto-modern-algos/#argon2). It works off the thread and needs no native library.
+ * Argon2id by the runtime's own WebCrypto. Deno has it since 2.9
+ * (https://wicg.github.io/webcrypto-modern-algos/#argon2). It runs on another thread and needs no native library.
  */
 import { argon2From } from "./argon2-phc.ts";
 

@@ -12,7 +12,7 @@ import { logSecurityEvent } from "./security-log.ts";
 
 /** Milliseconds after the first counted event until the count starts again. */
 const HOUR = 3600_000;
-/** Spent budgets that this process remembers. */
+/** The number of spent budgets that this process remembers. */
 const REMEMBERED = 10_000;
 
 export type Budget = "failed_log_ins" | "sign_ups" | "mails";
@@ -28,8 +28,8 @@ export function createBudgets(
 ) {
   const { database: db, ttl, clock, meter } = services;
   /**
-   * When spent budgets that were met here are whole again, the oldest first. A budget is never given back sooner, so a
-   * request that finds it here can be refused without a trip to the database.
+   * When the spent budgets that this process has met are whole again (milliseconds since the epoch), the oldest first.
+   * No budget is whole any earlier, so a request that finds its budget here can be refused without a round trip.
    */
   const spent = new Map<string, number>();
   const nameOf = (budget: Budget, network: string) => `${budget} ${network}`;
@@ -45,7 +45,7 @@ export function createBudgets(
     return new Failure("rate_limited", retryAfter(until, now));
   }
 
-  /** When the network's budget is whole again (milliseconds since the epoch); NULL while some of it is left. */
+  /** When the network's budget is whole again (milliseconds since the epoch). NULL while some of the budget is left. */
   function spentUntil(budget: Budget, network: string, now: number): SQL<number | null> {
     const limit = limits[budget];
     if (limit === 0) return sql<number | null>`NULL`;
@@ -61,7 +61,7 @@ export function createBudgets(
         sql`SELECT ${spentUntil(budget, network, now)} AS spent_until`,
       ),
 
-    /** True while some of it is left. */
+    /** True while some of the budget is left. */
     isLeft: (budget: Budget, network: string, now: number) =>
       sql`${spentUntil(budget, network, now)} IS NULL`,
 
@@ -77,11 +77,11 @@ export function createBudgets(
         now,
       ),
 
-    /** @throws Failure `rate_limited` when `until`, as `spentUntil` has it, says that nothing is left */
+    /** @throws Failure `rate_limited` when `until`, a result of `spentUntil`, says that nothing is left */
     refuseSpent(budget: Budget, until: number | null | undefined, exchange: Exchange): void {
       if (until === null || until === undefined) return;
       const network = networkOf(exchange.ip);
-      // One line for each hour, and not one for each request.
+      // One line for each hour, not for each request.
       if (spent.get(nameOf(budget, network)) !== until) {
         logSecurityEvent("budget_spent", exchange, null, { budget });
       }
@@ -90,7 +90,7 @@ export function createBudgets(
     },
 
     /**
-     * Refuses without asking the database, where this process knows already that nothing is left.
+     * Refuses without asking the database, if this process already knows that nothing is left.
      * @throws Failure `rate_limited`
      */
     refuseKnownSpent(budget: Budget, exchange: Exchange): void {

@@ -1,6 +1,6 @@
 /**
- * A password that confirms a request of a live session. Failures are counted per session. The counts of the account and
- * of the network do not matter here, so somebody without a session cannot keep a user from it.
+ * A password that confirms a request of a live session. Failures are counted for each session. The counts of the
+ * account and of the network do not matter here, so nobody without a session can block the user.
  */
 import { eq, type SQL, sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
@@ -16,7 +16,7 @@ import type { Hasher } from "./passwords.ts";
 import { logSecurityEvent } from "./security-log.ts";
 import { createWaits, FREE, tooManyAttempts } from "./waits.ts";
 
-/** What a password is verified against. */
+/** The hash that a password is verified against. */
 export type PasswordRecord = Pick<
   typeof users.$inferSelect,
   "username" | "email" | "password_hash"
@@ -39,7 +39,7 @@ export function createConfirmation(services: {
   const waits = createWaits(ttl, "password_failures");
   const keyOf = (session: SessionRef) => `s:${session.id}`;
 
-  /** The statement that asks whether the session has to wait, for `refuse` to read. */
+  /** The statement that asks whether the session has to wait. `refuse` reads its result. */
   const ask = (session: SessionRef, now: number) =>
     db.all<Asked>(sql`SELECT ${waits.until(keyOf(session), now)} AS wait_until`);
 
@@ -82,8 +82,8 @@ export function createConfirmation(services: {
     },
 
     /**
-     * Whether it is the user's password. A wrong one is counted.
-     * @throws Failure `too_many_attempts` when others have failed meanwhile: then this one was not judged
+     * Whether it is the user's password. A wrong password is counted.
+     * @throws Failure `too_many_attempts` when other attempts have failed meanwhile. Then this attempt was not judged
      */
     async isRight(
       password: string,
@@ -91,7 +91,7 @@ export function createConfirmation(services: {
       session: SessionRef,
       exchange: Exchange,
     ): Promise<boolean> {
-      // It waits in the user's turn, and not in the network's.
+      // The hash waits in the user's turn, not in the turn of the network.
       if (await hasher.verify(password_hash, password, accountOf(session.user_id))) return true;
       const now = clock();
       const { asked, failed } = await batch(db, {

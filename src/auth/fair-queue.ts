@@ -2,24 +2,24 @@
 import { Failure } from "../http/problem.ts";
 
 export interface FairQueueOptions {
-  /** Tasks at once. */
+  /** Tasks that run at the same time. */
   concurrency: number;
   /** Tasks of one client that may wait. */
   waitingPerClient: number;
   /** Tasks of all clients that may wait. */
   waiting: number;
-  /** Told how many tasks of all clients wait, each time when that has changed. */
+  /** Called with the number of waiting tasks of all clients, whenever that number has changed. */
   onWaiting?(waiting: number): void;
   /** Called for each task that is refused. */
   onRefused?(): void;
-  /** Milliseconds (performance.now()). */
+  /** The current time in milliseconds (performance.now()). */
   now?(): number;
 }
 
-/** Milliseconds after which a task that has not ended is taken for one that never will. No hash takes that long. */
+/** Milliseconds after which a running task counts as lost. No hash takes that long. */
 const LOST = 15_000;
 
-/** What a running task takes up, since when on the clock of performance.now(). */
+/** A place that a running task takes, with the start time on the clock of performance.now(). */
 interface Place {
   since: number;
 }
@@ -29,13 +29,16 @@ interface Waiter {
   refuse(failure: Failure): void;
 }
 
-/** @returns a function that runs a task of a client, and gives its result */
+/** @returns a function that runs a task of a client, and returns its result */
 export function fairQueue(options: FairQueueOptions) {
   const { concurrency, waitingPerClient, waiting, onWaiting, onRefused } = options;
   const { now = () => performance.now() } = options;
   const running = new Set<Place>();
   let waitingNow = 0;
-  /** The waiting tasks of each client, in the order in which the clients take turns. No client here has none. */
+  /**
+   * The waiting tasks of each client, in the order of the clients' turns. A client without waiting tasks is not in the
+   * map.
+   */
   const queues = new Map<string, Waiter[]>();
 
   function count(change: 1 | -1): void {
@@ -48,7 +51,7 @@ export function fairQueue(options: FairQueueOptions) {
     return new Failure("unavailable");
   }
 
-  /** Takes a place, if one is free. */
+  /** Takes a place if one is free. */
   function takePlace(): Place | undefined {
     if (running.size >= concurrency) return undefined;
     const place = { since: now() };
@@ -56,7 +59,7 @@ export function fairQueue(options: FairQueueOptions) {
     return place;
   }
 
-  /** Lets the next client's first waiter go while there is a place. The client then stands behind all others. */
+  /** Starts the next client's first task while a place is free. The client then goes behind all others. */
   function startWaiting(): void {
     for (const [client, queue] of queues) {
       const place = takePlace();
@@ -64,22 +67,25 @@ export function fairQueue(options: FairQueueOptions) {
       const waiter = queue.shift();
       count(-1);
       queues.delete(client);
-      // A Map visits what is added meanwhile, so the client has its turn again after the others.
+      // A Map also visits entries that are added during the loop. So the client gets its next turn after the others.
       if (queue.length > 0) queues.set(client, queue);
       waiter?.start(place);
     }
   }
 
   /**
-   * Gives away places that nobody gives back: a runtime may cut a request off for the time that it takes, and then no
-   * code of the request runs any more.
+   * Frees the places of lost tasks. A runtime may stop a request that takes too long, and then none of the request's
+   * code runs any more.
    */
   function freeLostPlaces(): void {
     for (const place of running) if (now() - place.since > LOST) running.delete(place);
     startWaiting();
   }
 
-  /** Makes room: refuses the newest waiter of the client with the most. False when no client has more than one. */
+  /**
+   * Makes room: refuses the newest task of the client with the most waiting tasks. False when no client has more than
+   * one.
+   */
   function makeRoom(): boolean {
     const [longest] = [...queues.values()].toSorted((one, other) => other.length - one.length);
     if (longest === undefined || longest.length < 2) return false;
@@ -91,7 +97,7 @@ export function fairQueue(options: FairQueueOptions) {
   function wait(client: string): Promise<Place> {
     const queue = queues.get(client) ?? [];
     if (queue.length >= waitingPerClient) throw refusal();
-    // A client with no waiter may take a place from a client with several. The reverse is not allowed.
+    // A client with no waiting task may take a place from a client with several. The reverse is not allowed.
     if (waitingNow >= waiting && !(queue.length === 0 && makeRoom())) {
       throw refusal();
     }
@@ -102,7 +108,7 @@ export function fairQueue(options: FairQueueOptions) {
     });
   }
 
-  /** @throws Failure `unavailable` when too many tasks wait already */
+  /** @throws Failure `unavailable` when too many tasks already wait */
   return async <T>(client: string, task: () => Promise<T>): Promise<T> => {
     freeLostPlaces();
     const place = takePlace() ?? (await wait(client));

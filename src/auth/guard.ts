@@ -13,12 +13,12 @@ export function guard({ tokens }: { tokens: TokenSigner }) {
       detail: { security: [{ password: [] }, { bearer: [] }] },
       response: { 401: unauthorized },
       introspect: (route: { response?: object }) => {
-        // For the OpenAPI document, which does not see a macro's own `response`.
+        // For the OpenAPI document, which does not see the `response` of a macro.
         route.response = { 401: unauthorized, ...route.response };
       },
       // 401 comes before 422. Only `transform` runs before the values are validated; `resolve` runs after.
       async transform({ request, set }) {
-        // An answer for one user alone must not be kept by caches.
+        // Caches must not keep an answer that is for one user alone.
         set.headers["cache-control"] = "no-store";
         const session = await authenticate(request.headers.get("authorization") ?? "", tokens);
         exchangeOf(request).session = session;
@@ -34,7 +34,7 @@ export function guard({ tokens }: { tokens: TokenSigner }) {
 
 const tokenIn = (authorization: string) => /^Bearer +(\S+)$/i.exec(authorization)?.[1];
 
-/** The access token of a request that `auth` has let in. */
+/** The access token of a request that `auth` has accepted. */
 export const tokenOf = ({ headers }: Request): string =>
   tokenIn(headers.get("authorization") ?? "") ?? "";
 
@@ -43,7 +43,7 @@ export const tokenOf = ({ headers }: Request): string =>
  * @throws Failure `unauthorized`
  */
 async function authenticate(authorization: string, tokens: TokenSigner): Promise<SessionRef> {
-  // RFC 6750 §3.1: credentials of another scheme count as none.
+  // RFC 6750 §3.1: credentials of another scheme count as missing.
   if (!/^Bearer( |$)/i.test(authorization)) throw new Failure("unauthorized");
   const token = tokenIn(authorization);
   const session = token && (await tokens.verifyAccess(token));

@@ -20,7 +20,7 @@ export type Issue = ReturnType<typeof createIssue>;
 export function createIssue(services: { config: Config; clock: Clock; tokens: TokenSigner }) {
   const { config, clock, tokens } = services;
   return async (session: SessionGrant): Promise<Tokens> => {
-    // JWTs count in whole seconds. Rounded down, no access token outlives its session.
+    // JWTs count in whole seconds. The value is rounded down, so that no access token outlives its session.
     const secondsLeft =
       Math.floor(Date.parse(session.expires_at) / 1000) - Math.floor(clock() / 1000);
     const expires_in = Math.min(config.accessTokenTtl, secondsLeft);

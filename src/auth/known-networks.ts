@@ -3,9 +3,12 @@ import type { SQL } from "drizzle-orm";
 import { sql } from "drizzle-orm";
 import type { Ttl } from "../database/ttl.ts";
 
-/** Milliseconds since the last log-in there: 90 days. */
+/** Milliseconds that a network stays known after a log-in from it: 90 days. */
 const LIFETIME = 90 * 24 * 3600_000;
-/** Networks that an account is known from at most. The next one takes the place of the one used least recently. */
+/**
+ * Maximum number of networks that an account is known from. A further one replaces the one that was used least
+ * recently.
+ */
 const MOST = 100;
 
 const KIND = "known_network";
@@ -14,7 +17,7 @@ export type KnownNetworks = ReturnType<typeof createKnownNetworks>;
 
 export function createKnownNetworks(ttl: Ttl) {
   return {
-    /** True when the account is known from the network; never for a pseudonym, or NULL. */
+    /** True when the account is known from the network. Never true for a pseudonym or NULL. */
     isKnown: (account: string | SQL, network: string, now: number) =>
       ttl.exists(KIND, sql`(${account} || ${`/${network}`})`, now),
 

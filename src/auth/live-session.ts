@@ -4,13 +4,13 @@ import type { Database } from "../database/drizzle.ts";
 import { sessions } from "../database/schema.ts";
 import { CHALLENGE, Failure } from "../http/problem.ts";
 
-/** The session that an access token names. It proves nothing alone: use it with `isLive` in the same statement. */
+/** The session that an access token names. This alone proves nothing: use it with `isLive` in the same statement. */
 export interface SessionRef {
   id: string;
   user_id: number;
 }
 
-/** A session and the time (milliseconds), or the placeholders that a prepared statement has for them. */
+/** A session and the current time (milliseconds), or the placeholders for them in a prepared statement. */
 type LiveArguments = Record<keyof SessionRef | "now", string | number | Placeholder>;
 
 const placeholders: LiveArguments = {
@@ -20,8 +20,8 @@ const placeholders: LiveArguments = {
 };
 
 /**
- * True of the request's row in `sessions`, while it has neither ended nor expired.
- * Prepared statements leave the arguments out and are executed with `{ ...session, now }`.
+ * True for the request's row in `sessions` while the session has neither ended nor expired.
+ * Prepared statements omit the arguments, and are executed with `{ ...session, now }`.
  */
 export function isLive({ id, user_id, now } = placeholders) {
   return and(
@@ -34,7 +34,7 @@ export function isLive({ id, user_id, now } = placeholders) {
 /** The live session's user, in a statement that is executed with `{ ...session, now }`; null when the session has ended. */
 export const owner = sql`(SELECT ${sessions.user_id} FROM ${sessions} WHERE ${isLive()})`;
 
-/** The live session's user, as the owner in a write. No row when the session has ended. */
+/** The live session's user, as the owner in a write. There is no row when the session has ended. */
 export function ownerOf(db: Database, session: SessionRef, now: number) {
   return db
     .select({ user_id: sessions.user_id })
@@ -42,7 +42,7 @@ export function ownerOf(db: Database, session: SessionRef, now: number) {
     .where(isLive({ ...session, now }));
 }
 
-/** A bad or expired token, an ended session, a deleted user: the answer is the same for all (RFC 6750 §3.1). */
+/** A bad or expired token, an ended session and a deleted user all get the same answer (RFC 6750 §3.1). */
 export function invalidToken(): Failure {
   const headers = { "www-authenticate": `${CHALLENGE}, error="invalid_token"` };
   return new Failure("unauthorized", { headers });

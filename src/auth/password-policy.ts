@@ -2,15 +2,15 @@
 import { Failure } from "../http/problem.ts";
 import { loadOnce } from "../load-once.ts";
 
-/** The 49,000 most common passwords of public leaks, lower case. They take 30 ms to load. */
+/** The 49,000 most common passwords of public leaks, in lower case. Loading takes 30 ms. */
 const common = loadOnce(async () => {
   const { dictionary } = await import("@zxcvbn-ts/language-common");
   return new Set(dictionary["passwords-common"]);
 });
 
 /**
- * Refuses a common password, whatever the case.
- * @param pointer the body's field that has the password, as a JSON Pointer
+ * Refuses a common password, in upper or lower case.
+ * @param pointer the field of the body that has the password, as a JSON Pointer
  * @throws Failure `weak_password`
  */
 export async function refuseCommonPassword(password: string, pointer: string): Promise<void> {
@@ -20,8 +20,8 @@ export async function refuseCommonPassword(password: string, pointer: string): P
 }
 
 /**
- * Refuses a password that holds the user name, whatever the case.
- * @param pointer the body's field that has the password, as a JSON Pointer
+ * Refuses a password that contains the user name, in upper or lower case.
+ * @param pointer the field of the body that has the password, as a JSON Pointer
  * @throws Failure `weak_password`
  */
 export function refuseNameInPassword(password: string, username: string, pointer: string): void {

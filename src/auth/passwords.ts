@@ -1,4 +1,6 @@
-/** Hashes and verifies passwords with Argon2id, a few at once, with a fair share of the processor for each client. */
+/**
+ * Hashes and verifies passwords with Argon2id, a few at the same time. Each client gets a fair share of the processor.
+ */
 import { type FairQueueOptions, fairQueue } from "./fair-queue.ts";
 
 export interface Argon2Parameters {
@@ -10,7 +12,7 @@ export interface Argon2Parameters {
   parallelism: number;
 }
 
-/** Argon2id as a runtime has it. Hashes are PHC strings, so each runtime can verify those of the others. */
+/** Argon2id of a runtime. Hashes are PHC strings, so each runtime can verify the hashes of the others. */
 export interface Argon2 {
   hash(password: string, parameters: Argon2Parameters): Promise<string>;
   verify(passwordHash: string, password: string): Promise<boolean>;
@@ -26,24 +28,27 @@ export const ARGON2_PARAMETERS: Argon2Parameters = {
 export interface Hasher {
   /**
    * An Argon2id hash in PHC string format.
-   * @param client whose turn it takes: the network that a request comes from
-   * @throws Failure `unavailable` when too many passwords wait already
+   * @param client who takes a turn in the queue: the network that a request comes from
+   * @throws Failure `unavailable` when too many passwords already wait
    */
   hash(password: string, client: string): Promise<string>;
   /**
-   * Whether `password` fits `passwordHash`. Without a hash (an unknown user) it takes the same time and is false.
+   * Whether `password` fits `passwordHash`. Without a hash (an unknown user) this takes the same time and is false.
    * @param client as for `hash`
-   * @throws Failure `unavailable` when too many passwords wait already
+   * @throws Failure `unavailable` when too many passwords already wait
    */
   verify(passwordHash: string | undefined, password: string, client: string): Promise<boolean>;
-  /** Whether a hash was made with other parameters than a new one would be. */
+  /** Whether a hash was made with different parameters than a new hash would be. */
   isOutdated(passwordHash: string): boolean;
 }
 
 export interface HasherOptions {
   argon2: Argon2;
   parameters: Argon2Parameters;
-  /** How many passwords are hashed at once, and how many may wait. More at once than there are cores gains nothing. */
+  /**
+   * How many passwords are hashed at the same time, and how many may wait. Hashing more than one per core gains
+   * nothing.
+   */
   queue: FairQueueOptions;
 }
 
@@ -51,7 +56,8 @@ export function createHasher({ argon2, parameters, queue }: HasherOptions): Hash
   const takeTurn = fairQueue(queue);
   const { memoryCost, timeCost, parallelism } = parameters;
   const prefix = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$`;
-  // For unknown users: a salt and a tag of zeros, which no password gives. Verifying it costs as much as any other.
+  // For unknown users: a salt and a tag of zeros, which no password produces. To verify it costs as much as any other
+  // hash.
   const dummy = `${prefix}${"A".repeat(22)}$${"A".repeat(43)}`;
   return {
     hash: (password, client) => takeTurn(client, () => argon2.hash(password, parameters)),

@@ -1,6 +1,6 @@
 /**
- * The log of security events (ASVS 5.0, 16.3): a line at `warning` for each, with the client's address and the user's id.
- * A user name, an e-mail address or a code is never part of it.
+ * The log of security events (ASVS 5.0, 16.3): a line at `warning` for each, with the client's address and the user's
+ * id. It never has a user name, an e-mail address or a code. `SECURITY.md` lists the events.
  */
 import { getLogger } from "@logtape/logtape";
 import { type Exchange, idsOf } from "../http/exchange.ts";
@@ -21,8 +21,8 @@ const EVENTS = {
 export type SecurityEvent = keyof typeof EVENTS;
 
 /**
- * @param user_id whose account it is about; null when that is not known
- * @param details what else there is to say of it, in words of our own
+ * @param user_id the user whose account is affected; null when that is not known
+ * @param details further properties of the line. They must not contain what a client has sent
  */
 export function logSecurityEvent(
   event: SecurityEvent,

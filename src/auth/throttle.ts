@@ -1,10 +1,10 @@
 /**
- * Slows down the guessing of passwords (ASVS 5.0, 6.3.1): by a wait for each account and network, by a limit over all
- * networks that the account is not known from, and by each network's budget over all accounts. `SECURITY.md` tells the
- * design as a whole.
+ * Slows down the guessing of passwords (ASVS 5.0, 6.3.1) with three limits: a wait for each account and network, a
+ * limit for an account over all networks that it is not known from, and a limit for each network over all accounts.
+ * `SECURITY.md` describes the whole design.
  *
- * Whether an attempt is judged is asked before the password is hashed, and once more in the statements that count a
- * failure or grant a success. So a hundred guesses at once get no further than a hundred in a row.
+ * The limits are checked before the password is hashed, and once more in the statements that count a failure or grant a
+ * success. So a hundred guesses at once get no further than a hundred in a row.
  */
 import { type SQL, sql } from "drizzle-orm";
 import { batch } from "../database/batch.ts";
@@ -18,21 +18,21 @@ import type { KnownNetworks } from "./known-networks.ts";
 import { logSecurityEvent } from "./security-log.ts";
 import { createWaits, FREE, tooManyAttempts } from "./waits.ts";
 
-/** Failures since the last success, from anywhere, after which unknown networks are refused. */
+/** Failures from anywhere since the last success, after which unknown networks are refused. */
 const MOST_FAILURES = 100;
-/** Milliseconds from the last failure for which they are: a day. */
+/** Milliseconds from the last failure until unknown networks are accepted again: a day. */
 const ACCOUNT_LIFETIME = 24 * 3600_000;
 
-/** Whose password is tried, and by which request. */
+/** The account whose password is tried, and the request that tries it. */
 export interface Attempt {
-  /** See `accounts.ts`; SQL where only the statement knows it. */
+  /** See `accounts.ts`. SQL, if only the statement knows it. */
   account: string | SQL;
   /** Null when no user has the name. */
   user_id: number | null;
   exchange: Exchange;
 }
 
-/** Why an attempt is not judged: ends, in milliseconds since the epoch, of what stands against it. */
+/** Why an attempt is not judged. Each value is the end of a limit, in milliseconds since the epoch. */
 export interface Refusals {
   wait_until: number | null;
   refused_until: number | null;
@@ -53,7 +53,7 @@ export function createThrottle(services: {
   const waits = createWaits(ttl, "password_failures");
   const keyOf = (account: string | SQL, network: string) => sql`(${account} || ${`/${network}`})`;
 
-  /** What stands against an attempt, for a SELECT: each is NULL unless it does. */
+  /** The limits that apply to an attempt, for a SELECT. Each is NULL when it does not apply. */
   function refusals({ account, exchange }: Pick<Attempt, "account" | "exchange">, now: number) {
     const network = networkOf(exchange.ip);
     const isUnknown = sql`NOT ${knownNetworks.isKnown(account, network, now)}`;
@@ -62,19 +62,19 @@ export function createThrottle(services: {
     return {
       wait_until: waits.until(keyOf(account, network), now),
       refused_until: ttl.end("account_failures", account, now, isFull),
-      // A network that the account is known from is refused by its own count alone.
+      // A network that the account is known from is refused only by its own count.
       spent_until: sql<number | null>`iif(${isUnknown}, ${spentUntil}, NULL)`,
     };
   }
 
-  /** The statement that asks for `refusals`, for `refuse` to read. */
+  /** The statement that asks for `refusals`. `refuse` reads its result. */
   function ask(attempt: Attempt, now: number) {
     const { wait_until, refused_until, spent_until } = refusals(attempt, now);
     return db.all<Refusals>(sql`
       SELECT ${wait_until} AS wait_until, ${refused_until} AS refused_until, ${spent_until} AS spent_until`);
   }
 
-  /** @throws Failure `too_many_attempts`, `rate_limited` when something stands against the attempt */
+  /** @throws Failure `too_many_attempts`, `rate_limited` when a limit applies to the attempt */
   function refuse(found: Refusals | undefined, attempt: Attempt, now: number): void {
     if (!found) return;
     const { exchange, user_id } = attempt;
@@ -99,17 +99,17 @@ export function createThrottle(services: {
     ask,
     refuse,
 
-    /** True when the attempt may be judged: for the statements that grant what a right password is for. */
+    /** True when the attempt may be judged. It is for the statements that a correct password allows. */
     isAdmitted,
 
     /**
      * Counts a failed attempt.
-     * @throws Failure as `refuse` does, when others have failed meanwhile: then this one was not judged
+     * @throws Failure as `refuse` does, when other attempts have failed meanwhile. Then this attempt was not judged
      */
     async fail(attempt: Attempt, now: number): Promise<void> {
       const { account, exchange } = attempt;
       const network = networkOf(exchange.ip);
-      // Counted here, an attempt is counted everywhere: each statement looks whether the one before has counted.
+      // Either all counts are raised or none: each statement checks whether the one before has counted.
       const isCounted = sql`changes() > 0`;
       const { asked, failed } = await batch(db, {
         asked: ask(attempt, now),
@@ -142,7 +142,7 @@ export function createThrottle(services: {
       ];
     },
 
-    /** The statement that forgets the failures from everywhere, but not those that a network has to wait for. */
+    /** The statement that forgets the failures from everywhere, but not the counts that networks have to wait for. */
     clearAccount: (account: string, when: SQL) => ttl.delete("account_failures", account, when),
 
     /** The statements that forget every failure of an account. */

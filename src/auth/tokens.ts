@@ -1,6 +1,6 @@
 /**
  * Signs and verifies access tokens (RFC 9068) and refresh tokens.
- * `@elysiajs/jwt` checks almost nothing by default. All checks are asked for here, in one place.
+ * `@elysiajs/jwt` checks almost nothing by default. This file turns on every check, in one place.
  */
 import { Elysia } from "elysia";
 import type { Clock } from "../clock.ts";
@@ -10,7 +10,7 @@ import { toBase64url } from "../seal.ts";
 import type { SessionRef } from "./live-session.ts";
 
 export interface TokenOptions {
-  /** Each verifies, by HS256 (RFC 7518 §3.2). The current one signs. */
+  /** Each key verifies, by HS256 (RFC 7518 §3.2). The current key also signs. */
   keys: CurrentFirst<SigningKey>;
   issuer: string;
   audience: string;
@@ -24,10 +24,10 @@ export interface RefreshToken {
 
 /** Seconds that another machine's clock may be ahead of this one's. */
 const CLOCK_SKEW = 60;
-/** Verified access tokens that are kept, about 500 bytes each. */
+/** The number of verified access tokens that are kept, about 500 bytes each. */
 const VERIFIED = 5000;
 
-/** What jose checks of a token. */
+/** What jose checks in a token. */
 interface Expectations {
   algorithms: string[];
   issuer: string;
@@ -53,7 +53,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     const signersBy = ({ id, key }: SigningKey) => {
       const { issuer: iss, audience: aud } = options;
       const shared = { secret: key, alg: "HS256", kid: id, iss, aud } as const;
-      // The plugin decorates an Elysia instance. Only its two signers are used.
+      // The plugin decorates an Elysia instance. Only its two signers are used here.
       const { access, refresh } = new Elysia()
         .use(jwt({ ...shared, name: "access", typ: "at+jwt" }))
         // No `iat`: a refresh token that is sent twice within the leeway must get the same successor, byte for byte.
@@ -63,7 +63,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     return [signersBy(current), ...previous.map(signersBy)] as const;
   });
 
-  /** The claims of a token that is as expected, and was signed by the key that it names. */
+  /** The claims of a token that passes all checks and was signed by the key that it names. */
   async function claimsOf(token: string, kind: "access" | "refresh", expected: Expectations) {
     const kid = keyIdOf(token);
     for (const each of await signers()) {
@@ -101,7 +101,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
   }
 
   return {
-    /** @param ttl seconds; the plugin stamps `iat` by the system's clock */
+    /** @param ttl seconds; the plugin sets `iat` by the system's clock */
     async signAccess(session: SessionRef, ttl: number): Promise<string> {
       const [{ access }] = await signers();
       return access.sign({
@@ -113,8 +113,9 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     },
 
     /**
-     * The session that a well-signed, unexpired access token names; undefined for any other string. Whether the session
-     * is live is for the statement to say, so a token may be verified once and kept until it expires.
+     * The session that a correctly signed, unexpired access token names; undefined for any other string. Whether the
+     * session is live is for the statement to decide. So a token is verified once, and the result is kept until the
+     * token expires.
      */
     async verifyAccess(token: string): Promise<SessionRef | undefined> {
       const now = Math.floor(clock() / 1000);
@@ -136,7 +137,7 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
       return JSON.parse(new TextDecoder().decode(bytes)).exp * 1000;
     },
 
-    /** The one refresh token of a session's generation, the same string each time it is signed. */
+    /** The one refresh token of a session's generation. It is the same string each time it is signed. */
     async signRefresh(token: RefreshToken, expires_at: string): Promise<string> {
       const [{ refresh }] = await signers();
       return refresh.sign({
@@ -165,12 +166,14 @@ function keyIdOf(token: string): string | undefined {
     const { kid } = JSON.parse(new TextDecoder().decode(bytes));
     return typeof kid === "string" ? kid : undefined;
   } catch {
-    // No JWT. It is refused when it is verified.
+    // Not a JWT. It is refused when it is verified.
     return undefined;
   }
 }
 
-/** Whether it is canonical base64url (RFC 7515 §2): no padding, no spare bits. jose accepts other spellings. */
+/**
+ * Whether it is canonical base64url (RFC 7515 §2): without padding and spare bits. jose accepts other spellings too.
+ */
 function isCanonical(token: string): boolean {
   return token.split(".").every((part) => {
     if (!/^[\w-]+$/.test(part) || part.length % 4 === 1) return false;

@@ -1,11 +1,11 @@
-/** Where a client stands in the order of a user's changes, sealed so that only this service makes it. */
+/** A place in the order of a user's changes. It is sealed, so only this service can make one. */
 import type { SessionRef } from "../auth/live-session.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { Failure } from "../http/problem.ts";
 import type { Seal } from "../seal.ts";
 
-/** A change's place: what is behind it comes next. */
+/** The place of a change. The next changes come after it. */
 export interface Place {
   rev: number;
   type: "list" | "todo";
@@ -13,25 +13,30 @@ export interface Place {
 }
 
 export interface Cursor extends Place {
-  /** Deletions up to this revision are not told: the client began with nothing, when it was the user's. */
+  /**
+   * Deletions up to this revision are not reported: the client started with no rows when the user had this revision.
+   */
   began: number;
   /**
-   * When a client had all that there was, or began with nothing, in milliseconds since the epoch. A page that is not the
-   * last does not renew it: the deletions that the rest of the pages will tell of may be as old as that.
+   * When the client last had everything, or began with nothing, in milliseconds since the epoch. Only the last page
+   * renews it, because the deletions on the remaining pages may be as old as this.
    */
   given: number;
 }
 
-/** Behind all that has a revision up to this one. */
+/** The place after all changes with a revision up to this one. */
 export const behind = (rev: number): Place => ({ rev, type: "todo", id: Number.MAX_SAFE_INTEGER });
 
-/** Whether nothing can be behind the cursor, while the user's revision is this one. */
+/** Whether no change can be after the cursor while the user has this revision. */
 export const isUpTo = (revision: number, { rev, id }: Place): boolean =>
   rev >= revision && id === behind(rev).id;
 
 const expired = () => new Failure("cursor_expired");
 
-/** @throws Failure `cursor_expired` when the cursor is ahead of the user, as after a backup was restored */
+/**
+ * @throws Failure `cursor_expired` when the cursor is ahead of the user's revision, for example after a backup was
+ *   restored
+ */
 export function refuseAhead({ rev }: Place, revision: number): void {
   if (rev > revision) throw expired();
 }
@@ -52,7 +57,7 @@ export function changeCursors({
       seal.close(contextOf(session), [rev, type, id, began, given].join("_")),
 
     /**
-     * @param parameter the name of what it came in, for the error
+     * @param parameter the name of the parameter or header that held the cursor, for the error
      * @throws Failure `validation_failed`, `cursor_expired`
      */
     open(session: SessionRef, sealed: string, parameter = "since"): Cursor {
@@ -62,7 +67,7 @@ export function changeCursors({
         throw new Failure("validation_failed", { errors: [{ parameter, detail }] });
       }
       const [rev, type, id, began, given] = text.split("_");
-      // Deletions are forgotten after that time, so nobody could be told of them.
+      // Deletions are forgotten after that time, so the client could miss some of them.
       if (Number(given) <= clock() - config.changesTtl * 1000) throw expired();
       return {
         rev: Number(rev),

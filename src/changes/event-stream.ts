@@ -3,7 +3,7 @@ import type { SessionRef } from "../auth/live-session.ts";
 import type { Clock } from "../clock.ts";
 import type { Watch } from "../sync/watch.ts";
 
-/** Bytes that wait for a client to read them, before it is cut off. */
+/** Bytes that may wait for a client to read them. With more, the stream is closed. */
 const MAX_UNREAD = 64 * 1024;
 
 /** Milliseconds. */
@@ -15,33 +15,33 @@ const END = encoder.encode("event: end\ndata: {}\n\n");
 
 export interface EventStreamOptions {
   session: SessionRef;
-  /** When the token expires, in milliseconds since the epoch. */
+  /** When the access token expires, in milliseconds since the epoch. */
   expiresAt: number;
   /** Milliseconds between two comments. */
   heartbeat: number;
-  /** A cursor right behind a revision. */
+  /** Makes a cursor right after a revision. */
   cursorAt(revision: number): string;
 }
 
 export interface EventStream {
   /**
-   * Changes behind this revision are told from now on, and those that have come since the stream was opened.
-   * @param isBehind whether this revision itself is still to be told
+   * Starts the stream. From now on it reports changes after this revision, also those since the stream was opened.
+   * @param isBehind whether the client does not know this revision itself yet
    */
   begin(revision: number, isBehind: boolean): ReadableStream<Uint8Array>;
-  /** Gives the place up. */
+  /** Gives up the place. */
   close(): void;
 }
 
-/** Takes a place among the streams at once. It must be begun or closed. */
+/** Takes a place among the streams at once. The caller must begin or close the stream. */
 export function openEventStream(
   { watch, clock }: { watch: Watch; clock: Clock },
   { session, expiresAt, heartbeat, cursorAt }: EventStreamOptions,
 ): EventStream {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** The last revision that was told. Until the stream has begun, none is. */
+  /** The last revision that was reported. None before the stream has begun. */
   let told = Number.POSITIVE_INFINITY;
-  /** The last one that is known. */
+  /** The newest revision that is known. */
   let latest = 0;
   let sentAt = clock();
   let hasEnded = false;
@@ -54,7 +54,7 @@ export function openEventStream(
     },
     tick() {
       if (clock() >= expiresAt) end();
-      // At the tick that is nearest.
+      // At the nearest tick.
       else if (clock() - sentAt >= heartbeat - SECOND / 2) send(COMMENT);
     },
     end,
@@ -70,7 +70,7 @@ export function openEventStream(
   function send(bytes: Uint8Array): void {
     if (!controller || hasEnded) return;
     if ((controller.desiredSize ?? 0) < bytes.length) {
-      // Without a reason, which Bun would print.
+      // Without a reason, because Bun would print it.
       close();
       controller.error();
       return;
@@ -98,13 +98,13 @@ export function openEventStream(
         {
           start(created) {
             controller = created;
-            // Its session may have ended, or the service be stopping, since it took its place.
+            // Since the stream took its place, its session may have ended, or the service may have begun to stop.
             if (hasEnded) {
               controller.enqueue(END);
               controller.close();
               return;
             }
-            // With the first bytes the headers leave.
+            // The headers are sent with the first bytes.
             send(COMMENT);
             told = isBehind ? -1 : revision;
             latest = Math.max(latest, revision);

@@ -1,4 +1,4 @@
-/** `/todos/events`: tells at once that something has changed. What has, `/todos/changes` tells. */
+/** `/todos/events`: tells a client at once that something has changed. `/todos/changes` says what has changed. */
 import { Elysia } from "elysia";
 import { guard, tokenOf } from "../auth/guard.ts";
 import { Failure, problems } from "../http/problem.ts";
@@ -12,13 +12,13 @@ import { changeQueries } from "./queries.ts";
 
 /** Streams that one user may have. */
 const STREAMS_PER_USER = 5;
-/** Seconds after which a client may try again that was refused one. */
+/** Seconds after which a client whose stream was refused may try again. */
 const RETRY_AFTER = "10";
 
 const HEADERS = {
   "content-type": "text/event-stream",
   "cache-control": "no-store",
-  // nginx would hold events back until it has some kilobytes of them.
+  // nginx would otherwise buffer events until it has some kilobytes.
   "x-accel-buffering": "no",
 };
 
@@ -33,19 +33,19 @@ export function eventRoutes(services: Services) {
     .get(
       "/events",
       async ({ session, request, query, set }) => {
-        // A client that has had no event yet may send it empty.
+        // A client that has received no event yet may send an empty header.
         const lastId = request.headers.get("last-event-id") || null;
         const sealed = lastId ?? query.since;
         const parameter = lastId === null ? "since" : "Last-Event-ID";
         const since = sealed === undefined ? undefined : cursors.open(session, sealed, parameter);
-        // The drain may have begun after this request came in. It ends the streams that there are then, and no later one.
+        // The drain may have begun after this request arrived. It ends the streams that were open then, and no later one.
         if (drain.draining) throw new Failure("unavailable");
         const isFull =
           watch.listening >= config.streams ||
           watch.listeningFor(session.user_id) >= STREAMS_PER_USER;
         if (isFull)
           throw new Failure("too_many_streams", { headers: { "retry-after": RETRY_AFTER } });
-        // Before the revision is asked for, so that no change gets lost between the two.
+        // This comes before the query for the revision, so that no change between the two is lost.
         const stream = openEventStream(services, {
           session,
           expiresAt: tokens.expiryOf(tokenOf(request)),

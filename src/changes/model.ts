@@ -5,10 +5,10 @@ import { Cursor, Limit } from "../model/query.ts";
 import { Id } from "../model/values.ts";
 import { todoFields } from "../todos/model.ts";
 
-/** Changes of a page when a request does not say how many. */
+/** Changes on a page when the request names no number. */
 export const DEFAULT_LIMIT = 100;
 
-/** An example of a cursor: they are opaque. */
+/** An example of a cursor. Cursors are opaque. */
 export const changeCursor =
   "7_todo_9007199254740991_0_1795281702578.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
 

@@ -1,4 +1,7 @@
-/** What has changed for a user since a place in the order of revisions: one statement, and so one state of the database. */
+/**
+ * What has changed for a user since a place in the order of revisions. It is one statement, so all rows are from one
+ * state of the database.
+ */
 import { sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
 import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
@@ -12,16 +15,16 @@ import type { Change } from "./model.ts";
 const value = (name: string) => sql.placeholder(name);
 
 const user = sql`${value("user_id")}`;
-/** Ordered by an index of each table, so that only as many rows are read as a page takes. */
+/** Sorted by an index of each table, so that the query reads no more rows than the page needs. */
 const isNext = (type: ReturnType<typeof sql>) => sql`
   rev >= ${value("rev")} AND (rev, ${type}, id) > (${value("rev")}, ${value("type")}, ${value("after")})`;
 const inOrder = sql`ORDER BY rev, type, id LIMIT ${value("limit")}`;
-/** A client that began with nothing has nothing of what was deleted before. */
+/** A client that started with no rows does not need the earlier deletions. */
 const isNews = sql`rev > ${value("began")}`;
 
-/** What each row is: a change, whose `row` is null when it is a deletion, or nothing at all when `rev` is null. */
+/** The parts of a result row. It is a change, a deletion if `row` is null, or no change at all if `rev` is null. */
 interface ChangeRow {
-  /** The user's. */
+  /** The user's revision. */
   revision: number;
   rev: number | null;
   type: "list" | "todo";
@@ -61,7 +64,7 @@ const askRevision = statement<{ revision: number }>(sql`
   SELECT ${users.revision} AS revision
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} WHERE ${isLive()}`);
 
-/** Both read at the primary: an event may tell of a change before a replica has it. */
+/** Both are read from the primary, because an event may report a change before a replica has it. */
 export function changeQueries({ database, clock }: Services) {
   return {
     /**
@@ -74,7 +77,7 @@ export function changeQueries({ database, clock }: Services) {
     },
 
     /**
-     * The first changes behind a cursor, the cursor behind them, and whether there are more.
+     * The first changes after a cursor, the cursor after them, and whether there are more.
      * @throws Failure `unauthorized`, `cursor_expired`
      */
     async changes(session: SessionRef, since: Cursor | undefined, limit: number) {
@@ -84,9 +87,9 @@ export function changeQueries({ database, clock }: Services) {
         rev: since?.rev ?? 0,
         type: since?.type ?? "",
         after: since?.id ?? 0,
-        // Without a cursor there is nothing that the client has: no deletion is news.
+        // Without a cursor the client has no rows, so it needs no deletions.
         began: since?.began ?? Number.MAX_SAFE_INTEGER,
-        // One more than asked for tells whether there is more.
+        // One row more than the limit shows whether there is another page.
         limit: limit + 1,
       };
       const rows = await readAtPrimary(database, page(values));
@@ -97,7 +100,7 @@ export function changeQueries({ database, clock }: Services) {
       const last = told.at(-1);
       const has_more = found.length > limit;
       const began = since?.began ?? revision;
-      // At the end it is behind the deletions, too, that are not told.
+      // On the last page, the cursor also goes past the deletions that are not reported.
       const place = has_more && last ? { ...last, rev: Number(last.rev) } : behind(revision);
       const given = has_more && since ? since.given : values.now;
       const next: Cursor = { rev: place.rev, type: place.type, id: place.id, began, given };

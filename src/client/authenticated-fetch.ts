@@ -13,16 +13,16 @@ import {
 } from "./tokens.ts";
 
 export interface ClientOptions {
-  /** Where the tokens are kept: in memory, unless given. */
+  /** Where the tokens are kept. In memory by default. */
   store?: TokenStore;
   /**
-   * Called when the session has ended without a log-out: the service refused the access token and then the refresh
-   * token. The store is empty by then, and every request that waited is answered 401.
+   * Called when the session has ended without a log-out: the service has refused the access token and then the refresh
+   * token. The store is already empty. Every request that was waiting gets 401.
    */
   onSessionEnd?: () => void;
-  /** Sends each request: the global `fetch`, unless given. */
+  /** Sends each request. The global `fetch` by default. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  /** Aborts every request of this client. A request may have a signal of its own beside it. */
+  /** Aborts every request of this client. A request may also have its own signal. */
   signal?: AbortSignal;
 }
 
@@ -31,13 +31,13 @@ export interface ClientSession {
   /** The id of the user who is logged in, or null. */
   user(): Promise<string | null>;
   /**
-   * Sends a request to a path of the service, for this user and nobody else.
-   * @throws Error as `fetch` does, and when another user is logged in, or none
+   * Sends a request to a path of the service, only for this user.
+   * @throws Error as `fetch` does, and when this user is not logged in
    */
   fetch(user: string, path: string, init: RequestInit): Promise<Response>;
   /**
    * Calls `listener` after each log-in, log-out and end of a session through this client.
-   * @returns what ends that
+   * @returns a function that stops this
    */
   subscribe(listener: (event: SessionEvent) => void): () => void;
 }
@@ -47,18 +47,18 @@ export type SessionEvent = "log-in" | "log-out" | "end";
 const LOG_IN = "POST /users/log-in";
 const REFRESH = "POST /users/refresh";
 const CHANGE_PASSWORD = "PUT /users/me/password";
-/** These take no access token, so their 401 is about what they were sent. */
+/** These routes take no access token. Their 401 is about the values in the body. */
 const WITHOUT_TOKEN = [LOG_IN, REFRESH];
 /** The tokens in their answers replace those in the store. */
 const GIVE_TOKENS = [LOG_IN, REFRESH, CHANGE_PASSWORD];
 const END_SESSION = ["POST /users/log-out", "DELETE /users/me", "DELETE /users/me/sessions"];
 
-/** New tokens, null when the session has ended, or an answer that says why there are none now. */
+/** New tokens, null when the session has ended, or an answer that says why there are no new tokens now. */
 type Renewal = { tokens: StoredTokens | null } | { answer: Response };
 
 /**
  * @param base the address of the service, without a slash at the end
- * @returns `request`, a `fetch` that rejects only when there is no answer at all: offline, or aborted
+ * @returns `request`, a `fetch` that rejects only when there is no answer at all (offline, aborted)
  */
 export function authenticatedFetch(base: string, options: ClientOptions) {
   const { store = memoryStore(), onSessionEnd, fetch: send = fetch, signal } = options;
@@ -78,7 +78,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
 
   return { request, session };
 
-  /** @param only the user whose request it is; whoever is logged in, unless given */
+  /** @param only the user whose request it is; by default, the user who is logged in */
   async function request(url: string, init: RequestInit, only?: string): Promise<Response> {
     const [path] = url.slice(base.length).split("?", 1);
     const route = `${init.method} ${path}`;
@@ -97,21 +97,21 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     if (tokens && isDue(tokens)) {
       const renewal = await unlessAborted(signals, renew(tokens));
       if ("answer" in renewal) return renewal.answer.clone();
-      // If there is none for this user, the service refuses the old token, and that is the answer.
+      // If this user has no new token, the service refuses the old one, and that is the answer.
       if (isFor(user, renewal.tokens)) tokens = renewal.tokens;
     }
     const answer = await attempt();
     if (answer.status !== 401 || !tokens) return answer;
     const renewal = await unlessAborted(signals, renew(tokens));
     if ("answer" in renewal) return renewal.answer.clone();
-    // Another user may have logged in meanwhile. What one user asked for is never done for another.
+    // Another user may have logged in meanwhile. A request of one user is never sent for another.
     if (!isFor(user, renewal.tokens)) return answer;
     await answer.body?.cancel();
     tokens = renewal.tokens;
     return attempt();
   }
 
-  /** Sends a request once, and does what its answer means for the store. */
+  /** Sends a request once, and updates the store according to its answer. */
   async function exchange(
     route: string,
     url: string,
@@ -127,7 +127,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     return answer;
   }
 
-  /** @returns the user whose answer it is: at a log-in, the one who has just logged in */
+  /** @returns the user whom the answer belongs to: after a log-in, the user who has just logged in */
   async function keep(route: string, answer: Response, user: string | null) {
     if (!answer.ok) return user;
     if (END_SESSION.includes(route) && isFor(user, await store.get())) {
@@ -142,7 +142,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     return userOf(tokens);
   }
 
-  /** One refresh at a time, for every request that waits for it. */
+  /** At most one refresh at a time, for all requests that wait for it. */
   function renew(old: StoredTokens): Promise<Renewal> {
     renewing ??= inTurn(() => refresh(old)).finally(() => {
       renewing = undefined;
@@ -152,7 +152,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
 
   async function refresh(old: StoredTokens): Promise<Renewal> {
     const held = await store.get();
-    // An earlier request, or another client of this store, was faster.
+    // An earlier request, or another client with this store, has already refreshed the tokens.
     if (held?.access_token !== old.access_token) return { tokens: held };
     const user = userOf(held);
     const headers = new Headers({ "content-type": "application/json" });
@@ -164,10 +164,10 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
       signal: signal ?? null,
     });
     remember(answer, user);
-    // Only when the service refuses the token itself has the session ended. Anything else may pass.
+    // The session has ended only when the service refuses the refresh token itself. Any other failure may be temporary.
     if (!answer.ok && answer.status !== 401 && answer.status !== 422) return { answer };
     const tokens = answer.ok ? arrived(await answer.json()) : null;
-    // A log-in, a log-out or another client's refresh meanwhile outranks this one.
+    // A log-in, a log-out or another client's refresh has happened meanwhile. It wins over this one.
     const heldNow = await store.get();
     if (heldNow?.access_token !== old.access_token) return { tokens: heldNow };
     await store.set(tokens);
@@ -183,8 +183,8 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
   }
 
   /**
-   * Runs what replaces the refresh token one after the other. A password change replaces it at once, and a refresh
-   * with the old one would then look like theft and end the session.
+   * Runs requests that replace the refresh token one after the other. A password change replaces it at once. A refresh
+   * with the old token would then look like theft, and the service would end the session.
    */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = replacing.then(work);
@@ -196,7 +196,9 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
 const isFor = (user: string | null, tokens: StoredTokens | null) =>
   tokens !== null && userOf(tokens) === user;
 
-/** Settles as `promise` does, or rejects as soon as `signal` aborts: one who gives up need not wait for a refresh. */
+/**
+ * Settles as `promise` does, or rejects as soon as `signal` aborts. So an aborted request does not wait for a refresh.
+ */
 function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);

@@ -5,14 +5,14 @@ import type { Type } from "./rows.ts";
 
 /** One page of `GET /todos/changes`. */
 interface Page {
-  /** Whole rows, and what is left of deleted ones: their ids. */
+  /** Complete rows. Of a deleted row, only the id. */
   changes: { type: Type; id: number; rev?: number; deleted?: true }[];
   next: string;
   has_more: boolean;
 }
 
 /**
- * @param get answers with what is at a path, whatever its status
+ * @param get fetches a path and returns the answer, whatever its status
  * @param write takes over a page
  * @throws Error when the answer is neither a page nor 410
  */
@@ -22,13 +22,13 @@ export async function catchUp(
   write: (changes: Changes) => void,
 ): Promise<void> {
   let since = entries.next;
-  /** The rows that there are, when all of them are fetched. */
+  /** The rows that exist, while all of them are fetched again. */
   const found = since === undefined ? new Set<string>() : undefined;
   for (;;) {
     const query = since === undefined ? "" : `&since=${encodeURIComponent(since)}`;
     const answer = await get(`/todos/changes?limit=500${query}`);
     if (answer.status === 410) {
-      // Too long ago: everything again. The queue is not touched.
+      // The cursor is too old: fetch everything again. The queue stays as it is.
       write({ next: null });
       return catchUp(entries, get, write);
     }
@@ -50,9 +50,9 @@ export async function catchUp(
         if (/^(todo|list)\//.test(key) && !found.has(key)) changes[key] = null;
       }
     }
-    // While all rows are fetched, there is no cursor yet to go on from.
+    // While all rows are fetched, there is no cursor to continue from.
     if (!found || !page.has_more) changes.next = since;
-    // Under the key of a type are rows of that type.
+    // Rows under the key of a type are of that type.
     write(changes as Changes);
     if (!page.has_more) return;
   }

@@ -20,11 +20,11 @@ export type Session = (typeof SessionSchema)["static"];
 export type Problems = { [C in Code]: Problem<C> };
 
 /**
- * A client that stays logged in. A log-in through it keeps the tokens, a log-out drops them, and the access token is
- * sent with each request and renewed in time, once for all requests that wait for it. A request that gets no answer at
- * all (offline, aborted) rejects as `fetch` does, so a 503 is always the service's own.
+ * A client that stays logged in. After a log-in it keeps the tokens, and after a log-out it drops them. It sends the
+ * access token with each request, and renews it in time, once for all requests that wait. A request that gets no answer
+ * at all (offline, aborted) rejects as `fetch` does. So a 503 always comes from the service.
  *
- * @param baseUrl with its scheme; in a browser also a path on the page's own origin, or "" for its root
+ * @param baseUrl with its scheme. In a browser it can also be a path on the page's own origin, or "" for its root
  */
 export function createClient(baseUrl: string, options: ClientOptions = {}): Client {
   const base = baseUrl.replace(/\/+$/, "");

@@ -1,4 +1,4 @@
-/** `sync.todos` and `sync.lists`: how an app reads a copy and changes it. */
+/** `sync.todos` and `sync.lists`: how an app reads and changes a copy. */
 import type { Copy } from "./copy.ts";
 import { type Operation, realId } from "./entries.ts";
 import type {
@@ -19,36 +19,36 @@ export type LocalTodo = Local<Todo>;
 export type LocalList = Local<List>;
 
 /**
- * The rows of one kind of the user who is logged in. They are the same objects until something changes. A row that was
- * created here has a negative id until the service gives it one; both lead to it as long as the page is open.
+ * The rows of one kind, of the user who is logged in. They are the same objects until something changes. A row that was
+ * created here has a negative id until the service gives it an id. Both ids find the row as long as the page is open.
  */
 interface Collection<Row, Create, Update, Move> {
-  /** By position, then id. */
+  /** Sorted by position, then by id. */
   all(): readonly Local<Row>[];
   get(id: number): Local<Row> | undefined;
   create(fields: Create): Local<Row>;
-  /** Sets some fields. @returns the row as it is then, or undefined when there is none */
+  /** Sets some fields. @returns the changed row, or undefined when there is no such row */
   update(id: number, fields: Update): Local<Row> | undefined;
   move(id: number, place: Move): Local<Row> | undefined;
-  /** Puts a todo into the trash, or deletes a list and puts its todos there. */
+  /** Moves a todo to the trash, or deletes a list and moves its todos to the trash. */
   delete(id: number): void;
 }
 
 export interface Todos extends Collection<Todo, TodoCreate, TodoUpdate, TodoMove> {
-  /** Takes it out of the trash. */
+  /** Restores it from the trash. */
   restore(todo: Todo): void;
 }
 
 export type Lists = Collection<List, ListCreate, ListUpdate, ListMove>;
 
-/** Negative, so it is no id of the service's; and no two tabs choose the same. */
+/** A negative number, so it is never an id of the service. Random, so two tabs do not choose the same one. */
 const temporaryId = () => -1 - Math.floor(Math.random() * 1e15);
 
-/** @param copy of the user who is logged in now */
+/** @param copy returns the copy of the user who is logged in now */
 export const listsIn = (copy: () => Copy | undefined): Lists =>
   collection<List, ListCreate, ListUpdate, ListMove>("list", copy);
 
-/** @param copy of the user who is logged in now */
+/** @param copy returns the copy of the user who is logged in now */
 export const todosIn = (copy: () => Copy | undefined): Todos => ({
   ...collection<Todo, TodoCreate, TodoUpdate, TodoMove>("todo", copy),
   restore(todo) {
@@ -66,14 +66,14 @@ function collection<AnyRow extends Row, Create extends object, Update extends ob
   type: Type,
   copy: () => Copy | undefined,
 ): Collection<AnyRow, Create, Update, Move> {
-  // What the types above say of `todos` and of `lists` belongs to their `type`: rows, fields and places.
+  // The types above say what `todos` and `lists` have. The same holds for `type`: its rows, fields and places.
   const rowAt = (id: number) => {
     const now = copy();
     return now?.view()[type].get(realId(now.entries, id)) as Local<AnyRow> | undefined;
   };
   const all = (): readonly unknown[] => copy()?.rows()[type] ?? [];
   const make = (operation: object) => add(copy(), { type, ...operation } as Operation);
-  /** Makes a change of a row, if there is one. */
+  /** Makes a change of a row, if the row exists. */
   function change(op: string, id: number, more: (row: object) => object) {
     const row = rowAt(id);
     if (row) make({ op, id, ...more(row) });
@@ -86,7 +86,7 @@ function collection<AnyRow extends Row, Create extends object, Update extends ob
     create(fields) {
       const id = temporaryId();
       make({ op: "create", id, fields });
-      // It has just been added.
+      // The row has just been added.
       return rowAt(id) as Local<AnyRow>;
     },
     update: (id, fields) =>

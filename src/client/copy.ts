@@ -1,4 +1,7 @@
-/** The copy of one user's todos and lists: in memory to be read, in the store for later, and the same in all tabs. */
+/**
+ * The copy of one user's todos and lists: in memory for reading, in the store for the next visit, and the same in all
+ * tabs.
+ */
 import {
   apply,
   type Changes,
@@ -14,44 +17,44 @@ import type { SyncStore } from "./stores.ts";
 import { openTabs } from "./tabs.ts";
 import { applyTo, inOrder, type Local, type View, viewOf } from "./view.ts";
 
-/** What the tabs that share a copy tell each other. */
+/** Messages between the tabs that share a copy. */
 type Message = { changes: Changes } | { status: Status } | "hello" | "cleared";
 
-/** How the copy is kept in step: by a stream of events, by asking now and then, not at the moment, or not yet. */
+/** How the copy is kept up to date: by a stream of events, by regular requests, not at the moment, or not known yet. */
 export type Status = "live" | "polling" | "offline" | "connecting";
 
-/** By position, then id. */
+/** Sorted by position, then by id. */
 type Shown = Record<Type, readonly Local<Row>[]>;
 
 export interface CopyListener {
-  /** After each change of rows or status. */
+  /** Called after each change of rows or of the status. */
   onChange(): void;
-  /** When there is something to send, from this tab or another. */
+  /** Called when there is something to send, from this tab or another. */
   onQueued(): void;
-  /** When another tab has cleared the store. */
+  /** Called when another tab has cleared the store. */
   onCleared(): void;
-  /** When the store fails. */
+  /** Called when the store fails. */
   onError(error: unknown): void;
 }
 
 export type Copy = Awaited<ReturnType<typeof openCopy>>;
 
-/** @throws what the store throws when it cannot be read */
+/** @throws the error of the store when the store cannot be read */
 export async function openCopy(user: string, store: SyncStore, listener: CopyListener) {
   const entries: Entries = {};
   let view: View | undefined;
-  /** The rows of the view in their order. */
+  /** The rows of the view, in their order. */
   let shown: Shown | undefined;
-  /** The last key of the queue so far. */
+  /** The last key in the queue so far. */
   let newest = "queue/0";
   let status: Status = "connecting";
   let writing = Promise.resolve();
 
   const name = store.name === undefined ? undefined : `${store.name}/${user}`;
-  // Nobody but `save` below writes there.
+  // Only `save` below writes there.
   const reading = store.read(user) as Promise<Entries>;
   const tabs = openTabs<Message>(name, async (message) => {
-    // What another tab has changed meanwhile comes on top of what is read.
+    // The changes that another tab has made meanwhile are applied after the entries are read.
     await reading.catch(tabs.close);
     if (message === "cleared") return listener.onCleared();
     if (message === "hello") {
@@ -66,12 +69,12 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   function take(changes: Changes) {
     apply(entries, changes);
     for (const [key, value] of Object.entries(changes)) {
-      // Nothing that is shown depends on the entries without a slash. What is under "queue/" is a `Queued`.
+      // Entries without a slash in their key do not change what is shown. Entries under "queue/" are of type `Queued`.
       if (!key.includes("/")) continue;
       shown = undefined;
       const isAdded = key.startsWith("queue/") && value !== null;
       const isLast = isAdded && key > newest;
-      // A change at the end of the queue is made to the view as it is; all else needs a new one.
+      // A change at the end of the queue is applied to the existing view. For anything else, the view is made again.
       if (view && isLast) applyTo(view, value as Queued, entries);
       else view = undefined;
       if (isLast) newest = key;
@@ -82,7 +85,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   const stored = await reading;
   const old = oldAliases(stored);
   take({ ...stored, ...old });
-  // Not told to the other tabs, which have been open for longer.
+  // Not sent to the other tabs, because they have been open for longer.
   save(old);
   tabs.post("hello");
 
@@ -106,23 +109,23 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
     user,
     entries,
     write,
-    /** Does something while no other tab does. */
+    /** Runs work while no other tab runs it. */
     inTurn: tabs.inTurn,
 
     view: viewNow,
 
-    /** The rows in their order, the same arrays until something changes. */
+    /** The rows in their order. The arrays are the same until something changes. */
     rows(): Shown {
       const { todo, list } = viewNow();
       shown ??= { todo: inOrder(todo.values()), list: inOrder(list.values()) };
       return shown;
     },
 
-    /** Makes a change here at once, and puts it at the end of the queue. */
+    /** Makes a change in the copy at once, and adds it at the end of the queue. */
     add(operation: Operation) {
       const last = Number.parseInt(newest.slice("queue/".length), 10);
       const place = String(last + 1).padStart(16, "0");
-      // Two tabs may come to the same place at once.
+      // Two tabs may choose the same place at the same time.
       const key = `${place}-${randomKey()}`;
       const changes: Changes = {};
       changes[`queue/${key}`] = { key, at: new Date().toISOString(), operation };
@@ -140,7 +143,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
     /** Resolves when everything so far is in the store. */
     saved: () => writing,
 
-    /** Removes it from the store. */
+    /** Removes the copy from the store. */
     async clear() {
       await writing;
       await store.clear(user);
@@ -152,8 +155,8 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
 }
 
 /**
- * What removes the ids under which rows were created, unless the queue still has them. A page knows them no longer than
- * it is open, and this one has just been opened.
+ * The entries to remove: ids under which rows were created, unless the queue still uses them. Such an id is valid only
+ * as long as its page is open, and this page has just been opened.
  */
 function oldAliases(entries: Entries): Changes {
   const old: Changes = {};

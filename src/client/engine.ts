@@ -1,6 +1,6 @@
 /**
- * Keeps a copy in step with the service: sends the queue, fetches what has changed, and listens for more. Of all tabs
- * that share the copy one does this, as long as the user can see it.
+ * Synchronizes a copy with the service: sends the queue, fetches changes, and listens for more. Of all tabs that share
+ * the copy, one visible tab does this.
  */
 import type { ClientSession } from "./authenticated-fetch.ts";
 import { delayAfter, failureOf } from "./backoff.ts";
@@ -11,11 +11,11 @@ import { listen } from "./events.ts";
 import { type SenderOptions, sendQueue } from "./sender.ts";
 
 export interface EngineOptions extends SenderOptions {
-  /** Milliseconds between two questions for news while there is no stream of events: 15,000, unless given. */
+  /** Milliseconds between two requests for changes while there is no stream of events. 15,000 by default. */
   pollEvery?: number;
   /**
-   * Milliseconds without a sign of life after which a stream of events is given up: 60,000, unless given. It must be
-   * more than the service's HEARTBEAT.
+   * Milliseconds without any data after which a stream of events is given up. 60,000 by default. It must be more than
+   * the service's HEARTBEAT.
    */
   silence?: number;
 }
@@ -26,12 +26,12 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   const { pollEvery = 15_000, silence = 60_000 } = options;
   const { entries } = copy;
   const closing = new AbortController();
-  /** Ends the wait for something to do. */
+  /** Ends the wait for new work. */
   let alarm = new AbortController();
   /** Whether the service may have changes that the copy does not have. */
   let isStale = true;
   let isLive = false;
-  /** Of the last answer; at first one that nothing has. */
+  /** The tag of the last answer. At first one that no answer has. */
   let etag = '""';
   let failures = 0;
   let lastError: unknown;
@@ -39,7 +39,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   const send = (path: string, init: RequestInit = {}) =>
     session.fetch(copy.user, path, { signal: closing.signal, ...init });
   const hasWork = () => queueOf(entries).length > 0;
-  /** A page that is hidden sends what it still has, and tries that once. */
+  /** A hidden page still sends its queue, and tries that only once. */
   const isWanted = () => !closing.signal.aborted && (isVisible() || (hasWork() && failures === 0));
 
   const fetchChanges = () => catchUp(entries, send, copy.write);
@@ -55,7 +55,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     const leaving = new AbortController();
     let following: Promise<void> | undefined;
     let isSilent = false;
-    // Anything may have happened while it was not the turn of this tab.
+    // Anything may have happened while it was the turn of another tab.
     isStale = true;
     while (isWanted()) {
       if (isVisible()) following ??= follow(leaving.signal);
@@ -79,7 +79,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     await following;
   }
 
-  /** @returns whether nothing has come up meanwhile */
+  /** @returns whether no new work has appeared meanwhile */
   async function rest(delay: number) {
     alarm = new AbortController();
     await pause(delay, alarm.signal);
@@ -87,8 +87,8 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   }
 
   async function step() {
-    // A request whose answer was lost comes first: what it created would otherwise be shown twice, as the service's row
-    // and as a change in the queue. When that fails again, the changes of others shall not wait for it.
+    // A request whose answer was lost comes first. Otherwise its new row would be shown twice: as the service's row and
+    // as a change in the queue. If the request fails again, the changes of others are fetched anyway.
     if (isStale && (!entries.sending || failures > 1)) {
       isStale = false;
       await fetchChanges();
@@ -96,7 +96,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     await sendQueue(copy, send, fetchChanges, options);
   }
 
-  /** Asks whether anything has changed, which costs the service next to nothing when it has not. */
+  /** Asks whether anything has changed. This costs the service almost nothing when nothing has changed. */
   async function hasNews(): Promise<boolean> {
     const answer = await send("/todos?limit=1", { headers: { "if-none-match": etag } });
     if (answer.status === 304) return false;
@@ -106,13 +106,13 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     return true;
   }
 
-  /** Listens for changes, over and over. */
+  /** Listens for changes, again and again. */
   async function follow(signal: AbortSignal) {
     let ends = 0;
     while (!signal.aborted) {
       let reason: unknown;
       try {
-        // It tells at once whether anything has changed since then.
+        // The stream reports at once whether anything has changed since then.
         const since = entries.next ? `?since=${encodeURIComponent(entries.next)}` : "";
         const answer = await send(`/todos/events${since}`, { signal });
         if (!answer.ok) throw failureOf(answer);
@@ -142,12 +142,12 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     copy.setStatus(failures > 0 ? "offline" : isLive ? "live" : "polling");
   }
 
-  /** When there is reason to hope: the network is back, or the user. */
+  /** Called when another attempt makes sense: the network is back, or the user is. */
   function tryAgain() {
     failures = 0;
     alarm.abort();
   }
-  // Both events reach the window of a browser. Elsewhere nobody sends them, and Node has no listeners at all.
+  // Both events reach the window of a browser. Other runtimes do not send them, and Node has no such listeners.
   for (const type of ["visibilitychange", "online"]) {
     globalThis.addEventListener?.(type, tryAgain, { signal: closing.signal });
   }
@@ -156,9 +156,9 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   return {
     /** To be called when there is something to send. */
     wake: tryAgain,
-    /** Why the service could not be reached, when the status is offline. */
+    /** Why the service could not be reached, while the status is offline. */
     lastError: () => lastError,
-    /** Stops it; what is on its way may arrive or not. */
+    /** Stops the engine. A request that is under way may or may not arrive. */
     async close() {
       closing.abort();
       alarm.abort();
@@ -167,7 +167,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   };
 }
 
-/** Outside of browsers there is always someone who looks. */
+/** Outside of browsers, the user always counts as present. */
 const isVisible = () =>
   (globalThis as Partial<typeof globalThis>).document?.visibilityState !== "hidden";
 

@@ -1,4 +1,7 @@
-/** What a store holds of one user's copy, by its keys: the rows as the service last told them, and what is to be sent. */
+/**
+ * The entries of one user's copy in a store, by their keys: the rows as the service last reported them, and the changes
+ * to send.
+ */
 import type {
   List,
   ListCreate,
@@ -15,13 +18,13 @@ export interface Entries {
   [list: `list/${number}`]: List;
   [queued: `queue/${string}`]: Queued;
   [alias: `alias/${number}`]: Alias;
-  /** The cursor of the last page of changes. Without one, all rows are to be fetched. */
+  /** The cursor of the last page of changes. Without a cursor, all rows have to be fetched. */
   next?: string;
-  /** The request that is on its way, or whose answer was lost. */
+  /** The request that is under way, or whose answer was lost. */
   sending?: Sending;
 }
 
-/** The id that the service gave `to` a row that was created here under another. */
+/** The id `to` that the service gave to a row that was created here under another id. */
 interface Alias {
   from: number;
   to: number;
@@ -31,8 +34,8 @@ interface Alias {
 export type Changes = { [Key in keyof Entries]?: Entries[Key] | null };
 
 /**
- * A change that the service does not have yet. Ids are as they were when it was made: a row created here has a negative
- * one until the service gives it its own.
+ * A change that the service does not have yet. Its ids are those of the time when it was made: a row that was created
+ * here has a negative id until the service gives it an id.
  */
 export type Operation =
   | { type: "todo"; op: "create"; id: number; fields: TodoCreate }
@@ -58,14 +61,14 @@ export type Operation =
   | { type: "list"; op: "delete"; id: number };
 
 export interface Queued {
-  /** Sorts by the order in which the changes were made, those of other tabs among them. */
+  /** A key that sorts in the order in which the changes were made, including those of other tabs. */
   key: string;
   /** When it was made: RFC 3339, by the clock of this device. */
   at: string;
   operation: Operation;
 }
 
-/** A request, kept as it was first sent, so that it can be sent again byte for byte. */
+/** A request, kept exactly as it was first sent, so that it can be sent again byte for byte. */
 export interface Sending {
   /** When it was first sent: RFC 3339, by the clock of this device. */
   at: string;
@@ -73,15 +76,15 @@ export interface Sending {
   path: string;
   headers: Record<string, string>;
   body: string;
-  /** What it asks for. */
+  /** What the request asks for. */
   operations: Sent[];
 }
 
 /** An operation of a request: one change of the queue, or several updates of one row. */
 export interface Sent {
-  /** Of the queue. */
+  /** Keys in the queue. */
   keys: string[];
-  /** When the last of them was made. */
+  /** When the latest of them was made. */
   at: string;
   operation: Operation;
 }
@@ -98,19 +101,19 @@ export function valuesOf<Kind extends keyof Kinds>(entries: Entries, kind: Kind)
   return (
     Object.entries(entries)
       .filter(([key]) => key.startsWith(prefix))
-      // A key begins with the kind of its value.
+      // The beginning of a key says of what kind its value is.
       .map(([, value]) => value as Kinds[Kind])
   );
 }
 
-/** The changes that the service does not have yet, in their order. */
+/** The changes that the service does not have yet, in order. */
 export const queueOf = (entries: Entries): Queued[] =>
   valuesOf(entries, "queue").sort((a, b) => (a.key < b.key ? -1 : 1));
 
-/** The id that the service knows the row by; negative while it does not know it. */
+/** The id under which the service knows the row. Negative while the service does not know the row. */
 export const realId = (entries: Entries, id: number): number => entries[`alias/${id}`]?.to ?? id;
 
-/** Makes `changes` to `entries`. */
+/** Applies `changes` to `entries`. */
 export function apply(entries: object, changes: object): void {
   Object.assign(entries, changes);
   for (const [key, value] of Object.entries(changes)) {

@@ -1,9 +1,9 @@
-/** Listens to `GET /todos/events` by `fetch`, since an EventSource cannot send an access token. */
+/** Listens to `GET /todos/events` with `fetch`, because an EventSource cannot send an access token. */
 
 /**
- * Listens until the service ends the stream, or is silent for too long.
+ * Listens until the service ends the stream, or until the stream is silent for too long.
  * @param silence milliseconds without a byte, after which the connection counts as dead
- * @param hear called for all that comes, a heartbeat too, with whether it tells of a change
+ * @param hear called for everything that arrives, also for a heartbeat, with whether it reports a change
  * @throws Error when the stream breaks
  */
 export async function listen(
@@ -14,7 +14,7 @@ export async function listen(
   const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
   let line = "";
   while (reader) {
-    // It then reads the end of the stream, whatever becomes of the connection.
+    // The reader then sees the end of the stream, whatever happens to the connection.
     const timer = setTimeout(() => reader.cancel().catch(() => {}), silence);
     const { done, value } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;

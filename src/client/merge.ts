@@ -1,4 +1,4 @@
-/** What becomes of a change when someone else has changed the same row: field by field, the later change wins. */
+/** Decides about a change when someone else has changed the same row: for each field, the later change wins. */
 import type { List, ListUpdate, Row, Todo, TodoUpdate, Type } from "./rows.ts";
 
 /** A field that was changed here and elsewhere, to different values. */
@@ -10,22 +10,22 @@ type ConflictIn<Type, Row, Fields> = {
   [Field in keyof Fields]: {
     type: Type;
     field: Field;
-    /** The row as it is now, with their value. */
+    /** The current row, with their value. */
     row: Row;
     before: Fields[Field];
     mine: Fields[Field];
     theirs: Fields[Field];
-    /** When mine was set (RFC 3339). The time of theirs is the row's `updated_at`. */
+    /** When my value was set (RFC 3339). The time of their value is the row's `updated_at`. */
     at: string;
   };
 }[keyof Fields];
 
-/** @returns the value to keep; undefined leaves it to the times */
+/** @returns the value to keep; undefined to let the times decide */
 export type ResolveConflict = (conflict: Conflict) => Conflict["mine"] | undefined;
 
 type Values = Record<string, unknown>;
 
-/** A change of some fields, with the values that they had before. */
+/** A change of some fields, with the values from before. */
 interface Update {
   type: Type;
   fields: Values;
@@ -34,8 +34,8 @@ interface Update {
 
 /**
  * @param at when the change was made
- * @param row as the service has it now
- * @returns the fields with the values that they are to have: where someone else has won, the value that they have
+ * @param row the row as the service has it now
+ * @returns the fields with the values to set. If someone else has won, that is the value that the field already has
  */
 export function merged(
   { type, fields, before }: Update,
@@ -49,7 +49,7 @@ export function merged(
     const theirs = row[field as keyof Row];
     if (isSame(theirs, before[field]) || isSame(theirs, mine)) return [field, mine];
     const conflict = { type, field, row, before: before[field], mine, theirs, at };
-    // Its parts come from one row and its fields, which the types cannot follow through the loop.
+    // The values come from one row and its fields. The types cannot follow this through the loop.
     const resolved = resolve?.(conflict as unknown as Conflict);
     return [field, resolved === undefined ? (isLater ? mine : theirs) : resolved];
   });
@@ -58,7 +58,7 @@ export function merged(
 
 const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);
 
-/** A value as text, without what the service adds or reorders: a due date's `at`, nulls, and the order of weekdays. */
+/** A value as text, without differences that the service makes: a due date's `at`, nulls, and the order of weekdays. */
 function textOf(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   return Object.entries(value)

@@ -1,4 +1,4 @@
-/** Makes the next request out of the queue: a batch of changes to todos, or a single change of another kind. */
+/** Makes the next request from the queue: a batch of changes to todos, or a single change of another kind. */
 import {
   type Entries,
   type Operation,
@@ -15,7 +15,7 @@ import { type ListCreate, listOf, type Row, type TodoMove, type Type } from "./r
 import { inOrder } from "./view.ts";
 
 const BATCH_OPERATIONS = 100;
-/** UTF-16 units, each of which is at most three bytes: the service takes 256 KiB. */
+/** UTF-16 units, each of which takes at most three bytes. The service accepts 256 KiB. */
 const BATCH_LENGTH = 85_000;
 
 /** @returns undefined when the queue is empty */
@@ -29,7 +29,7 @@ export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sendin
     : single({ ...first, keys: [first.key] }, entries, resolve);
 }
 
-/** The changes at the front of the queue that one batch can hold. The updates of one todo become one. */
+/** The changes at the front of the queue that fit into one batch. The updates of one todo become one. */
 function batchable(queue: Queued[], entries: Entries): Sent[] {
   const operations = new Map<string, Sent>();
   const created = new Set<unknown>();
@@ -37,7 +37,7 @@ function batchable(queue: Queued[], entries: Entries): Sent[] {
     const { operation, key, at } = queued;
     const { type, op } = operation;
     const id = realId(entries, operation.id);
-    // What a batch creates has no id yet by which the same batch could name it.
+    // A todo that the batch creates has no id yet, so the same batch cannot change it.
     const isEarly = created.has(id) || (op === "move" && created.has(operation.place.after));
     if (type !== "todo" || op === "restore" || isEarly) break;
     if (op === "create") created.add(id);
@@ -47,7 +47,7 @@ function batchable(queue: Queued[], entries: Entries): Sent[] {
     operations.set(name, {
       keys: [...(earlier?.keys ?? []), key],
       at,
-      // Of one name are updates alone, and these of one row.
+      // Only updates share a name, and these are updates of one row.
       operation: earlier ? together(earlier.operation as Update, operation as Update) : operation,
     });
   }
@@ -56,7 +56,7 @@ function batchable(queue: Queued[], entries: Entries): Sent[] {
 
 type Update = Extract<Operation, { op: "update" }>;
 
-/** The later values, and those that the service had before all of them. */
+/** The later values, and those that the service had before all of these updates. */
 const together = (earlier: Update, later: Update) =>
   ({
     ...later,
@@ -115,7 +115,7 @@ const request = (
   operations,
 });
 
-/** What the service is to be told, with the ids and the rows of now. */
+/** The body for the service, with current ids and rows. */
 function contentOf({ operation, at }: Sent, entries: Entries, resolve?: ResolveConflict): object {
   const { type } = operation;
   const row = entries[`${type}/${realId(entries, operation.id)}`];
@@ -132,8 +132,8 @@ function contentOf({ operation, at }: Sent, entries: Entries, resolve?: ResolveC
 }
 
 /**
- * A place by the ids of now. What is gone meanwhile is left out, which means the inbox, the same list, or the end. The end
- * of the lists has to be said: it is behind the last of the others.
+ * A place with current ids. If its list or its neighbor no longer exists, it is left out. This means the inbox, the
+ * same list, or the end. For a list, the end must be named: it is after the last of the other lists.
  */
 function placeNow(type: Type, place: TodoMove & Partial<ListCreate>, entries: Entries, row?: Row) {
   const list = place.list_id && realId(entries, place.list_id);

@@ -1,4 +1,7 @@
-/** What the answer to a request of the queue means. Rows are not taken from it: they come with the changes alone. */
+/**
+ * Interprets the answer to a request of the queue. Rows are not taken from this answer: they only come with the
+ * changes.
+ */
 import { type Changes, type Entries, type Operation, type Sending, valuesOf } from "./entries.ts";
 import type { Row } from "./rows.ts";
 
@@ -11,25 +14,25 @@ export interface Problem {
   detail: string;
 }
 
-/** A change that the service refused. It is no longer in the queue. */
+/** A change that the service has refused. It is no longer in the queue. */
 export interface Refusal {
   operation: Operation;
   problem: Problem;
 }
 
-/** The outcome of one operation, as a batch has it: its row, or what was wrong. */
+/** The outcome of one operation, as a batch returns it: its row or its problem. */
 export interface Result {
   status: number;
   todo?: { id: number } | undefined;
   problem?: Problem | undefined;
 }
 
-/** 412: the row is no longer as the operation knew it. */
+/** 412: the row has changed since the operation was made. */
 const OVERTAKEN = 412;
 
 /**
  * @param results one for each operation of `sending`
- * @returns the ids of what was created; what to write once its rows are there; and what was refused
+ * @returns the ids of created rows; the entries to write when these rows have arrived; and the refused changes
  */
 export function settle({ operations }: Sending, results: Result[]) {
   const ids: Changes = {};
@@ -39,26 +42,28 @@ export function settle({ operations }: Sending, results: Result[]) {
   for (const [i, { keys, operation }] of operations.entries()) {
     const { status, todo, problem } = results[i] ?? {};
     const { op } = operation;
-    // It stays in the queue: for the row as it is now, and for the inbox when its list was deleted elsewhere.
+    // The change stays in the queue. It is then sent for the current row, and for the inbox if its list was deleted
+    // elsewhere.
     if (status === OVERTAKEN || (op === "create" && problem?.code === "list_not_found")) continue;
     if (todo && op === "create") {
       ids[`alias/${operation.id}`] = { from: operation.id, to: todo.id };
     }
     for (const key of keys) done[`queue/${key}`] = null;
-    // What is to be deleted may be gone already.
+    // A row to delete may already be gone.
     if (problem && !(op === "delete" && status === 404)) refusals.push({ operation, problem });
   }
-  // The request goes last, so that after a crash on the way it is repeated.
+  // The request is removed last. After a crash it is then sent again.
   return { ids, done: { ...done, sending: null }, refusals };
 }
 
-/** Milliseconds that this device's clock may be ahead of the service's. */
+/** Milliseconds by which this device's clock may be ahead of the service's. */
 const CLOCK_DIFFERENCE = 10 * 60_000;
 
 /**
- * The outcome of a request whose answer was lost so long ago that the service no longer knows it. The rows are up to
- * date, so what the request created is among them: it is recognized by its text and its age, and not created again. All
- * else stays in the queue for a new request, since doing it twice is the same as doing it once.
+ * The outcome of a request whose answer was lost so long ago that the service no longer remembers the request. The rows
+ * are up to date, so a todo that the request created is among them. It is recognized by its text and its age, and not
+ * created again. All other changes stay in the queue for a new request, because doing them twice has the same result as
+ * doing them once.
  */
 export function recognized(entries: Entries, { operations, at }: Sending): Result[] {
   const taken = new Set<number>();

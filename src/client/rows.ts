@@ -1,4 +1,4 @@
-/** The rows that a copy holds, and what may be done with them, as the API has it. */
+/** The rows that a copy holds, and the changes that are possible, as in the API. */
 import type * as list from "../lists/model.ts";
 import type * as todo from "../todos/model.ts";
 

@@ -1,4 +1,4 @@
-/** Sends the queue, one request after the other. A request that may have arrived is sent again as it was. */
+/** Sends the queue, one request after the other. A request that may have arrived is sent again unchanged. */
 import { failureOf } from "./backoff.ts";
 import type { Copy } from "./copy.ts";
 import type { Sending } from "./entries.ts";
@@ -7,21 +7,21 @@ import { nextRequest } from "./requests.ts";
 import { type Problem, type Refusal, type Result, recognized, settle } from "./results.ts";
 
 export interface SenderOptions {
-  /** Decides where a field was changed here and elsewhere. Without it, the later change wins. */
+  /** Decides when a field was changed here and elsewhere. Without it, the later change wins. */
   onConflict?: ResolveConflict;
-  /** Called with each change that the service has refused. The copy no longer has it. */
+  /** Called with each change that the service has refused. The copy has already undone it. */
   onRefused?: (refusal: Refusal) => void;
 }
 
 /** Resolves with the answer, whatever its status. */
 type Send = (path: string, init: RequestInit) => Promise<Response>;
 
-/** Milliseconds for which the service knows a request again, with an hour to spare. */
+/** Milliseconds for which the service remembers a request, less an hour for safety. */
 const KNOWN_FOR = 23 * 3_600_000;
 
 /**
- * @param catchUp fetches what has changed
- * @throws Error when the service cannot be reached, or not now
+ * @param catchUp fetches the changes
+ * @throws Error when the service cannot be reached, or cannot answer now
  */
 export async function sendQueue(
   { entries, write, saved }: Copy,
@@ -37,22 +37,22 @@ export async function sendQueue(
       write({ sending: next });
       continue;
     }
-    // A crash from here on leaves what is needed to send the same again.
+    // After a crash from here on, the store has what is needed to send the same request again.
     await saved();
     const isKnown = Date.now() - Date.parse(sending.at) < KNOWN_FOR;
     if (!isKnown) await catchUp();
     const results = isKnown ? await answerTo(sending, send) : recognized(entries, sending);
     const { ids, done, refusals } = settle(sending, results);
-    // The rows come before the changes to them leave the queue, so nobody sees a row as it was.
+    // The new rows are written before the changes leave the queue, so nobody sees a row in its former state.
     write(ids);
     await catchUp();
     write(done);
-    // An error in there is the app's own, and is to be seen as such.
+    // An error in this callback is the app's own error, and must be reported as such.
     for (const refusal of refusals) queueMicrotask(() => onRefused?.(refusal));
   }
 }
 
-/** @throws Error for an answer that says nothing about the request, such as a proxy's */
+/** @throws Error for an answer that says nothing about the request, such as an answer of a proxy */
 async function answerTo(
   { method, path, headers, body, operations }: Sending,
   send: Send,
@@ -60,13 +60,13 @@ async function answerTo(
   const answer = await send(path, { method, headers, body });
   const { status, ok } = answer;
   const isProblem = answer.headers.get("content-type")?.includes("problem+json");
-  // A new session, or some patience, would help with the others.
+  // With the other statuses, a new session or a later attempt may help.
   if (isProblem && status < 500 && status !== 401 && status !== 429) {
     const problem: Problem = await answer.json();
     return operations.map(() => ({ status, problem }));
   }
   if (!ok) throw failureOf(answer);
   const content = status === 204 ? {} : await answer.json();
-  // A batch has several, and calls each of its rows `todo`.
+  // A batch has several results, and calls each row `todo`.
   return path === "/todos/batch" ? content.results : [{ status, todo: content }];
 }

@@ -3,20 +3,20 @@ import { apply } from "./entries.ts";
 
 /** Keeps entries for each user, by the user's id. An entry is a JSON value under a key. */
 export interface SyncStore {
-  /** A name that every tab that shares the store knows it by. None when nothing is shared. */
+  /** A name that is the same in every tab that shares the store. Missing when nothing is shared. */
   readonly name?: string;
   /** All entries of the user, by their keys. */
   read(user: string): Promise<Record<string, unknown>>;
   /**
-   * Sets entries; null removes one. Done are all of `changes` or, after a crash, a part from their beginning. Writes are
-   * done in the order in which they are asked for.
+   * Sets entries; null removes an entry. Either all of `changes` are done or, after a crash, a part from their
+   * beginning. Writes are done in the order of the calls.
    */
   write(user: string, changes: Record<string, unknown>): Promise<void>;
   /** Removes all entries of the user. */
   clear(user: string): Promise<void>;
 }
 
-/** For what need not outlive the page. */
+/** For data that does not have to survive the page. */
 export function memoryStore(): SyncStore {
   const users: Record<string, Record<string, unknown>> = {};
   return {
@@ -30,8 +30,8 @@ export function memoryStore(): SyncStore {
 }
 
 /**
- * In `localStorage`, which holds about 5 MB: some thousand todos. Every script on the page can read it.
- * @param name begins its keys, so that an origin may have several stores
+ * Keeps the copy in `localStorage`, which holds about 5 MB: some thousand todos. Every script on the page can read it.
+ * @param name the first part of its keys, so that an origin can have several stores
  */
 export const localStorageStore = (name: string): SyncStore => webStorageStore(name, localStorage);
 
@@ -63,8 +63,8 @@ export function webStorageStore(name: string, storage: Storage): SyncStore {
 const ENTRIES = "entries";
 
 /**
- * In IndexedDB, which holds as much as the disk does.
- * @param name of the database
+ * Keeps the copy in IndexedDB, which may use much of the disk.
+ * @param name the name of the database
  */
 export function indexedDbStore(name: string): SyncStore {
   let opening: Promise<IDBDatabase> | undefined;
@@ -73,14 +73,14 @@ export function indexedDbStore(name: string): SyncStore {
     const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(ENTRIES);
     const database = await resultOf(request);
-    // A browser may close it, for example when the user deletes the data of a site. It is then opened again.
+    // A browser may close the database, for example when the user deletes the data of a site. It is then opened again.
     database.onclose = () => {
       opening = undefined;
     };
     return database;
   }
 
-  /** The entries in a transaction of their own, and what resolves when it is on the disk. */
+  /** The entries in a new transaction, and a promise that resolves when it is on the disk. */
   async function begin(mode: IDBTransactionMode) {
     opening ??= open().catch((error) => {
       opening = undefined;
@@ -94,7 +94,7 @@ export function indexedDbStore(name: string): SyncStore {
     return { entries: transaction.objectStore(ENTRIES), done };
   }
 
-  /** The keys of a user are `[user, key]`. An array sorts behind every text. */
+  /** The keys of a user are `[user, key]`. In IndexedDB an array sorts after every string. */
   const allOf = (user: string) => IDBKeyRange.bound([user], [user, []]);
 
   return {

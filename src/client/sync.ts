@@ -1,6 +1,6 @@
 /**
- * The part of the package that keeps a copy of the todos: the entry "./sync". What is changed in the copy is changed at
- * once, offline too, and sent when that is possible.
+ * The part of the package that keeps a copy of the todos: the entry "./sync". The copy can be changed at any time, also
+ * offline. The changes are sent as soon as possible.
  */
 import type { ClientSession, SessionEvent } from "./authenticated-fetch.ts";
 import { type Lists, listsIn, type Todos, todosIn } from "./collections.ts";
@@ -26,41 +26,41 @@ export type {
 export { indexedDbStore, localStorageStore, memoryStore, type SyncStore } from "./stores.ts";
 
 export interface SyncOptions extends EngineOptions {
-  /** Where the copy is kept: in memory, unless given. */
+  /** Where the copy is kept. In memory by default. */
   store?: SyncStore;
-  /** Called when the store fails, for want of space for example. */
+  /** Called when the store fails, for example because it is full. */
   onStoreError?: (error: unknown) => void;
 }
 
 export interface Sync {
   todos: Todos;
   lists: Lists;
-  /** Calls `listener` after every change of the rows or of the status. @returns what ends that */
+  /** Calls `listener` after every change of the rows or of the status. @returns a function that stops this */
   subscribe(listener: () => void): () => void;
-  /** Resolves when the copy of the user who is logged in is loaded, or nobody is logged in. */
+  /** Resolves when the copy of the user who is logged in is loaded, or when nobody is logged in. */
   ready(): Promise<void>;
   /**
-   * `live`: what changes elsewhere comes at once. `polling`: it comes after some seconds. `offline`: the service cannot
-   * be reached. `connecting`: that is not known yet. `logged-out`: there is no copy.
+   * `live`: changes by others arrive at once. `polling`: they arrive after some seconds. `offline`: the service cannot
+   * be reached. `connecting`: this is not known yet. `logged-out`: there is no copy.
    */
   status(): SyncStatus;
-  /** How many changes the service does not have yet. */
+  /** The number of changes that the service does not have yet. */
   pending(): number;
   /** Why the status is `offline`. */
   error(): unknown;
-  /** Resolves when the service has every change, or nobody is logged in. Offline, that may take long. */
+  /** Resolves when the service has every change, or when nobody is logged in. Offline, this may take long. */
   flush(): Promise<void>;
-  /** Tries again at once when offline, as it does by itself when a browser says that the network is back. */
+  /** Tries again at once when offline. This also happens by itself when a browser reports that the network is back. */
   retry(): void;
-  /** Ends it. The copy stays in the store. */
+  /** Stops the synchronization. The copy stays in the store. */
   close(): Promise<void>;
 }
 
 export type SyncStatus = Status | "logged-out";
 
 /**
- * Keeps a copy of the todos of whoever is logged in with `client`. It works offline, it is shared by the tabs that use
- * the same store, and a log-out removes it from the store.
+ * Keeps a copy of the todos of the user who is logged in with `client`. The copy works offline. The tabs that use the
+ * same store share it. A log-out removes it from the store.
  */
 export function createSync(client: { "~session": ClientSession }, options: SyncOptions = {}): Sync {
   const { store = memoryStore(), onStoreError = () => {} } = options;
@@ -75,7 +75,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
     switching = switching.then(() => enter(event));
   }
 
-  /** Opens the copy of the user who is logged in now, after closing that of another. */
+  /** Opens the copy of the user who is logged in now. The copy of another user is closed first. */
   async function enter(event?: SessionEvent | "cleared") {
     try {
       const user = isClosed ? null : await session.user();
@@ -84,7 +84,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
         const { copy, engine } = current;
         current = undefined;
         await engine.close();
-        // Also when another tab has cleared it: this one may have written something since.
+        // This is also needed when another tab has cleared the store: this tab may have written something since.
         if ((event === "log-out" || event === "cleared") && copy.user !== user) await copy.clear();
         copy.close();
       }
@@ -108,7 +108,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
       try {
         listener();
       } catch (error) {
-        // The app's own error, to be seen as such: it must not stop the work here.
+        // This is an error of the app. It is reported, but it must not stop the work here.
         queueMicrotask(() => {
           throw error;
         });

@@ -1,24 +1,24 @@
-/** What the tabs of a browser that share a store tell each other, and which of them does the work. */
+/** Messages between the tabs of a browser that share a store, and the choice of the tab that does the work. */
 
 export interface Tabs<Message> {
   /** Sends to all others. */
   post(message: Message): void;
   /**
-   * Does `work` while no other tab does. Where there are no Web Locks, it does so at once.
+   * Runs `work` while no other tab does. Without Web Locks, it runs it at once.
    * @param signal ends the wait for the turn, not the work
    */
   inTurn(signal: AbortSignal, work: () => Promise<void>): Promise<void>;
   close(): void;
 }
 
-/** @param name of what is shared; none when nothing is */
+/** @param name the name of the shared store; missing when nothing is shared */
 export function openTabs<Message>(
   name: string | undefined,
   onMessage: (message: Message) => void,
 ): Tabs<Message> {
   const channel = name === undefined ? undefined : new BroadcastChannel(name);
   if (channel) channel.onmessage = ({ data }) => onMessage(data);
-  // Server runtimes have the channel, but not all of them have locks, whatever the types say.
+  // Server runtimes have BroadcastChannel, but not all of them have locks, whatever the types say.
   const locks: LockManager | undefined = globalThis.navigator?.locks;
   return {
     post: (message) => channel?.postMessage(message),

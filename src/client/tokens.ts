@@ -2,8 +2,8 @@
 import type { Tokens } from "../model/tokens.ts";
 
 /**
- * Tokens as a client keeps them. `renew_at` (milliseconds since 1970, by this device's clock) is when to ask for new
- * ones. Tokens without it are used until the service refuses them.
+ * Tokens as a client keeps them. `renew_at` (milliseconds since 1970, by this device's clock) is the time to ask for
+ * new tokens. Tokens without it are used until the service refuses them.
  */
 export type StoredTokens = Tokens & { renew_at?: number };
 
@@ -23,12 +23,12 @@ export function memoryStore(): TokenStore {
   };
 }
 
-/** The part of its life after which an access token is renewed: 27 of its 30 minutes. */
+/** The part of the life of an access token after which it is renewed: 27 of its 30 minutes. */
 const RENEW_AFTER = 0.9;
 
 /**
- * Tokens that have just arrived, with the moment to renew them. It is counted from the arrival by this device's own
- * clock, because the clock of the service, which the claims of the JWT go by, may be minutes away from it.
+ * Tokens that have just arrived, with the time to renew them. This time is counted from the arrival by this device's
+ * clock. The claims of the JWT use the clock of the service, which may differ by minutes.
  */
 export const arrived = (tokens: Tokens): StoredTokens => ({
   ...tokens,
@@ -38,7 +38,10 @@ export const arrived = (tokens: Tokens): StoredTokens => ({
 export const isDue = ({ renew_at }: StoredTokens) =>
   renew_at !== undefined && Date.now() >= renew_at;
 
-/** The id of the user whom the tokens are for: the access token's `sub`. Null for no tokens, or none that can be read. */
+/**
+ * The id of the user whom the tokens belong to: the access token's `sub`. Null without tokens, or if they cannot be
+ * read.
+ */
 export function userOf(tokens: Tokens | null): string | null {
   const [, claims = ""] = tokens?.access_token.split(".") ?? [];
   try {

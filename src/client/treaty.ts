@@ -1,25 +1,27 @@
-/** Eden's treaty over a `fetch` of ours: errors that say what went wrong, and path parameters that stay one segment. */
+/** Eden's treaty with our own `fetch`. Its errors say what went wrong, and a path parameter is always one segment. */
 import { type Treaty, treaty } from "@elysiajs/eden";
 import type { App } from "../app.ts";
 import type { ClientSession } from "./authenticated-fetch.ts";
 
 /**
- * The client of the service: the path, then the method, as in `client.todos({ id: 1 }).get()`. Left out are the
- * documentation page and `/token`, which takes a form.
+ * The client of the service: the path, then the method, as in `client.todos({ id: 1 }).get()`. The documentation page
+ * is left out, and so is `/token`, which takes a form.
  */
 export type Client = Omit<Route<Treaty.Create<App>>, "swagger" | "token"> & {
-  /** No route: what the sync part of this package works with. */
+  /** Not a route: what the sync part of this package needs. */
   "~session": ClientSession;
 };
 
-/** What Eden makes of a route or of a part of a path, without what this client does not have. */
+/** The type that Eden gives to a route or to a part of a path, without what this client does not have. */
 type Route<Eden> = Eden extends (...inputs: infer Inputs) => Promise<infer Outcome>
   ? (...inputs: { [I in keyof Inputs]: Input<Inputs[I]> }) => Promise<Answer<Outcome>>
   : (Eden extends (parameters: infer Parameters) => infer Next
       ? (parameters: Parameters) => Route<Next>
       : unknown) & { [Name in keyof Eden as Exclude<Name, "~path">]: Route<Eden[Name]> };
 
-/** A body, or the options of a request. A query of a route that has none would be refused, so it is left out. */
+/**
+ * A body, or the options of a request. A route without query parameters refuses any query, so its options have none.
+ */
 type Input<Eden> = "throwHttpError" extends keyof NonNullable<Eden>
   ? Omit<NonNullable<Eden>, "throwHttpError" | "headers" | EmptyQuery<NonNullable<Eden>>> & {
       headers?: Record<string, string>;
@@ -43,8 +45,8 @@ type Answer<Eden> = Eden extends { data: infer Data; error: infer Failure; respo
   : never;
 
 /**
- * `message` is the problem's `detail`, for people to read. Elysia types a 422 of its own for each route that declares
- * none, which this service never gives.
+ * `message` is the problem's `detail`, for people. Elysia adds its own 422 to each route that does not declare one.
+ * This service never sends that 422.
  */
 type Failed<Failure> = Failure extends { status: infer Status; value: infer Value }
   ? Value extends { type: "validation" }
@@ -54,7 +56,7 @@ type Failed<Failure> = Failure extends { status: infer Status; value: infer Valu
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
-/** @param request sends each request; when it rejects, so does the call */
+/** @param request sends each request; when it rejects, the call rejects too */
 export function createTreaty(
   base: string,
   request: (url: string, init: RequestInit) => Promise<Response>,
@@ -62,14 +64,14 @@ export function createTreaty(
 ): Client {
   const eden = treaty<App>(base, {
     keepDomain: true,
-    // Text that looks like a date stays text, such as a todo's contents "2024-01-01".
+    // Text that looks like a date stays text, for example a todo's contents "2024-01-01".
     parseDate: false,
-    // Eden calls it with a URL and options alone; a runtime's type of `fetch` may have more to it.
+    // Eden calls it only with a URL and options. The type of a runtime's `fetch` may have more properties.
     fetcher: ((url: string, init: RequestInit) =>
       request(url, init).catch((cause) => {
         throw new Error("no answer", { cause });
       })) as typeof fetch,
-    // Eden would turn a rejection into a 503, which would then not be the service's own.
+    // Eden would turn a rejection into a 503, which would then not come from the service.
     throwHttpError({ value }) {
       if (value instanceof Error) throw value.cause;
       return false;
@@ -78,21 +80,24 @@ export function createTreaty(
   const client = new Proxy(refine(eden, false), {
     get: (target, name) => (name === "~session" ? session : Reflect.get(target, name)),
   });
-  // The same tree; `Route` says what the functions below change about it.
+  // The same tree. `Route` says what the functions below change about it.
   return client as object as Client;
 }
 
-/** Wraps a node of Eden's tree: a part of a path that may take a parameter or, at a method's name, the request. */
+/**
+ * Wraps a node of Eden's tree: a part of a path that may take a parameter, or the request itself at the name of a
+ * method.
+ */
 function refine<Node extends object>(node: Node, isMethod: boolean): Node {
   return new Proxy(node, {
     get(target, name) {
-      // A promise resolved with a part of a path would otherwise take it for another promise.
+      // Without this, a promise that resolves with a part of a path would treat that part as another promise.
       if (name === "then") return undefined;
       const next: unknown = Reflect.get(target, name);
       return typeof next === "function" ? refine(next, METHODS.includes(String(name))) : next;
     },
     apply(target, self, inputs) {
-      // Eden's nodes are functions, each of them.
+      // All of Eden's nodes are functions.
       const call = target as unknown as (...inputs: unknown[]) => object;
       if (isMethod) return explained(Reflect.apply(call, self, inputs) as Promise<EdenAnswer>);
       return refine(Reflect.apply(call, self, [checked(inputs[0])]), false);
@@ -115,8 +120,9 @@ async function explained(answering: Promise<EdenAnswer>): Promise<EdenAnswer> {
 }
 
 /**
- * A path's parameter as it is. Eden puts it into the path unescaped, so a slash or `..` would reach another route.
- * @throws TypeError unless it is a letter, digit, `-` or `_`, one or more
+ * A path parameter, unchanged. Eden puts it into the path without escaping, so a slash or `..` would reach another
+ * route.
+ * @throws TypeError unless it consists of one or more letters, digits, `-` and `_`
  */
 function checked(parameters: unknown): Record<string, string> {
   const [[name, value] = []] = Object.entries(Object(parameters));

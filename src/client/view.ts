@@ -1,4 +1,4 @@
-/** The rows as the user of this device sees them: those of the service, with the changes of the queue made to them. */
+/** The rows as the user of this device sees them: the service's rows with the changes of the queue. */
 import { type Entries, type Operation, type Queued, queueOf, realId, valuesOf } from "./entries.ts";
 import {
   type ListCreate,
@@ -11,15 +11,15 @@ import {
 
 /** A row of the copy. */
 export type Local<Any> = Any & {
-  /** Stays the same when a row that was created here gets its id from the service. */
+  /** It does not change when a row that was created here gets its id from the service. */
   key: number;
-  /** Whether it has changes that the service does not know yet. */
+  /** Whether the row has changes that the service does not have yet. */
   pending: boolean;
 };
 
 type Rows = Map<number, Local<Row>>;
 
-/** Its rows are never changed, only replaced. */
+/** Rows are never changed, only replaced. */
 export type View = Record<Type, Rows>;
 
 export function viewOf(entries: Entries): View {
@@ -36,14 +36,14 @@ export function viewOf(entries: Entries): View {
   return view;
 }
 
-/** Makes one more change of the queue. */
+/** Applies one more change of the queue. */
 export function applyTo(view: View, { operation, at }: Queued, entries: Entries): void {
   const { type } = operation;
   const rows = view[type];
   const id = realId(entries, operation.id);
   if (operation.op === "delete") {
     rows.delete(id);
-    // A list goes with its todos.
+    // When a list is deleted, its todos go too.
     for (const todo of view.todo.values()) {
       if (type === "list" && listOf(todo) === id) view.todo.delete(todo.id);
     }
@@ -51,7 +51,7 @@ export function applyTo(view: View, { operation, at }: Queued, entries: Entries)
   }
   const { op } = operation;
   const isNew = op === "create" || op === "restore";
-  // The service may have given it an id by now, and its key is still the one that it was created under.
+  // The service may have given the row an id by now. Its key is still the one from its creation.
   const row = isNew ? newRow(type, operation.id, at) : rows.get(id);
   if (!row) return;
   const { after, list_id, ...fields }: Partial<Content> = contentOf(operation, at);
@@ -63,14 +63,14 @@ export function applyTo(view: View, { operation, at }: Queued, entries: Entries)
     updated_at: at,
     pending: true,
   };
-  // A row with fields of its type is a row of its type.
+  // A row with the fields of a type is a row of that type.
   rows.set(id, changed as Local<Row>);
   if (op !== "update") place(rows, changed as Local<Row>, after && realId(entries, after));
 }
 
 type Content = TodoCreate & ListCreate & TodoMove;
 
-/** What a change says about its row, as the row will have it, as far as that can be known here. */
+/** The fields that a change sets in its row, as far as they can be known here. */
 function contentOf(operation: Exclude<Operation, { op: "delete" }>, at: string): Partial<Content> {
   if (operation.op === "restore") return operation.todo;
   if (operation.op === "move") return operation.place;
@@ -83,7 +83,7 @@ function contentOf(operation: Exclude<Operation, { op: "delete" }>, at: string):
   };
 }
 
-/** A row as it is before anything is said about it, and before it has its place. */
+/** A new row, before its fields are set and before it has a place. */
 const newRow = (type: Type, id: number, at: string) => ({
   ...(type === "todo" && {
     notes: null,
@@ -103,13 +103,13 @@ const newRow = (type: Type, id: number, at: string) => ({
 export const inOrder = <AnyRow extends Row>(rows: Iterable<AnyRow>): AnyRow[] =>
   [...rows].sort((a, b) => a.position - b.position || a.id - b.id);
 
-/** Puts a row behind `after` in its list, or first for null, or last without it. */
+/** Moves a row after `after` in its list, to the front for null, or to the end without it. */
 function place(rows: Rows, row: Local<Row>, after: number | null | undefined) {
   const isBeside = (other: Row) => other.id !== row.id && listOf(other) === listOf(row);
   const others = inOrder([...rows.values()].filter(isBeside));
   const anchor = others.findIndex(({ id }) => id === after);
   if (after === null || anchor >= 0) {
-    // Numbered anew: only the service knows what is free between its positions.
+    // All positions are numbered anew: only the service knows the free positions between its own.
     others.splice(anchor + 1, 0, row);
     for (const [position, each] of others.entries()) rows.set(each.id, { ...each, position });
   } else {

@@ -2,18 +2,18 @@
 import type { BatchItem } from "drizzle-orm/batch";
 import type { Database } from "./drizzle.ts";
 
-/** A statement of Drizzle's, not run yet. */
+/** A Drizzle statement that has not run yet. */
 export type DrizzleStatement = BatchItem<"sqlite">;
 
-/** Statements to be run together, in the order in which they stand here: single ones, and lists of them. */
+/** Statements to run together, in this order: single statements and lists of statements. */
 export type DrizzleStatements = Record<string, DrizzleStatement | readonly DrizzleStatement[]>;
 
 type ResultOf<S> = S extends DrizzleStatement ? S["_"]["result"] : unknown[];
 
-/** What each of the statements gives, under its name. */
+/** The result of each statement, under its name. */
 export type Results<S extends DrizzleStatements> = { [Name in keyof S]: ResultOf<S[Name]> };
 
-/** Runs them in one transaction: all of them hold, or none does. */
+/** Runs them in one transaction: either all take effect or none. */
 export async function batch<S extends DrizzleStatements>(
   db: Database,
   statements: S,
@@ -26,6 +26,6 @@ export async function batch<S extends DrizzleStatements>(
     name,
     Array.isArray(each) ? results.splice(0, each.length) : results.shift(),
   ]);
-  // `fromEntries` forgets which name has which type; `Results` says it.
+  // `fromEntries` loses the types of the names. `Results` restores them.
   return Object.fromEntries(named) as Results<S>;
 }

@@ -16,7 +16,7 @@ import { getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
 export interface Columns<Row> {
   /** For the `columns` of a relational query. */
   included: Record<keyof Row, true>;
-  /** The row of these values as SQLite has them, in the order of the columns. */
+  /** Makes a row from values as SQLite returns them, in the order of the columns. */
   read(values: ArrayLike<unknown>): Row;
 }
 
@@ -32,7 +32,7 @@ export function columnsOf<T extends Table, Name extends keyof T["$inferSelect"] 
     return { name, index, column };
   });
   return {
-    // `fromEntries` forgets the names.
+    // `fromEntries` loses the names.
     included: Object.fromEntries(names.map((name) => [name, true])) as Record<Name, true>,
     read(values) {
       const row: Record<string, unknown> = {};
@@ -40,7 +40,7 @@ export function columnsOf<T extends Table, Name extends keyof T["$inferSelect"] 
         const value = values[index];
         row[name] = value === null ? null : column.mapFromDriverValue(value);
       }
-      // Each column gives its own type, which a loop cannot show.
+      // Each column has its own type, which a loop cannot express.
       return row as Pick<T["$inferSelect"], Name>;
     },
   };
@@ -63,16 +63,16 @@ interface Query {
 }
 
 /**
- * Runs a relational query, and gives the first relation of the first row that it finds; undefined when it finds none. A
- * row of a relation is an array: its columns, and then its own relations, each a row or an array of rows.
+ * Runs a relational query, and returns the first relation of the first row; undefined when there is no row. A row of a
+ * relation is an array: its columns, and then its own relations, each a row or an array of rows.
  *
- * The query is prepared when it first runs. The service starts sooner, because it waits for none that nobody asks for.
+ * The query is prepared when it first runs. So the start of the service does not wait for queries that may never run.
  */
 export function nested<Relation>(query: Query) {
   let prepared: ReturnType<Query["prepare"]> | undefined;
   return async (placeholders: Record<string, unknown>): Promise<Relation | undefined> => {
     prepared ??= query.prepare();
-    // `values` gives rows of libSQL's: arrays, in which a relation is JSON.
+    // `values` returns rows as libSQL has them: arrays, in which a relation is JSON.
     const [row] = (await prepared.values(placeholders)) as [json: string][];
     return row && JSON.parse(row[0]);
   };

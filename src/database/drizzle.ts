@@ -1,11 +1,12 @@
-/** Drizzle, with this project's tables, in front of any libSQL client. */
+/** Drizzle with this project's tables, for any libSQL client. */
 import type { Client } from "@libsql/core/api";
-// What all of Drizzle's entries for libSQL come down to. Each of those would load one of libSQL's stock clients too.
+// All of Drizzle's entries for libSQL use this module. Each of those entries would also load one of libSQL's own
+// clients.
 import { construct } from "drizzle-orm/libsql/driver-core";
 import * as schema from "./schema.ts";
 
 declare module "drizzle-orm/libsql/driver-core" {
-  /** Exported by the package, but missing in its types. */
+  /** The package exports it, but its types do not have it. */
   export function construct<Schema extends Record<string, unknown>>(
     client: Client,
     config: { schema: Schema },

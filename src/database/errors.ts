@@ -1,13 +1,15 @@
-/** Tells which database errors are outages: the service can only ask the client to try again later. */
+/**
+ * Finds out which database errors are outages. In an outage, the service can only ask the client to try again later.
+ */
 import { DrizzleQueryError } from "drizzle-orm/errors";
 
 /** Why a database cannot answer now. */
 export type Outage = "locked" | "full" | "broken" | "unauthorized" | "unreachable";
 
 /**
- * How to recognize each outage. libSQL's errors have three shapes. An embedded file gives SQLite's code. A server gives a
- * code of its own, and the rest in the message. An embedded replica gives a message alone. So SQLite's own words
- * (https://github.com/sqlite/sqlite/blob/master/src/main.c, sqlite3ErrStr) count as much as its codes.
+ * How to recognize each outage. libSQL's errors have three forms. An embedded file gives SQLite's code. A server gives
+ * its own code, and the rest in the message. An embedded replica gives only a message. So SQLite's texts
+ * (https://github.com/sqlite/sqlite/blob/master/src/main.c, sqlite3ErrStr) are checked as well as its codes.
  */
 const OUTAGES: [Outage, RegExp][] = [
   ["locked", /\bSQLITE_(BUSY|LOCKED)|\bdatabase (table )?is locked\b/],
@@ -19,15 +21,15 @@ const OUTAGES: [Outage, RegExp][] = [
   ["unauthorized", /\bAUTH_[A-Z]|\bHTTP status 40[13]\b|\bUnauthenticated\b/],
   [
     "unreachable",
-    // A 400 is a fault of this service: the server cannot read the request.
+    // A 400 is an error in this service: the server cannot read the request.
     /\bSERVER_UNREACHABLE|\bHTTP status (?!400)\d|\bHRANA_|\b(to|with) primary\b|\bvia RPC protocol\b|\bToo many concurrent requests\b|\badditional transactions\b|\bTimed out while opening\b|\breplicator exited\b|\brequest interupted\b|\bsync error\b|\bconnect error\b/,
   ],
 ];
 
-/** The outage that `error`, or an error that Drizzle wrapped in it, stands for. */
+/** The outage behind `error`, or behind the error that Drizzle wrapped in it. */
 export function outageOf(error: unknown): Outage | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    // Its message repeats the statement's values, which a client has sent.
+    // Its message repeats the statement's values, which come from a client.
     if (cause instanceof DrizzleQueryError) continue;
     const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
     const text = `${code}: ${cause.message}`;

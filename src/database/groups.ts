@@ -1,11 +1,14 @@
-/** Which of the writes that wait share the next commit. */
+/** Chooses which of the waiting writes share the next commit. */
 
-/** Statements in one commit, unless its first write has more: they run without a pause, and hold up everything else. */
+/**
+ * Maximum number of statements in one commit, unless its first write has more. They run without a pause, and block
+ * everything else meanwhile.
+ */
 const STATEMENTS = 1000;
 
 /**
- * Takes them out of the queue, the first of them in any case.
- * @param most how many at most
+ * Takes writes out of the queue, always at least the first one.
+ * @param most the maximum number of writes
  */
 export function takeGroup<Write>(
   queue: Write[],

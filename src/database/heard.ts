@@ -1,30 +1,33 @@
-/** What a service has heard of the primary: how far the primary was, and when. */
+/** What a service knows about the primary: its newest known position, and when it was heard. */
 import type { Position } from "./position.ts";
 
-/** How long ago something was, in milliseconds. */
+/** The time since an event, in milliseconds. */
 export type Age = () => number;
 
 /** An age that is 0 now. */
 export function sinceNow(): Age {
   const now = performance.now();
   const date = Date.now();
-  // The first clock may stand still while the machine sleeps, and the second one may be set back.
+  // The first clock may stop while the machine sleeps, and the second clock may be set back.
   return () => Math.max(performance.now() - now, Date.now() - date);
 }
 
 export interface Heard {
   /**
-   * @param position everything that was acknowledged at the time of `age` is within it
-   * @param age since before the primary was asked
+   * @param position it includes everything that was acknowledged at the time of `age`
+   * @param age the time since just before the primary was asked
    */
   note(position: Position, age: Age): void;
-  /** How far a replica must be so that it is not older than the bound. Undefined when nothing was heard for so long. */
+  /**
+   * The position that a replica must have reached so that it is not older than the bound. Undefined when the primary
+   * was not heard within the bound.
+   */
   floor(): Position | undefined;
   /** Milliseconds since the primary was last heard. */
   age(): number;
 }
 
-/** How many moments are kept within the bound. */
+/** The number of moments that are kept within the bound. */
 const RESOLUTION = 8;
 
 /** @param bound milliseconds after which a moment no longer counts */
@@ -35,7 +38,7 @@ export function createHeard(bound: number): Heard {
   return {
     note(position, age) {
       const [last, beforeLast] = moments.toReversed();
-      // A later question has been answered before this one.
+      // A question that was asked later has been answered first.
       if (last && last.age() < age()) return;
       if (last && position.count < last.position.count) {
         // A backup has been restored.

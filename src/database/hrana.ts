@@ -1,5 +1,5 @@
 /**
- * One trip to a libSQL server: a program of SQL statements, sent and answered in one HTTP request.
+ * One round trip to a libSQL server: a program of SQL statements, sent and answered in one HTTP request.
  * The protocol is Hrana 3 over HTTP in JSON:
  * https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md
  */
@@ -9,9 +9,9 @@ import { ResultSetImpl } from "@libsql/core/util";
 /** One statement of a program. */
 export interface Step {
   sql: string;
-  /** By position. */
+  /** Arguments by position. */
   args?: InArgs | undefined;
-  /** The step is skipped unless this holds. Steps count from 0. */
+  /** The step is skipped if this is false. Steps are numbered from 0. */
   condition?: Condition | undefined;
 }
 
@@ -24,49 +24,49 @@ export type Condition =
 
 export interface Program {
   steps: Step[];
-  /** Milliseconds for the whole trip, from sending to the last byte of the answer. */
+  /** Milliseconds for the whole round trip, until the last byte of the answer. */
   timeout: number;
-  /** The replication index that a replica waits for before it runs a program of plain reads. */
+  /** The replication index that a replica must reach before it runs a program of plain reads. */
   from?: number | undefined;
 }
 
-/** What came of a program that has been run, whole or in part. */
+/** The outcome of a program that has run, completely or in part. */
 export interface ProgramOutcome {
-  /** For each step its result, its error or, if it was skipped, undefined. */
+  /** The result or the error of each step; undefined for a step that was skipped. */
   steps: (ResultSet | LibsqlError | undefined)[];
-  /** The server's replication index after the program: how many changes it has. Not every server tells it. */
+  /** The server's replication index after the program: how many changes it has. Not every server sends it. */
   index: number | undefined;
 }
 
-/** Sends one program. Nothing is kept from one trip to the next but the runtime's own pool of connections. */
+/** Sends one program. Between round trips nothing is kept except the runtime's own connection pool. */
 export type Run = (program: Program) => Promise<ProgramOutcome>;
 
 /**
  * @param url `libsql://` (which means HTTPS), `https://` or `http://`
- * @returns what runs programs there. It rejects with LibsqlError: ARGS_INVALID before anything is sent;
- * SERVER_UNREACHABLE when there is no answer in time; SERVER_ERROR with the HTTP status in its message, or the
- * server's own code, when the program could not be run; HRANA_PROTO_ERROR when the answer cannot be read.
+ * @returns a function that runs programs there. It rejects with LibsqlError: ARGS_INVALID before anything is sent;
+ *   SERVER_UNREACHABLE when there is no answer in time; SERVER_ERROR with the HTTP status in its message, or the
+ *   server's own code, when the program could not be run; HRANA_PROTO_ERROR when the answer cannot be read.
  */
 export function openHrana(url: string, authToken?: string): Run {
   const base = new URL(url.replace(/^libsql:/i, "https:"));
   const endpoint = new URL("v3/pipeline", base.href.replace(/\/?$/, "/"));
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (authToken !== undefined) headers.authorization = `Bearer ${authToken}`;
-  // On the same machine compression costs both ends more time than it saves on the way.
+  // On the same machine, compression costs more time than it saves.
   if (/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(base.hostname)) {
     headers["accept-encoding"] = "identity";
   }
 
   return async ({ steps, timeout, from }) => {
     const batch = { steps: steps.map(encodeStep), replication_index: from };
-    // `close` ends the stream that the request opens, so the server keeps nothing of it.
+    // `close` ends the stream that the request opens, so the server keeps no state for it.
     const body = JSON.stringify({ requests: [{ type: "batch", batch }, { type: "close" }] });
     const answer = await post(endpoint, { method: "POST", headers, body }, timeout);
     return decodeOutcome(answer);
   };
 }
 
-/** The whole body of a good answer. */
+/** The whole body of a successful answer. */
 async function post(url: URL, request: RequestInit, milliseconds: number): Promise<string> {
   let response: Response;
   let text: string;
@@ -75,7 +75,7 @@ async function post(url: URL, request: RequestInit, milliseconds: number): Promi
     response = await fetch(url, { ...request, signal: AbortSignal.timeout(milliseconds) });
     text = await response.text();
   } catch (error) {
-    // Each runtime has words of its own for what went wrong.
+    // Each runtime has its own message for this failure.
     const cause = error instanceof Error ? error : new Error(String(error));
     const message =
       cause.name === "TimeoutError" ? `no answer within ${milliseconds} ms` : cause.message;
@@ -85,19 +85,19 @@ async function post(url: URL, request: RequestInit, milliseconds: number): Promi
   throw refusal(response.status, text);
 }
 
-/** The error for an answer with another status than 200. */
+/** The error for an answer with a status other than 200. */
 function refusal(status: number, text: string): LibsqlError {
   try {
     const error: unknown = JSON.parse(text);
     if (isServerError(error)) return toLibsqlError(error);
   } catch {
-    // It is plain text, from the server or from a proxy before it.
+    // It is plain text, from the server or from a proxy in front of it.
   }
   const details = text.trim().slice(0, 200);
   return new LibsqlError(`Server returned HTTP status ${status}: ${details}`, "SERVER_ERROR");
 }
 
-// The answer, as far as it is read here.
+// The parts of the answer that are read here.
 interface Answer {
   results: (
     | { type: "ok"; response: { result: BatchResult } }
@@ -127,7 +127,7 @@ type HranaValue =
 
 function decodeOutcome(text: string): ProgramOutcome {
   try {
-    // `as`: the server is trusted to keep to its protocol. What does not fit it throws below.
+    // `as`: the server is expected to follow its protocol. If it does not, the code below throws.
     const { results } = JSON.parse(text) as Answer;
     const [batch] = results;
     if (batch === undefined) throw new TypeError("no result");
@@ -149,7 +149,7 @@ function decodeOutcome(text: string): ProgramOutcome {
   }
 }
 
-/** The result of a step. @throws LibsqlError that it gave instead */
+/** The result of a step. @throws LibsqlError the error of the step */
 export function succeeded(outcome: ProgramOutcome["steps"][number]): ResultSet {
   if (outcome instanceof LibsqlError) throw outcome;
   if (outcome) return outcome;
@@ -173,14 +173,14 @@ function toResultSet(result: StepResult): ResultSet {
   return new ResultSetImpl(columns, columnTypes, rows, affected_row_count, rowid);
 }
 
-/** A row as other libSQL clients build it: values by name, and by index where no enumeration finds them. */
+/** A row as in other libSQL clients: values by name, and also by index, where the index is not enumerable. */
 function toRow(values: Value[], columns: string[]): Row {
-  // `as`: only TypeScript's index signature asks that length be a Value.
+  // `as`: TypeScript's index signature would require `length` to be a Value.
   const row = Object.defineProperty({}, "length", { value: values.length }) as Row;
   values.forEach((value, i) => {
     Object.defineProperty(row, i, { value });
     const name = columns[i] ?? "";
-    // Of columns with the same name the first counts.
+    // If several columns have the same name, the first one counts.
     if (Object.hasOwn(row, name)) return;
     const property = { value, enumerable: true, configurable: true, writable: true };
     Object.defineProperty(row, name, property);

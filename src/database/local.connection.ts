@@ -45,7 +45,7 @@ const execOnThread = AsyncDatabase.prototype.exec;
 export const EVERY_CONNECTION =
   "PRAGMA busy_timeout=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA secure_delete=ON;";
 
-/** Statements kept prepared. The shapes of `GET /todos` alone may be more, but few of them are in use at a time. */
+/** Statements that stay prepared. `GET /todos` alone may have more, but few of them are in use at the same time. */
 const MAX_PREPARED = 500;
 
 /**
@@ -67,7 +67,7 @@ export function connect(path: string, pragmas: string): Connection {
     const known = statements.get(sql);
     if (known !== undefined) {
       if (statements.size >= MAX_PREPARED) {
-        // The one that was used least recently has to go first. Until the map is full, its order does not matter.
+        // The statement that was used least recently is dropped first. Until the map is full, its order does not matter.
         statements.delete(sql);
         statements.set(sql, known);
       }

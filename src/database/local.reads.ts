@@ -1,4 +1,4 @@
-/** Reads that are asked for together share one snapshot, so SQLite locks its file once for all of them. */
+/** Reads that wait together share one snapshot, so SQLite locks its file only once. */
 import { setImmediate } from "node:timers";
 import { LibsqlError } from "@libsql/core/api";
 import {
@@ -11,31 +11,31 @@ import {
 
 /** A read that waits for its turn. */
 interface Read {
-  /** Runs it, and resolves it. */
+  /** Runs it, and resolves its promise. */
   run(reader: Connection): void;
-  /** Rejects it. After SQLITE_BUSY it is tried again by itself. */
+  /** Rejects its promise. After SQLITE_BUSY, the read is instead tried again on its own. */
   fail(error: unknown): void;
 }
 
-/** Milliseconds of reads without a pause. Beyond them, everything else in the process has its turn first. */
+/** Milliseconds of reads without a pause. Then the other work of the process runs before the next reads. */
 const SLICE = 5;
 
-// query_only: a write that is taken for a read fails, and cannot bypass the queue of writes.
+// query_only: a write that was given as a read by mistake fails. It cannot bypass the queue of writes.
 const READING = `${EVERY_CONNECTION} PRAGMA query_only=ON;`;
 
 export interface LocalReads {
   /**
-   * Runs `run` in a snapshot of what is committed. Rejects with what `run` throws, or with SQLITE_BUSY after
-   * `busyTimeout`; until then, `run` may be called again.
+   * Runs `run` in a snapshot of the committed data. Rejects with the error that `run` throws, or with SQLITE_BUSY after
+   * `busyTimeout`. Until then, `run` may be called again.
    */
   read<T>(run: (reader: Connection) => T): Promise<T>;
-  /** Closes the connection. What has not begun is rejected. */
+  /** Closes the connection. Reads that have not begun are rejected. */
   close(): void;
 }
 
 /**
- * Reads run once everything that has come in is looked at, on one connection. For a server under load that halves the
- * time of a request: each snapshot costs two locks of the file, and code that runs many times in a row runs faster.
+ * Reads run after all incoming requests were looked at, on one connection. For a server under load this halves the time
+ * of a request: each snapshot costs two locks of the file, and code that runs many times in a row runs faster.
  * @param busyTimeout milliseconds that a read waits for another process's lock
  */
 export function openReads(path: string, busyTimeout: number): LocalReads {
@@ -74,7 +74,7 @@ export function openReads(path: string, busyTimeout: number): LocalReads {
     if (queue.length > 0) setImmediate(runQueue);
   }
 
-  /** @throws LibsqlError SQLITE_BUSY, after which the connection is of no use to the others either */
+  /** @throws LibsqlError SQLITE_BUSY, after which the other reads cannot use this connection either */
   function runOne(next: Read, reader: Connection): void {
     try {
       next.run(reader);
@@ -91,7 +91,7 @@ export function openReads(path: string, busyTimeout: number): LocalReads {
       reader.exec("BEGIN");
       return run(reader);
     } catch (error) {
-      // The statement stays in progress, and would hold all later reads at one old state: give up the connection.
+      // The statement stays in progress, and all later reads would see the same old state. So give up the connection.
       if (isBusy(error)) {
         reader.close();
         reader = undefined;

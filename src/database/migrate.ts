@@ -3,8 +3,9 @@ import { getLogger } from "@logtape/logtape";
 import type { Database } from "./drizzle.ts";
 import { migrations } from "./migrations.ts";
 
-// The table that Drizzle's own migrator keeps. That migrator finds what is missing in one step and applies it in
-// another. When two services start at once on a new file, one of them would fail. The unique index prevents this.
+// The table of Drizzle's own migrator. That migrator looks for missing migrations in one step, and applies them in
+// another. If two services started on a new file at the same time, one of them would fail. The unique index prevents
+// this.
 const JOURNAL = [
   `CREATE TABLE IF NOT EXISTS __drizzle_migrations (
     id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at NUMERIC
@@ -18,9 +19,9 @@ const LAST = "SELECT max(created_at) AS last FROM __drizzle_migrations";
 const logger = getLogger(["todos", "database"]);
 
 /**
- * Applies what is missing, each migration in a transaction of its own. Logs how long each took, unless the database is
- * new. Safe when several processes do it at once.
- * @param tell is told, before each migration, how many of all are done
+ * Applies the missing migrations, each in a separate transaction. Logs how long each one took, unless the database is
+ * new. Several processes may do this at the same time.
+ * @param tell called before each migration with the number of migrations that are already applied, and their total
  */
 export async function migrate(
   database: Database,
@@ -31,7 +32,7 @@ export async function migrate(
   for (const [i, { tag, createdAt, text, statements }] of migrations.entries()) {
     tell?.(i, migrations.length);
     if ((await lastMigration(database)) >= createdAt) continue;
-    // A large table takes a while, and nothing is served until it is done.
+    // A large table takes long, and the service answers nothing until it is done.
     if (!isNew) logger.info("migration {tag} begins", { tag });
     const startedAt = performance.now();
     try {
@@ -51,7 +52,7 @@ export async function migrate(
   }
 }
 
-/** How many migrations are still to be applied. One round trip, and never answered by a stale replica. */
+/** The number of missing migrations. One round trip. A stale replica never answers it. */
 export async function missingMigrations(database: Database): Promise<number> {
   const last = await lastMigration(database);
   return migrations.filter(({ createdAt }) => createdAt > last).length;
@@ -68,7 +69,7 @@ async function lastMigration(database: Database): Promise<number> {
   }
 }
 
-/** The hash that Drizzle's own migrator keeps in its table. */
+/** The hash that Drizzle's own migrator stores in its table. */
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return new Uint8Array(digest).toHex();

@@ -1,4 +1,4 @@
-/** The migrations under `drizzle/`, in order. Imported as text, they come along wherever the code goes. */
+/** The migrations under `drizzle/`, in order. They are imported as text, so every build contains them. */
 import initial from "../../drizzle/0000_initial.sql" with { type: "text" };
 import ttlAndOutbox from "../../drizzle/0001_ttl_and_outbox.sql" with { type: "text" };
 import todosToLiveWith from "../../drizzle/0002_todos_to_live_with.sql" with { type: "text" };
@@ -11,7 +11,7 @@ import todosPosition from "../../drizzle/0008_todos_position.sql" with { type: "
 import keptAnswersIndexes from "../../drizzle/0009_kept_answers_indexes.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
-/** Each by its tag in the journal: a new one is added here by hand. */
+/** Each migration with its tag in the journal. New ones are added here by hand. */
 const texts = new Map([
   ["0000_initial", initial],
   ["0001_ttl_and_outbox", ttlAndOutbox],
@@ -26,11 +26,11 @@ const texts = new Map([
 ]);
 
 export interface Migration {
-  /** Its name: that of its file. */
+  /** Its name, which is the name of its file. */
   tag: string;
-  /** When it was generated, in milliseconds since the epoch: its place in the order. */
+  /** When it was generated, in milliseconds since the epoch. This is its place in the order. */
   createdAt: number;
-  /** The SQL file, of which Drizzle keeps the SHA-256. */
+  /** The SQL text. Drizzle stores its SHA-256. */
   text: string;
   statements: string[];
 }

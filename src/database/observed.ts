@@ -1,4 +1,4 @@
-/** A database's client that tells of each trip: when it begins, how long it took, and whether it failed. */
+/** A database client that reports each call: its begin, its duration, and whether it failed. */
 import type { Client, InArgs, InStatement } from "@libsql/core/api";
 import { type DatabaseTrip, type Meter, silent, type Tracer } from "../instruments.ts";
 import { outageOf } from "./errors.ts";
@@ -8,10 +8,10 @@ export interface Observers {
   tracer?: Pick<Tracer, "trip"> | undefined;
 }
 
-/** A statement in any of the forms that `Client.batch` takes. */
+/** A statement in any form that `Client.batch` accepts. */
 type BatchStatement = InStatement | [sql: string, args?: InArgs];
 
-/** The same client. What it tells never has a statement's values. */
+/** Wraps a client. The reports never contain a statement's values. */
 export function observed(client: Client, { meter = silent, tracer }: Observers): Client {
   async function trip<T>(
     kind: DatabaseTrip["kind"],
@@ -35,7 +35,7 @@ export function observed(client: Client, { meter = silent, tracer }: Observers):
     }
   }
 
-  // What is not said here is the client's own.
+  // All other properties are the client's own.
   const seen: Client = Object.create(client);
   seen.execute = (statement: InStatement, args?: InArgs) =>
     trip("statement", [statement], () =>

@@ -4,29 +4,29 @@ import type { WritesMeter } from "../instruments.ts";
 import { type Database, withSchema } from "./drizzle.ts";
 import type { RequestScope } from "./request-view.ts";
 
-/** What a database on a server needs beside its URL. */
+/** Settings of a database on a server, besides its URL. */
 export interface ServerSettings {
   databaseAuthToken?: string | undefined;
-  /** The primary of the server, when that is a replica. What is for the primary then goes there directly. */
+  /** The URL of the primary, when the server is a replica. Requests for the primary then go there directly. */
   databasePrimaryUrl?: string | undefined;
-  /** The server of which the file is a replica. */
+  /** The URL of the libSQL server that the file is a replica of. */
   databaseSyncUrl?: string | undefined;
   /** Seconds between two syncs. */
   databaseSyncInterval?: number;
-  /** Seconds for which a replica answers reads by itself without word from its primary. */
+  /** Seconds for which a replica may answer reads by itself after it last heard from its primary. */
   databaseStaleReads?: number;
 }
 
 export interface DatabaseOptions {
-  /** Told about waiting writes and commits. */
+  /** Is told about waiting writes and commits. */
   meter?: WritesMeter | undefined;
-  /** Knows what a request has seen. With it, replicas answer the reads of requests. */
+  /** Knows how new the state is that a request has seen. With it, replicas answer the reads of requests. */
   scope?: RequestScope | undefined;
 }
 
 /**
  * @param url `file:` and the path of an SQLite file, or the `libsql://`, `https://` or `http://` URL of a libSQL server
- * @throws LibsqlError when the file can't be opened or is no database; whether a server answers shows at first use
+ * @throws LibsqlError when the file cannot be opened or is not a database. A server is first contacted when it is used
  */
 export async function openDatabase(
   url: string,
@@ -44,7 +44,8 @@ async function openClient(
   const { databaseAuthToken: authToken, databaseSyncUrl: syncUrl } = settings;
   const { databaseSyncInterval = 10, databaseStaleReads = 0 } = settings;
   const path = url.startsWith("file:") ? url.slice("file:".length) : undefined;
-  // Each loaded only where it is used: the native library is not there on the edge, nor may it be.
+  // Each module is loaded only where it is used. The native library does not exist on the edge, and must not be bundled
+  // there.
   if (path !== undefined && syncUrl === undefined) {
     const { openLocal } = await import("./local.ts");
     return openLocal(path, { meter });

@@ -1,43 +1,43 @@
 /**
- * The order that a user gives to rows. `position` is an integer with gaps; ties are ordered by id. A moved row goes into the
- * middle of a gap. When there is no gap left, the list is renumbered. All of this happens inside the statements, so two
- * requests can never work from the same state.
+ * The order that a user gives to rows. `position` is an integer with gaps. Rows with the same position are ordered by
+ * id. A moved row goes into the middle of a gap. When no gap is left, the list is renumbered. All of this happens
+ * inside the statements, so two requests can never work from the same state.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { lists, todos } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
 
-/** Twenty moves to the same place close a gap. 2^53 has room for eight billion gaps. */
+/** Twenty moves to the same place use up a gap. 2^53 has room for eight billion gaps. */
 const GAP = 2 ** 20;
 
-/** The position behind all rows of the list that `isInList` says. */
+/** The position after all rows of the list. `isInList` selects the rows of the list. */
 export const lastPosition = (table: typeof todos | typeof lists, isInList: SQL) =>
   sql`(SELECT coalesce(max(${table.position}), 0) + ${sql.raw(`${GAP}`)} FROM ${table} WHERE ${isInList})`;
 
-/** Where a row goes: to an end of the list, or behind the row whose id is the value `after`. */
+/** Where a row goes: to an end of the list, or after the row whose id is the value `after`. */
 export type Place = "first" | "last" | "after";
 
-/** @param after the id in a request: null is first; left out, last */
+/** @param after the id from a request: null means first, and a missing value means last */
 export const placeOf = (after: number | null | undefined): Place =>
   after === undefined ? "last" : after === null ? "first" : "after";
 
 export interface Ordered {
   table: typeof todos | typeof lists;
   /**
-   * A SELECT of the one row to be moved, or of none: its `id` and `position`, its `rev` from now on, `stays` (whether
-   * it is in the list that it goes to), and what `isInList` and `set` look at.
+   * A SELECT of the row to move, or of no row. Its columns are `id`, `position`, the new `rev`, `stays` (whether the
+   * row is already in its new list), and the columns that `isInList` and `set` use.
    */
   moved: SQL;
-  /** Whether the row `each` is in the list that `moved` goes to. */
+  /** Whether the row `each` is in the new list of the row `moved`. */
   isInList: SQL;
-  /** What the move sets beside the position and the revision. */
+  /** What the move sets in addition to the position and the revision. */
   set: SQL;
 }
 
 export interface Move {
-  /** Renumbers the list when there is no room at the place. */
+  /** Renumbers the list when there is no gap at the place. */
   renumber: Statement<never>;
-  /** Does nothing when the row is where it should be, or when there is no such place. */
+  /** Does nothing when the row is already in its place, or when the place does not exist. */
   move: Statement<never>;
 }
 
@@ -57,7 +57,7 @@ export function moveTo(place: Place, ordered: Ordered): Move {
       WHERE (each.position, each.id) > (in_front.position, in_front.id)
       ORDER BY each.position, each.id LIMIT 1`,
   }[place];
-  // In an empty list nothing is in front of the last place, while `after` names something that must be there.
+  // In an empty list no row is before the last place. But the row that `after` names must exist.
   const join = sql.raw(place === "after" ? "JOIN" : "LEFT JOIN");
   const target = sql`
     WITH moved AS (${moved}),

@@ -1,4 +1,4 @@
-/** Who answers a read of a database on a libSQL server: a replica that is near, or the primary. */
+/** Decides who answers a read of a database on a libSQL server: a replica near the service, or the primary. */
 import { LibsqlError, type ResultSet } from "@libsql/core/api";
 import { getLogger } from "@logtape/logtape";
 import { outageOf } from "./errors.ts";
@@ -13,9 +13,9 @@ const logger = getLogger(["todos", "database"]);
 /** A copy of the database that may be behind the primary. */
 export interface Replica {
   /**
-   * Reads a state that is at least as far as `position`.
-   * @param patience milliseconds that it may take to get there and to answer
-   * @throws when it cannot do so in time, for whatever reason
+   * Reads a state that is at least as new as `position`.
+   * @param patience milliseconds that the replica has to reach this state and to answer
+   * @throws when the replica cannot do so in time, for any reason
    */
   read(step: Step, position: Position, patience: number): Promise<ReplicaAnswer>;
   close(): void;
@@ -23,18 +23,18 @@ export interface Replica {
 
 export interface ReplicaAnswer {
   result: ResultSet;
-  /** Of the very state that was read. */
+  /** The position of exactly the state that was read. */
   position: Position;
 }
 
-/** What a replica throws that has not come as far as it should in time. */
+/** The error of a replica that has not reached the wanted state in time. */
 export const replicaBehind = () => new LibsqlError("The replica is behind", "REPLICA_BEHIND");
 
 interface Sources {
   replica: Replica;
-  /** It is told each answer of the primary. */
+  /** It is told the position of each answer from the primary. */
   heard: Heard;
-  /** Milliseconds for which a replica may answer without word from the primary. */
+  /** Milliseconds for which a replica may answer after it last heard from the primary. */
   staleReads: number;
   /** Given when replicas answer the reads of requests. */
   scope: RequestScope | undefined;
@@ -42,21 +42,21 @@ interface Sources {
   background(work: Promise<void>): void;
 }
 
-/** Milliseconds that a request's read waits for a replica. */
+/** Milliseconds that a read of a request waits for a replica. */
 const PATIENCE = 200;
-/** The same while the primary is out of reach, so that nobody else can answer. */
+/** The same while the primary is unreachable and so nobody else can answer. */
 const LAST_PATIENCE = 1000;
 
 /**
- * With a scope, a replica answers the reads of requests if it is as far as the request has seen, and not older than
- * `staleReads`. The primary answers all other reads. While it is out of reach, a replica that is not older than
- * `staleReads` answers them.
+ * With a scope, a replica answers the reads of requests, if it has reached the state that the request has seen, and if
+ * it is not older than `staleReads`. The primary answers all other reads. While the primary is unreachable, a replica
+ * that is not older than `staleReads` answers them.
  */
 export function createReads(sources: Sources): (step: Step) => Promise<ResultSet> {
   const { replica, heard, staleReads, scope, askPrimary, background } = sources;
   let lastRefresh: Age = () => Number.POSITIVE_INFINITY;
 
-  /** What the replica finds. Undefined when it may not answer, or cannot. */
+  /** The result from the replica. Undefined when it must not answer, or cannot. */
   async function askReplica(
     step: Step,
     seen: Position,
@@ -72,9 +72,9 @@ export function createReads(sources: Sources): (step: Step) => Promise<ResultSet
     }
   }
 
-  /** Asks how far the primary is, well before the bound, so that no request has to wait for that. */
+  /** Asks the primary for its position, well before the bound is reached, so that no request has to wait for this. */
   function refresh(): void {
-    // A time and no flag: on workerd, work may end with its request before it has come to an end.
+    // A time and not a flag: on workerd, work may end with its request before it has finished.
     if (Math.min(heard.age(), lastRefresh()) < staleReads / 2) return;
     lastRefresh = sinceNow();
     background(
@@ -107,7 +107,7 @@ export function createReads(sources: Sources): (step: Step) => Promise<ResultSet
     } catch (error) {
       if (outageOf(error) !== "unreachable") throw error;
       const answer = await askReplica(step, BEGINNING, LAST_PATIENCE);
-      // A session may be too new for the replica, and nobody may be told that it has ended when it has not.
+      // The session may be too new for the replica. Nobody may be told that a session has ended while it is live.
       if (answer && answer.result.rows.length > 0) return answer.result;
       throw error;
     }

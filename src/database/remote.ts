@@ -1,4 +1,4 @@
-/** A database on a libSQL server: libSQL's `Client`, each of whose calls is one trip that is bounded in time. */
+/** A database on a libSQL server: libSQL's `Client`. Each call is one round trip with a time limit. */
 import {
   type Client,
   type InArgs,
@@ -18,42 +18,48 @@ import { startsWithSelect } from "./sql.ts";
 
 export interface RemoteOptions {
   authToken?: string | undefined;
-  /** Milliseconds for one trip to the server, answer included (2000). */
+  /** Milliseconds for one round trip to the server, including the answer (2000). */
   timeout?: number;
   /** Milliseconds for one migration (60,000). */
   migrationTimeout?: number;
-  /** Milliseconds for which a replica may answer without word from the primary (0: it never may). */
+  /** Milliseconds for which a replica may answer after it last heard from the primary (0: never). */
   staleReads?: number;
-  /** The primary's own URL, when `url` is that of a replica. What is for the primary then goes there directly. */
+  /** The primary's own URL, when `url` is a replica. Requests for the primary then go there directly. */
   primaryUrl?: string | undefined;
-  /** Opens the replica that may answer reads. The server at `url` is one unless this opens another. */
+  /** Opens the replica that may answer reads. Without it, the server at `url` counts as the replica. */
   openReplica?: (heard: Heard) => Replica;
-  /** Knows what a request has seen. With it, a replica answers reads; without it, only while the primary is out of reach. */
+  /**
+   * Knows how new the state is that a request has seen. With it, a replica answers reads. Without it, a replica answers
+   * them only while the primary is unreachable.
+   */
   scope?: RequestScope | undefined;
-  /** Whether writes of several requests share trips (true). On workerd they cannot: a trip ends with its own request. */
+  /**
+   * Whether writes of several requests share round trips (true). On workerd they cannot, because a trip ends with its
+   * own request.
+   */
   shareTrips?: boolean;
-  /** Told about waiting writes and commits. */
+  /** Is told about waiting writes and commits. */
   meter?: WritesMeter | undefined;
-  /** Sees work through that no request waits for, where it would otherwise end with the request that began it. */
+  /** Completes work that no request waits for, on runtimes where it would end with the request that began it. */
   background?: (work: Promise<void>) => void;
 }
 
 /**
- * A server that is a replica answers a program of plain reads by itself, some milliseconds behind. It passes a program
- * on to its primary when one statement is anything else, and it counts this one as such (libsql-server,
- * query_analysis.rs). On the primary the statement locks nothing and costs nothing. With it at its end, a program sees
- * what the primary has.
+ * A replica on a server answers a program of plain reads by itself, some milliseconds behind the primary. If one
+ * statement is anything else, it forwards the whole program to its primary. It does not count this statement as a plain
+ * read (libsql-server, query_analysis.rs). On the primary the statement locks nothing and costs nothing. So a program
+ * that ends with it sees the state of the primary.
  */
 const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
 
 /**
  * Opens the database at `url` (`libsql://`, `https://` or `http://`). Nothing is sent before the first call.
  *
- * A read is one trip, or two when the replica that it asks first does not answer. A write is one trip, and may wait for
- * a turn before it (see `createWrites`). A call rejects within `timeout`, or half as much again after a wait, with
- * LibsqlError: what `openHrana` names, SQLite's codes, PROXY_ERROR for an error of the primary that came by way of a
- * replica, CLIENT_CLOSED. Statements that belong together go as one `batch`: interactive transactions are refused
- * (NOT_SUPPORTED), since each of their statements would be a trip.
+ * A read is one round trip, or two when the replica is asked first and does not answer. A write is one round trip, and
+ * may wait for its turn before (see `createWrites`). A call rejects within `timeout`, or within one and a half times as
+ * long after a wait, with LibsqlError: the errors of `openHrana`, SQLite's codes, PROXY_ERROR for an error of the
+ * primary that came through a replica, CLIENT_CLOSED. Statements that belong together go into one `batch`. Interactive
+ * transactions are refused (NOT_SUPPORTED), because each of their statements would be a round trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
   const { authToken, timeout = 2000, migrationTimeout = 60_000, shareTrips = true } = options;
@@ -61,7 +67,7 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
   const run = openHrana(primaryUrl, authToken);
   const heard = createHeard(staleReads);
   const replica = options.openReplica?.(heard) ?? openServerReplica(url, authToken, background);
-  // How far the database is matters to nobody but replicas that may answer.
+  // The position only matters for replicas that may answer reads.
   const counting = staleReads > 0;
   const openWrites = () => createWrites(askPrimary, timeout / 2, { counting, meter });
   const queue: RemoteWrites = shareTrips ? openWrites() : (steps) => openWrites()(steps);
@@ -74,7 +80,7 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
     const age = sinceNow();
     const outcome = await run({ steps, timeout: milliseconds });
     const counted = counting ? outcome.steps[given.length] : undefined;
-    // Before the migrations have run, there is no table to count in.
+    // Before the migrations have run, the table for the count does not exist.
     if (counted === undefined || counted instanceof LibsqlError) {
       return { ...outcome, position: undefined };
     }
@@ -103,7 +109,7 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
     async batch(statements, mode) {
       const steps = statements.map(toStep);
       if (mode !== "read") return write(steps);
-      // One snapshot for all of them.
+      // One snapshot for all statements.
       const answer = await askPrimary([{ sql: "BEGIN" }, ...steps, { sql: "COMMIT" }]);
       if (answer.position) scope?.getStore()?.sawPrimary(answer.position);
       const [, ...results] = answer.steps.slice(0, steps.length + 1).map(succeeded);
@@ -135,8 +141,9 @@ function toStep(statement: InStatement | [string, InArgs?]): Step {
 }
 
 /**
- * A migration as one transaction, and the numbers of its first statement and of its commit. It begins as SQLite's way
- * to alter tables does (https://sqlite.org/lang_altertable.html#otheralter). Inside a transaction that pragma is void.
+ * A migration as one transaction, with the numbers of its first statement and of its commit. It begins in the way that
+ * SQLite recommends for altering tables (https://sqlite.org/lang_altertable.html#otheralter). Inside a transaction that
+ * pragma has no effect.
  */
 function migration(statements: Step[]) {
   const steps: Step[] = [{ sql: "PRAGMA foreign_keys=off" }, { sql: "BEGIN IMMEDIATE" }];

@@ -1,4 +1,7 @@
-/** Writes to a libSQL server: a few trips at once, and those that wait meanwhile share the next one and its commit. */
+/**
+ * Writes to a libSQL server. A few round trips run at the same time. Writes that wait meanwhile share the next trip and
+ * its commit.
+ */
 import { LibsqlBatchError, LibsqlError, type ResultSet } from "@libsql/core/api";
 import { silent, type WritesMeter } from "../instruments.ts";
 import { takeGroup } from "./groups.ts";
@@ -6,14 +9,14 @@ import type { Condition, ProgramOutcome, Step } from "./hrana.ts";
 import { COUNT_UP, type Position } from "./position.ts";
 
 /**
- * Trips under way at once. SQLite has one writer, and a libSQL server lets the rest spin for the lock: of 128 writes at
- * once it finished 16 a second, of 2 at once 869.
+ * Round trips that run at the same time. SQLite has one writer, and a libSQL server lets other writes spin for the
+ * lock: with 128 concurrent writes it finished 16 per second, with 2 it finished 869.
  */
 const TRIPS = 4;
-/** Writes that one trip carries at most, so that no program grows beyond what a server takes. */
+/** Maximum number of writes in one trip, so that no program becomes larger than a server accepts. */
 const GROUP = 32;
 
-/** One transaction's statements, and who waits for their results. */
+/** One transaction's statements, and the promise of their results. */
 interface Write {
   steps: Step[];
   /** On the clock of performance.now(). */
@@ -23,13 +26,13 @@ interface Write {
 }
 
 export interface CommittedWrite {
-  /** One for each step. */
+  /** One result for each step. */
   results: ResultSet[];
-  /** Whoever is as far as this sees the write. Undefined where commits are not counted. */
+  /** A reader that has reached this position sees the write. Undefined where commits are not counted. */
   position: Position | undefined;
 }
 
-/** What came of a program, and how far the database was after it, where commits are counted. */
+/** The outcome of a program, and the position of the database after it, where commits are counted. */
 export interface PrimaryAnswer extends ProgramOutcome {
   position: Position | undefined;
 }
@@ -40,15 +43,15 @@ interface WriteOptions {
   meter?: WritesMeter | undefined;
 }
 
-/** Runs steps as one transaction. Rejects with LibsqlBatchError when one of them fails. */
+/** Runs steps as one transaction. Rejects with LibsqlBatchError when a step fails. */
 export type RemoteWrites = (steps: Step[]) => Promise<CommittedWrite>;
 
 /**
- * Each write is whole or not at all, whatever becomes of others in the same trip: it stands behind a savepoint. It is
- * acknowledged after the commit. Writes of one caller that awaits each happen in their order.
+ * Each write takes effect completely or not at all, whatever happens to the others in the same trip: it has its own
+ * savepoint. It is acknowledged after the commit. If a caller awaits each of its writes, they happen in that order.
  *
  * @param ask sends one program, within its own time limit
- * @param timeout milliseconds that a write waits for its turn at most, and for another process's lock
+ * @param timeout milliseconds that a write may wait for its turn, and for another process's lock
  */
 export function createWrites(
   ask: (steps: Step[]) => Promise<PrimaryAnswer>,
@@ -109,15 +112,17 @@ export function createWrites(
     });
 }
 
-/** True after BEGIN, until the transaction is over. SQLite itself ends it after a full disk and the like. */
+/**
+ * True after BEGIN until the transaction is over. SQLite itself ends a transaction after errors such as a full disk.
+ */
 const inTransaction: Condition = { type: "not", cond: { type: "is_autocommit" } };
 const ok = (step: number): Condition => ({ type: "ok", step });
 const not = (cond: Condition): Condition => ({ type: "not", cond });
 
-/** The program for a group of writes, the number of each one's first step, and that of the commit. */
+/** The program for a group of writes, the number of each write's first step, and the number of the commit. */
 function program(writes: Step[][], counting: boolean) {
   const steps: Step[] = [{ sql: "BEGIN IMMEDIATE" }];
-  // Before the migrations have run, this fails and nothing else does: there is no table to count in.
+  // Before the migrations have run, the table for the count does not exist. Then only this step fails.
   if (counting) steps.push({ ...COUNT_UP, condition: inTransaction });
   const firsts: number[] = [];
   const add = (sql: string, condition: Condition) => steps.push({ sql, condition }) - 1;
@@ -134,18 +139,18 @@ function program(writes: Step[][], counting: boolean) {
   return { steps, firsts, commit };
 }
 
-/** Why nothing of a group was committed; undefined when it was, but for the writes that failed by themselves. */
+/** Why the whole group was not committed. Undefined when it was committed, even if single writes in it failed. */
 function failureOf({ steps }: ProgramOutcome, commit: number): LibsqlError | undefined {
   const committed = steps[commit];
   if (committed && !(committed instanceof LibsqlError)) return undefined;
-  // After the error that ended the transaction no step ran, so it is the last one.
+  // After the error that ended the transaction, no further step ran. So this error is the last one.
   const fatal = steps.findLast((step) => step instanceof LibsqlError);
-  // `instanceof` once more, because `findLast` does not narrow.
+  // `instanceof` again, because `findLast` does not narrow the type.
   if (fatal instanceof LibsqlError) return fatal;
   return new LibsqlError("the transaction was not committed", "HRANA_PROTO_ERROR");
 }
 
-/** What one write's statements gave. Throws what its caller is to get when the write was not committed. */
+/** The results of one write's statements. Throws the error for its caller when the write was not committed. */
 function resultsOf(
   outcomes: ProgramOutcome["steps"],
   failure: LibsqlError | undefined,
@@ -166,7 +171,7 @@ function batchError(error: LibsqlError, index: number): LibsqlBatchError {
   return new LibsqlBatchError(message, index, error.code, undefined, undefined, error);
 }
 
-/** Whether a program was refused before any of it ran: one of its statements, or of their arguments, cannot be read. */
+/** Whether a program was refused before any of it ran, because one of its statements or arguments cannot be read. */
 function isRefusal(error: unknown): boolean {
   return error instanceof LibsqlError && /^(SQL|ARGS)_/.test(error.code);
 }
@@ -180,7 +185,7 @@ async function whenNotLocked(
     const answer = await attempt();
     const [begun] = answer.steps;
     const isLocked = begun instanceof LibsqlError && /\bdatabase is locked\b/.test(begun.message);
-    // Random, so that services that wait for each other do not go on colliding.
+    // Random, so that services that wait for each other do not collide again and again.
     const pause = longest * Math.random();
     if (!isLocked || performance.now() + pause >= deadline) return answer;
     await new Promise((resolve) => setTimeout(resolve, pause));

@@ -1,6 +1,6 @@
 /**
- * Removes what deleted users leave, a slice at a time. A user may have a million rows. To delete them all at once would
- * hold up everybody else for seconds.
+ * Removes the rows of deleted users in slices. A user may have a million rows. To delete them all in one statement
+ * would block everybody else for seconds.
  */
 import { getLogger } from "@logtape/logtape";
 import { type SQL, sql } from "drizzle-orm";
@@ -31,9 +31,9 @@ export const OWNED: readonly { table: SQLiteTable; key: string }[] = [
   { table: kept_answers, key: "user_id, key" },
 ];
 
-/** Rows of each table that one slice takes. */
+/** Rows of each table in one slice. */
 const SLICE = 250;
-/** Milliseconds between two slices at least. */
+/** Minimum milliseconds between two slices. */
 const PAUSE = 5;
 /** Milliseconds until the next attempt, when the database could not answer. */
 const RETRY_AFTER = 5_000;
@@ -41,26 +41,26 @@ const RETRY_AFTER = 5_000;
 const logger = getLogger(["todos", "database"]);
 
 /**
- * What a deleted user's row holds until it is removed. The name and the address are free.
+ * The values in a deleted user's row until the row is removed. The user name and the address are free for others.
  * @param deleted_at RFC 3339
  */
 export const deletedUser = (deleted_at: string) => ({
   username: "",
-  // No name that a client can send has a line break in it.
+  // A name that a client sends never has a line break in it.
   username_key: sql`char(10) || ${users.id}`,
   password_hash: "",
   email: null,
   deleted_at,
 });
 
-/** The deleted user whose turn it is; NULL when there is none. */
+/** The deleted user whose rows are removed next. NULL when there is none. */
 const next = sql`(
   SELECT id FROM ${users} WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 1
 )`;
 
 /**
- * The statements that remove a slice of what a deleted user leaves and, when nothing is left, the user.
- * @param user_id which one; nothing happens to a user who is not deleted
+ * The statements that remove one slice of a deleted user's rows and, when no row is left, the user.
+ * @param user_id the user. Nothing happens to a user who is not deleted
  */
 export function removalOf(db: Database, user_id: SQL): DrizzleStatement[] {
   const isDeleted = sql`(SELECT id FROM ${users} WHERE id = ${user_id} AND deleted_at IS NOT NULL)`;
@@ -78,24 +78,27 @@ export function removalOf(db: Database, user_id: SQL): DrizzleStatement[] {
   return [...slices, db.run(sql`DELETE FROM ${users} WHERE id = ${isDeleted} AND ${isEmpty}`)];
 }
 
-/** The statement that tells whether there is any deleted user. */
+/** The statement that asks whether there is any deleted user. */
 export const findRemovable = (db: Database) =>
   db.all<{ id: number }>(sql`SELECT id FROM ${users} WHERE deleted_at IS NOT NULL LIMIT 1`);
 
-/** Removes a slice: whether more is left. */
+/** Removes a slice. Returns whether rows are left. */
 export async function removeSlice(db: Database): Promise<boolean> {
   const { left } = await batch(db, { slice: removalOf(db, next), left: findRemovable(db) });
   return left.length > 0;
 }
 
 export interface Removal {
-  /** Removes what is left of deleted users. To be called at start, and whenever a request finds some. Returns at once. */
+  /**
+   * Removes the remaining rows of deleted users. To be called at the start, and whenever a request finds a deleted
+   * user. Returns at once.
+   */
   wake(): void;
-  /** Begins no other slice, and resolves when the last one is done. The next start goes on with the rest. */
+  /** Starts no further slice, and resolves when the current one is done. The next start of the service continues. */
   stop(): Promise<void>;
 }
 
-/** Several processes may do it at once: each slice is one transaction. */
+/** Several processes may do this at the same time: each slice is one transaction. */
 export function createRemoval(db: Database): Removal {
   let work: Promise<void> | undefined;
   let isStopped = false;
@@ -104,7 +107,7 @@ export function createRemoval(db: Database): Removal {
   const pause = (milliseconds: number) =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
-      // A process that has nothing else to do may end.
+      // The timer does not keep the process alive.
       timer.unref?.();
       endPause = () => {
         clearTimeout(timer);
@@ -123,7 +126,7 @@ export function createRemoval(db: Database): Removal {
         logger.warn("can't remove what deleted users leave: {error}", { error });
         rest = RETRY_AFTER;
       }
-      // At least as long as it took, so that half of the time at most is spent on it.
+      // The pause is at least as long as the slice took, so that at most half of the time is spent on removal.
       if (isLeft) await pause(Math.max(rest, performance.now() - began));
     }
   }

@@ -1,15 +1,15 @@
-/** A libSQL server as a replica: it answers by itself whatever only reads. */
+/** A replica on a libSQL server: the server answers plain reads by itself. */
 import { type Age, sinceNow } from "./heard.ts";
 import { openHrana, succeeded } from "./hrana.ts";
 import { COUNT, countOf } from "./position.ts";
 import { type Replica, replicaBehind } from "./remote.reads.ts";
 
-/** Milliseconds that a server has to load a database. */
+/** Milliseconds that a server may take to load a database. */
 const LOADING = 30_000;
 
 /**
- * The replica that the server at `url` is. A primary counts as a replica that is never behind.
- * @param background sees work through that no request waits for
+ * The replica at `url`. A primary counts as a replica that is never behind.
+ * @param background completes work that no request waits for
  */
 export function openServerReplica(
   url: string,
@@ -20,8 +20,8 @@ export function openServerReplica(
   let lastLoading: Age = () => Number.POSITIVE_INFINITY;
 
   /**
-   * A server loads a database at the first request for it, and stops loading when that request is given up. Far from
-   * its primary that takes longer than a read waits, so one request has to wait for it.
+   * A server loads a database at the first request for it. It stops loading when this request is cancelled. Far from
+   * its primary, loading takes longer than a read may wait. So one request in the background waits for it.
    */
   async function load(): Promise<void> {
     if (lastLoading() < LOADING) return;
@@ -44,7 +44,7 @@ export function openServerReplica(
         const result = succeeded(outcome.steps[1]);
         const position = { count: countOf(outcome.steps[2]), index: outcome.index };
         if (position.count >= count) return { result, position };
-        // Without an index, or with one from before the primary crashed, the server has not waited.
+        // Without an index, or with an index from before a crash of the primary, the server has not waited.
         if (performance.now() + pause >= deadline) throw replicaBehind();
         await new Promise((resolve) => setTimeout(resolve, pause));
       }

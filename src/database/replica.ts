@@ -1,4 +1,4 @@
-/** An embedded replica: a file that follows a libSQL server and answers reads. Nothing is ever written through it. */
+/** An embedded replica: a file that follows a libSQL server and answers reads. The service never writes to it. */
 import { getLogger } from "@logtape/logtape";
 import { type Age, type Heard, sinceNow } from "./heard.ts";
 import type { Step } from "./hrana.ts";
@@ -10,9 +10,9 @@ import type { Following, Order, Synced } from "./replica.worker.ts";
 const logger = getLogger(["todos", "database"]);
 
 /**
- * Starts following at once, and goes on trying as long as it fails.
- * @param interval milliseconds from one sync to the next, unless a read wants one sooner
- * @param heard is told how far the primary was at each sync
+ * Starts to follow at once, and keeps trying while it fails.
+ * @param interval milliseconds from one sync to the next, unless a read needs one earlier
+ * @param heard is told the position of the primary at each sync
  */
 export function openReplica(following: Following, interval: number, heard: Heard): Replica {
   const worker = new Worker(new URL("./replica.worker.ts", import.meta.url), { type: "module" });
@@ -23,7 +23,7 @@ export function openReplica(following: Following, interval: number, heard: Heard
   let timer: ReturnType<typeof setTimeout> | undefined;
   let reason: string | undefined;
 
-  /** Whether the sync that is under way has succeeded. Without one, a new one begins. */
+  /** The sync that is under way: whether it has succeeded. If there is none, a new one begins. */
   function sync(): Promise<boolean> {
     if (!syncing) {
       clearTimeout(timer);
@@ -36,14 +36,14 @@ export function openReplica(following: Following, interval: number, heard: Heard
   worker.addEventListener("message", ({ data }: MessageEvent<Synced>) => {
     timer = setTimeout(sync, interval);
     const isGood = data.reason === undefined;
-    // Once, and not at every interval.
+    // Logged once, not at every interval.
     if (!isGood && reason !== data.reason) {
       logger.warn("the replica can't sync: {reason}", { ...data });
     }
     if (isGood && (!hasSynced || reason)) logger.info("the replica is in sync");
     hasSynced ||= isGood;
     reason = data.reason;
-    // The sync may have put another file in the place of the one that is open.
+    // The sync may have replaced the file that is open.
     closeReader();
     const synced = syncing;
     syncing = undefined;
@@ -51,7 +51,7 @@ export function openReplica(following: Following, interval: number, heard: Heard
     synced?.resolve(isGood);
   });
   worker.addEventListener("error", (event) => {
-    // On Deno it would end the process.
+    // On Deno an unhandled error here would end the process.
     event.preventDefault();
     logger.error("the replica's thread has ended: {reason}", { reason: event.message });
   });
@@ -60,7 +60,7 @@ export function openReplica(following: Following, interval: number, heard: Heard
     try {
       heard.note(readNow(COUNT).position, age);
     } catch {
-      // The file cannot be read now, or has no table to count in: then it will not answer either.
+      // The file cannot be read now, or it has no table for the count. In both cases it cannot answer.
     }
   }
 
@@ -103,7 +103,7 @@ export function openReplica(following: Following, interval: number, heard: Heard
   };
 }
 
-/** What `promise` gives, or false when it takes longer. */
+/** The result of `promise`, or false when it takes longer. */
 async function within(milliseconds: number, promise: Promise<boolean>): Promise<boolean> {
   const late = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => late.resolve(false), Math.max(milliseconds, 0));

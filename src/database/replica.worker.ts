@@ -1,21 +1,21 @@
 /**
- * Brings an embedded replica in step with its server, in a thread of its own: libSQL's client blocks its thread for as
- * long as the server takes, for ever if the line is dead, and can't be opened while the server is out of reach.
+ * Synchronizes an embedded replica with its server, in a separate thread. libSQL's client blocks its thread as long as
+ * the server takes, and forever if the connection is dead. It also cannot be opened while the server is unreachable.
  */
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { type Client, createClient } from "@libsql/client/sqlite3";
 
-/** What the thread is started with. */
+/** The first message to the thread. */
 export interface Following {
   path: string;
   syncUrl: string;
   authToken: string | undefined;
 }
 
-/** What the thread is told. */
+/** The messages to the thread. */
 export type Order = Following | "sync" | "stop";
 
-/** What it tells after each sync: nothing, or why it failed. */
+/** The thread's message after each sync: empty, or the reason why it failed. */
 export interface Synced {
   reason?: string;
 }
@@ -35,8 +35,8 @@ async function sync(): Promise<Synced> {
 }
 
 function open({ path, syncUrl, authToken }: Following): Client {
-  // The file holds password hashes, and libSQL's client would make it for everyone to read. SQLite gives its -wal and
-  // -shm the same mode. In this order: libSQL's client refuses a file without an index.
+  // The file holds password hashes, but libSQL's client would make it readable for everyone. SQLite gives its -wal and
+  // -shm files the same mode. The order matters: libSQL's client refuses a file without an index.
   for (const file of [`${path}-client_wal_index`, path]) makePrivate(file);
   const url = `file:${path}`;
   return createClient({ url, syncUrl, ...(authToken !== undefined && { authToken }) });
@@ -46,12 +46,12 @@ function makePrivate(file: string): void {
   try {
     closeSync(openSync(file, "wx", 0o600));
   } catch {
-    // It exists, or cannot be made: then the next line says why.
+    // The file exists, or it cannot be made. In the second case the next line throws the reason.
     chmodSync(file, 0o600);
   }
 }
 
-// It ends by itself, between two syncs: to be terminated in one, inside the native library, would end the process.
+// The thread ends itself between two syncs. To terminate it inside the native library would end the whole process.
 function stop(): void {
   client?.close();
   close();

@@ -1,20 +1,20 @@
-/** What one request has seen of the database, so that none of its statements sees less. */
+/** The state of the database that one request has seen, so that none of its statements sees an older one. */
 import { BEGINNING, later, type Position } from "./position.ts";
 
 export interface RequestView {
   /** Whether a replica may answer its reads. */
   readonly replicaAllowed: boolean;
-  /** How far it has seen, together with what its client had seen before. */
+  /** The newest position that it has seen. It includes what its client had seen before. */
   seen(): Position;
   /** Whether a replica has answered one of its reads. */
   hasSeenReplica(): boolean;
-  /** Notes an answer of a replica. */
+  /** Called with the position of an answer from a replica. */
   sawReplica(position: Position): void;
-  /** Notes an answer of the primary. */
+  /** Called with the position of an answer from the primary. */
   sawPrimary(position: Position): void;
 }
 
-/** @param before how far its client has seen */
+/** @param before the position that its client has seen */
 export function createRequestView(before: Position, replicaAllowed: boolean): RequestView {
   let brought = before;
   let own = BEGINNING;
@@ -29,16 +29,16 @@ export function createRequestView(before: Position, replicaAllowed: boolean): Re
     },
     sawPrimary(position) {
       own = later(own, position);
-      // The primary has everything that exists. What is beyond was seen before a backup was restored.
+      // The primary has everything that exists. A position after that was seen before a backup was restored.
       brought = BEGINNING;
     },
   };
 }
 
-/** Knows which request any code belongs to that runs for one. An `AsyncLocalStorage` of Node's is a scope. */
+/** Knows which request the running code belongs to. An `AsyncLocalStorage` of Node is a scope. */
 export interface RequestScope {
-  /** Runs `work` with `view`. Whatever that starts has the same view. */
+  /** Runs `work` with `view`. All code that it starts has the same view. */
   run<T>(view: RequestView, work: () => T): T;
-  /** The view of the request that is being answered. Undefined in what no request has started. */
+  /** The view of the current request. Undefined in code that no request has started. */
   getStore(): RequestView | undefined;
 }

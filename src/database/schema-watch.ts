@@ -5,15 +5,18 @@ import { missingMigrations } from "./migrate.ts";
 
 const logger = getLogger(["todos", "database"]);
 
-/** Milliseconds between two looks, while the schema is behind or the database cannot say. */
+/** Milliseconds between two looks, while the schema is behind or the database cannot answer. */
 const LOOK_INTERVAL = 1000;
 
 export interface SchemaWatch {
-  /** False until `look` has found otherwise. While it is true, each request that asks may start another look. */
+  /**
+   * False until `look` finds that the schema is behind. While it is true, each request that asks may start another
+   * look.
+   */
   isBehind(): boolean;
-  /** Whether there is a reason to look now: nobody knows whether the schema is current, or it was behind at the last look. */
+  /** Whether it is time to look: no look has succeeded yet, or the schema was behind at the last look. */
   isDue(): boolean;
-  /** Looks now: how many migrations are missing. Rejects when the database cannot answer. */
+  /** Looks now. Returns the number of missing migrations. Rejects when the database cannot answer. */
   look(): Promise<number>;
 }
 
@@ -24,7 +27,8 @@ export function watchSchema(db: Database): SchemaWatch {
   const isDue = () => state !== "current" && performance.now() >= nextLook;
 
   async function look(): Promise<number> {
-    // While the schema is behind, one look at a time is enough. Before the first look has ended, nobody can rely on it.
+    // While the schema is behind, one look for all requests is enough. Before the first look has ended, each request
+    // has to look for itself.
     if (state === "behind") nextLook = performance.now() + LOOK_INTERVAL;
     try {
       const missing = await missingMigrations(db);
@@ -46,7 +50,7 @@ export function watchSchema(db: Database): SchemaWatch {
     look,
     isDue,
     isBehind() {
-      // A database that cannot answer now is asked again later.
+      // If the database cannot answer now, it is asked again later.
       if (state === "behind" && isDue()) look().catch(() => {});
       return state === "behind";
     },

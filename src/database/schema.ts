@@ -12,8 +12,8 @@ import {
 import { toInstant } from "../instant.ts";
 
 /**
- * A moment: milliseconds since the epoch in the table, an RFC 3339 UTC string (`2026-11-20T10:00:00.000Z`)
- * everywhere else, so that a row needs no rewriting on its way to a client.
+ * A moment. The table has milliseconds since the epoch. All other code has an RFC 3339 UTC string
+ * (`2026-11-20T10:00:00.000Z`), so a row can be sent to a client without a conversion.
  */
 const instant = customType<{ data: string; driverData: number }>({
   dataType: () => "integer",
@@ -24,27 +24,27 @@ const instant = customType<{ data: string; driverData: number }>({
 export const users = sqliteTable(
   "users",
   {
-    // AUTOINCREMENT: an id is never handed out again, so an old token can't fit a new user.
+    // AUTOINCREMENT: an id is never used twice, so an old token cannot belong to a new user.
     id: integer().primaryKey({ autoIncrement: true }),
     username: text().notNull(),
-    /** The user name in lower case: names are unique whatever the case, and kept as typed. */
+    /** The user name in lower case. Names are unique in any case, and kept as they were typed. */
     username_key: text().notNull(),
     password_hash: text().notNull(),
-    /** Only ever a verified address, in lower case. */
+    /** Only a verified address, in lower case. */
     email: text(),
     created_at: instant().notNull(),
-    /** Raised by one with each request that changes something of the user's; see `sync/revision.ts`. */
+    /** Each request that changes something of the user's raises it by one. See `sync/revision.ts`. */
     revision: integer().notNull().default(0),
-    /** Rows in `todos` and in `trash`. Triggers keep it, so that a limit is checked without counting rows. */
+    /** Number of rows in `todos` and `trash`. Triggers update it, so a limit is checked without counting rows. */
     todo_count: integer().notNull().default(0),
-    /** Rows in `lists`, kept in the same way. */
+    /** Number of rows in `lists`, updated in the same way. */
     list_count: integer().notNull().default(0),
     /**
-     * When the user deleted themself. Nothing of them can be reached any more, neither by a name nor by a session, and
-     * `removal.ts` is about to remove the rest.
+     * When the user was deleted. From then on nothing of the user can be reached, neither by a name nor by a session.
+     * `removal.ts` removes the rows.
      */
     deleted_at: instant(),
-    /** When an operator disabled the user: nobody can log in as them until they are enabled again. */
+    /** When an operator disabled the user. Nobody can log in as this user until an operator enables the user again. */
     disabled_at: instant(),
   },
   (table) => [
@@ -62,10 +62,10 @@ export const sessions = sqliteTable(
     user_id: integer()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** Counts refreshes; a refresh token is good for one generation. */
+    /** Number of refreshes. A refresh token is valid for one generation. */
     generation: integer().notNull(),
     created_at: instant().notNull(),
-    /** The log-in or the last refresh: requests in between don't write. */
+    /** The log-in or the last refresh. The requests in between do not write. */
     last_used_at: instant().notNull(),
     expires_at: instant().notNull(),
     user_agent: text(),
@@ -96,8 +96,9 @@ export const lists = sqliteTable(
 );
 
 /**
- * The columns of a todo, in `todos` and in `trash`. Everything after `updated_at` came later: it has a default, because
- * a former version of the service inserts without it. Triggers in the migration fill in what such an insert leaves out.
+ * The columns of a todo, in `todos` and in `trash`. All columns after `updated_at` were added later. They have a
+ * default, because a former version of the service inserts rows without them. Triggers in the migration fill in what
+ * such an insert leaves out.
  */
 const todoColumns = () => ({
   id: integer().primaryKey({ autoIncrement: true }),
@@ -109,30 +110,32 @@ const todoColumns = () => ({
   created_at: instant().notNull(),
   updated_at: instant().notNull(),
   /**
-   * Null is the inbox. There is no foreign key, which would need one more index: what writes a list's id checks in the
-   * same statement that the list is the user's own.
+   * Null means the inbox. There is no foreign key, because it would need one more index. A statement that writes a
+   * list's id checks itself that the list belongs to the user.
    */
   list_id: integer(),
-  /** The order within a list; ties by id. See `database/order.ts`. */
+  /** The order within a list. Rows with the same position are ordered by id. See `database/order.ts`. */
   position: integer().notNull().default(0),
-  /** The user's revision when the row was last changed; 0 only until the triggers have seen the row. */
+  /** The user's revision when the row was last changed. 0 only until the triggers have run. */
   rev: integer().notNull().default(0),
   /** 0 (none) to 3 (high). */
   priority: integer().notNull().default(0),
   done_at: instant(),
   /** `YYYY-MM-DD`. */
   due_date: text(),
-  /** `HH:MM`; null is all day. */
+  /** `HH:MM`; null means all day. */
   due_time: text(),
-  /** IANA name, only with a time. */
+  /** An IANA name, only with a time. */
   due_zone: text(),
-  /** The instant that these three name; null without a zone. */
+  /** The instant of the three columns above; null without a zone. */
   due_at: instant(),
-  /** The day of the month that the user set, which a repeat comes back to after a shorter month. */
+  /** The day of the month that the user set. A repetition returns to it after a shorter month. */
   due_day: integer(),
-  /** How it repeats, as JSON. */
+  /** The repetition, as JSON. */
   repeat: text(),
-  /** The text as it is searched, see `todos/search.ts`; null while a former version's text is not folded yet. */
+  /**
+   * The folded text for the search, see `todos/search.ts`. Null while a text from a former version is not folded yet.
+   */
   contents_folded: text(),
   notes: text(),
   notes_folded: text(),
@@ -142,34 +145,37 @@ export const todos = sqliteTable(
   "todos",
   {
     ...todoColumns(),
-    /** Sorts by date, then time; all day after the timed ones of its day, and no due date after all. */
+    /**
+     * Sorts by date, then by time. Todos for all day come after the timed ones of their day, and todos without a due
+     * date come last.
+     */
     due_order: text().generatedAlwaysAs(
       sql`CASE WHEN due_date IS NULL THEN '~' ELSE due_date || 'T' || coalesce(due_time, '~') END`,
       { mode: "virtual" },
     ),
   },
   (table) => [
-    // A page by id, plain or filtered, by position, of one list or of all, or by due date is a range of an index.
+    // A page by id (plain or filtered), by position (of one list or of all), or by due date is a range of an index.
     index("todos_user_id").on(table.user_id, table.id),
     index("todos_user_id_is_done").on(table.user_id, table.is_done, table.id),
     index("todos_list").on(table.user_id, table.list_id, table.position, table.id),
     index("todos_position").on(table.user_id, table.position, table.id),
     index("todos_due").on(table.user_id, table.due_order, table.id),
     index("todos_rev").on(table.user_id, table.rev),
-    // The few that a former version wrote, for `todos/folding.ts` to find.
+    // The few rows that a former version wrote, so that `todos/folding.ts` finds them.
     index("todos_unfolded").on(table.id).where(sql`contents_folded IS NULL`),
   ],
 );
 
 /**
- * Deleted todos, until they are restored or deleted for good. A table of its own, so that no statement about todos
- * can forget to leave them out, least of all those of a former version that runs beside this one.
+ * Deleted todos, until they are restored or deleted for good. This is a separate table, so that no statement about
+ * todos can forget to exclude them. This includes the statements of a former version that runs at the same time.
  */
 export const trash = sqliteTable(
   "trash",
   {
     ...todoColumns(),
-    // The id that it had in `todos`, and has again once it is restored.
+    // The id that it had in `todos`, and gets back when it is restored.
     id: integer().primaryKey(),
     deleted_at: instant().notNull(),
   },
@@ -181,8 +187,8 @@ export const trash = sqliteTable(
 );
 
 /**
- * What was deleted for good, without its text, for clients that have not heard of it yet. (Its migration makes it
- * WITHOUT ROWID by hand, which Drizzle has no word for.)
+ * Rows that were deleted for good, without their text, for clients that do not know about the deletion yet. (Drizzle
+ * has no way to say WITHOUT ROWID, so its migration has it by hand.)
  */
 export const deletions = sqliteTable(
   "deletions",
@@ -190,7 +196,7 @@ export const deletions = sqliteTable(
     user_id: integer()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** The user's revision since which the row is gone. */
+    /** The user's revision at which the row was deleted. */
     rev: integer().notNull(),
     type: text({ enum: ["todo", "list"] }).notNull(),
     id: integer().notNull(),
@@ -202,20 +208,25 @@ export const deletions = sqliteTable(
   ],
 );
 
-/** The addresses that users have asked to verify: at most one each, with the one-time password that was sent there. */
+/**
+ * The addresses that users want to verify: at most one for each user, with the one-time password that was sent there.
+ */
 export const verifications = sqliteTable(
   "verifications",
   {
     user_id: integer()
       .primaryKey()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** 128 random bits, base64url: tells this one from the user's one before, whatever its digits. */
+    /**
+     * 128 random bits, base64url. It tells this one-time password from the user's former one, even if the digits are
+     * equal.
+     */
     id: text().notNull(),
     /** In lower case. */
     email: text().notNull(),
     /** The one-time password's MAC. */
     otp_mac: text().notNull(),
-    /** Guesses so far. */
+    /** Number of guesses. */
     tries: integer().notNull(),
     expires_at: instant().notNull(),
   },
@@ -223,8 +234,8 @@ export const verifications = sqliteTable(
 );
 
 /**
- * What must expire: reset codes, counts of failures and the like. A row past `expires_at` does not exist for any
- * reader. See `ttl.ts`. (Its migration makes it WITHOUT ROWID by hand, which Drizzle has no word for.)
+ * Rows that expire: reset codes, counts of failures and others. For every reader, a row after its `expires_at` does not
+ * exist. See `ttl.ts`. (Drizzle has no way to say WITHOUT ROWID, so its migration has it by hand.)
  */
 export const ttl = sqliteTable(
   "ttl",
@@ -241,8 +252,8 @@ export const ttl = sqliteTable(
 );
 
 /**
- * What answers to requests with an `Idempotency-Key` are made of, for when they are sent again. A row of `ttl` says
- * which keys are known; this holds a user's own text, and so goes with what it is about. See `sync/idempotency.ts`.
+ * The content of answers to requests with an `Idempotency-Key`, for repeated requests. A row of `ttl` says which keys
+ * are known. This table holds the user's own text, so its rows are deleted with that text. See `sync/idempotency.ts`.
  */
 export const kept_answers = sqliteTable(
   "kept_answers",
@@ -250,9 +261,9 @@ export const kept_answers = sqliteTable(
     user_id: integer()
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** SHA-256 of the key, base64url; of an operation of a batch, followed by a slash and its number. */
+    /** SHA-256 of the key, base64url. For an operation of a batch, a slash and its number follow. */
     key: text().notNull(),
-    /** The todo that it is about, if it is about one. */
+    /** The todo that the answer is about, if there is one. */
     todo_id: integer(),
     /** The values of the outcome's columns, as a JSON array. */
     outcome: text().notNull(),
@@ -267,15 +278,15 @@ export const kept_answers = sqliteTable(
 );
 
 /**
- * How many transactions have written, in one row. By this count, the replicas and the primary of a database on a server
- * are compared (see `position.ts`). In a file of its own there is no row.
+ * The number of transactions that have written, in one row. This count is used to compare the replicas and the primary
+ * of a database on a server (see `position.ts`). In an embedded file there is no row.
  */
 export const commits = sqliteTable("commits", {
   id: integer().primaryKey(),
   count: integer().notNull(),
 });
 
-/** Mails that are still to be sent; a row is deleted once its mail is sent or given up. See `mail/outbox.ts`. */
+/** Mails to send. A row is deleted when its mail was sent or given up. See `mail/outbox.ts`. */
 export const outbox = sqliteTable(
   "outbox",
   {
@@ -293,18 +304,18 @@ export const outbox = sqliteTable(
         "password_reset",
       ],
     }).notNull(),
-    /** What the template is filled with. */
+    /** The values for the template. */
     data: text({ mode: "json" }).$type<MailData>().notNull(),
-    /** How often it was claimed for sending. */
+    /** How often the mail was claimed for sending. */
     attempts: integer().notNull(),
-    /** When it is due; while somebody sends it, when their claim lapses. */
+    /** When the mail is due. While a process sends it: when the claim of this process ends. */
     next_attempt_at: instant().notNull(),
-    /** When there is no more use in sending it. */
+    /** After this time the mail is no longer of any use. */
     expires_at: instant().notNull(),
     created_at: instant().notNull(),
-    /** Of the mails that are due, those with the lowest number are sent first. */
+    /** Among the mails that are due, those with the lowest number are sent first. */
     priority: integer().notNull().default(1),
-    /** Of the request that it was asked for by. Null for mails of versions that did not keep it. */
+    /** The id of the request that asked for the mail. Null for mails from versions that did not store it. */
     request_id: text(),
   },
   (table) => [
@@ -318,11 +329,11 @@ export const outbox = sqliteTable(
 export interface CodeData {
   language: "en" | "ko";
   otp: string;
-  /** Seconds for which the code is good. */
+  /** Seconds for which the code is valid. */
   expires_in: number;
 }
 
-/** A mail that says what has happened to an account. */
+/** A mail about a change of an account. */
 export interface NoticeData {
   language: "en" | "ko";
   /** When it happened (RFC 3339, UTC). */

@@ -1,4 +1,4 @@
-/** What an SQL text tells without a database. */
+/** Facts about an SQL text that need no database. */
 
 const select = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*select\b/i;
 

@@ -1,18 +1,21 @@
-/** Statements whose text is built once, when it is first needed. (Drizzle's own `batch` builds it anew at every call.) */
+/**
+ * Statements whose text is built once, when it is first needed. (Drizzle's own `batch` builds the text again at each
+ * call.)
+ */
 import { type InValue, LibsqlBatchError, LibsqlError } from "@libsql/core/api";
 import { fillPlaceholders, type Query, type SQL } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import type { Database } from "./drizzle.ts";
 import { startsWithSelect } from "./sql.ts";
 
-/** What fills the placeholders of a statement, by name. What it has no placeholder for is left out. */
+/** The values for the placeholders of a statement, by name. Further values are ignored. */
 export type Values = Record<string, string | number | boolean | null>;
 
-/** A statement with its values. `Row` is what it returns, with the values as SQLite has them. */
+/** A statement with its values. `Row` is the type of its rows, with values as SQLite returns them. */
 export interface Bound<Row> {
   sql: string;
   args: InValue[];
-  /** Never there: it keeps the type. */
+  /** It never exists. It only carries the type. */
   row?: Row;
 }
 
@@ -20,7 +23,7 @@ export type Statement<Row> = (values: Values) => Bound<Row>;
 
 const dialect = new SQLiteAsyncDialect();
 
-/** @param query with `sql.placeholder` for what changes from one run to the next */
+/** @param query the statement, with `sql.placeholder` for everything that differs between runs */
 export function statement<Row = never>(query: SQL): Statement<Row> {
   let built: Query | undefined;
   return (values) => {
@@ -33,7 +36,7 @@ export function statement<Row = never>(query: SQL): Statement<Row> {
 /** SQLite has no booleans. */
 function toBindable(value: unknown): InValue {
   if (typeof value === "boolean") return Number(value);
-  // `as`: Values and what Drizzle has in its place are all that comes here.
+  // `as`: only Values and Drizzle's placeholders can be here.
   return value as InValue;
 }
 
@@ -45,8 +48,8 @@ type Rows<Statements extends Bound<unknown>[]> = {
 };
 
 /**
- * Runs the statements in one transaction and one round trip: the rows of each. A read on its own waits for no write, and
- * a replica may answer it.
+ * Runs the statements in one transaction and one round trip. Returns the rows of each. A single read does not wait for
+ * writes, and a replica may answer it.
  */
 export async function runBatch<const Statements extends Bound<unknown>[]>(
   { $client: client }: Database,
@@ -58,7 +61,7 @@ export async function runBatch<const Statements extends Bound<unknown>[]>(
     const results = isRead
       ? [await client.execute(first)]
       : await client.batch(statements, "write");
-    // `as`: a statement's type says what it returns.
+    // `as`: a statement's type says what rows it returns.
     return results.map(({ rows }) => rows) as unknown as Rows<Statements>;
   } catch (error) {
     throw withText(error, statements);
@@ -66,8 +69,8 @@ export async function runBatch<const Statements extends Bound<unknown>[]>(
 }
 
 /**
- * Runs a statement that reads, in one round trip: its rows, as they are in the primary. No replica answers it, not even
- * while the primary is out of reach.
+ * Runs a statement that reads, in one round trip. Returns its rows as the primary has them. No replica answers it, not
+ * even while the primary is unreachable.
  */
 export async function readAtPrimary<Row>(
   { $client: client }: Database,
@@ -75,14 +78,17 @@ export async function readAtPrimary<Row>(
 ): Promise<Row[]> {
   try {
     const [result] = await client.batch([statement], "read");
-    // `as`: a statement's type says what it returns.
+    // `as`: a statement's type says what rows it returns.
     return (result?.rows ?? []) as unknown as Row[];
   } catch (error) {
     throw withText(error, [statement]);
   }
 }
 
-/** The error, and for the log the text of the statement that failed: without its values, which are what someone sent. */
+/**
+ * The error, with the text of the failed statement for the log. The values are left out, because they come from a
+ * client.
+ */
 function withText(error: unknown, statements: Bound<unknown>[]): unknown {
   if (!(error instanceof LibsqlError)) return error;
   const index = error instanceof LibsqlBatchError ? error.statementIndex : 0;

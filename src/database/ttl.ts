@@ -1,14 +1,15 @@
 /**
- * The TTL table: rows that expire, as one would keep them in a Redis beside the service. Each verb is one atomic
- * statement, to be run alone or in a batch with others. None of them sees a row past its end, swept or not.
+ * The TTL table: rows that expire, as in a Redis. Each operation is one atomic statement, which runs alone or in a
+ * batch with others. None of them sees an expired row, even if it was not deleted yet.
  *
- * A key may have parts, with a slash between them. The rows under a key are those whose keys begin with it.
+ * A key may have several parts, separated by slashes. The rows under a key are those whose keys begin with this key and
+ * a slash.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "./drizzle.ts";
 import { ttl } from "./schema.ts";
 
-/** What rows are for. The same key under two kinds is two rows. `SECURITY.md` says what each of them counts. */
+/** What a row is for. The same key under two kinds is two rows. `SECURITY.md` explains each kind. */
 export type Kind =
   // Failed passwords, and failed reset codes: `auth/waits.ts`.
   | "password_failures"
@@ -36,7 +37,7 @@ export interface TtlWrite {
   key: string | SQL;
   /** Milliseconds from now to the row's end. */
   lifetime: number;
-  /** The row is written only if this holds. Without it, always. */
+  /** The row is written only if this is true. Without it, the row is always written. */
   when?: SQL;
 }
 
@@ -45,20 +46,20 @@ const SWEEP = 16;
 
 export type Ttl = ReturnType<typeof ttlTable>;
 
-/** @param now milliseconds since the epoch, in every verb */
+/** @param now milliseconds since the epoch, in every operation */
 export function ttlTable(db: Database) {
-  /** True of the one row; for statements of others that read the table. */
+  /** True for the one row. Other statements that read the table can use it. */
   const row = (kind: Kind, key: string | SQL, now: number) =>
     sql`${ttl.kind} = ${kind} AND ${ttl.key} = ${key} AND ${ttl.expires_at} > ${now}`;
 
-  // A slash comes right before "0".
+  // In ASCII, "0" comes directly after the slash.
   const under = (kind: Kind, key: string | SQL) =>
     sql`${ttl.kind} = ${kind} AND ${ttl.key} > (${key} || '/') AND ${ttl.key} < (${key} || '0')`;
 
   return {
     row,
 
-    /** Sets the row's value and its end, whatever they were; gives the row when it was written. */
+    /** Sets the row's value and its end, and replaces an existing row. Returns the row if it was written. */
     set({ kind, key, lifetime, when = sql`true` }: TtlWrite, value: string | SQL, now: number) {
       return db.all<{ value: string }>(sql`
         INSERT INTO ${ttl} (kind, key, value, expires_at)
@@ -67,14 +68,14 @@ export function ttlTable(db: Database) {
         RETURNING value`);
     },
 
-    /** The row's value and its end (milliseconds since the epoch), if there is one. */
+    /** The row's value and its end (milliseconds since the epoch), if the row exists. */
     get(kind: Kind, key: string | SQL, now: number) {
       return db.all<{ value: string; expires_at: number }>(
         sql`SELECT value, expires_at FROM ${ttl} WHERE ${row(kind, key, now)}`,
       );
     },
 
-    /** Deletes the row and gives its value: of several at once, one gets it. */
+    /** Deletes the row and returns its value. If several requests do this at the same time, only one gets the value. */
     take(kind: Kind, key: string | SQL, now: number, when: SQL = sql`true`) {
       return db.all<{ value: string }>(
         sql`DELETE FROM ${ttl} WHERE ${row(kind, key, now)} AND ${when} RETURNING value`,
@@ -82,8 +83,8 @@ export function ttlTable(db: Database) {
     },
 
     /**
-     * Counts one more, and gives the count. The first count is 1. The row's end stays where the first put it, unless
-     * it is to be renewed.
+     * Adds one to a count, and returns the count. The first count is 1. The end of the row stays where the first call
+     * put it, unless it is renewed.
      */
     increment({ kind, key, lifetime, when = sql`true` }: TtlWrite, now: number, renew = false) {
       return db.all<{ value: number }>(sql`
@@ -104,14 +105,14 @@ export function ttlTable(db: Database) {
       return db.run(sql`DELETE FROM ${ttl} WHERE ${under(kind, key)} AND ${when}`);
     },
 
-    /** How many rows there are under a key, up to `limit`. */
+    /** The number of rows under a key, up to `limit`. */
     countUnder(kind: Kind, key: string | SQL, now: number, limit: number) {
       return sql<number>`(SELECT count(*) FROM (
         SELECT 1 FROM ${ttl} WHERE ${under(kind, key)} AND ${ttl.expires_at} > ${now} LIMIT ${limit}
       ))`;
     },
 
-    /** Deletes the rows under a key that end first, but for `count` of them. */
+    /** Deletes the rows under a key that expire first. Keeps the last `count` of them. */
     keepLast(kind: Kind, key: string, count: number, when = sql`true`) {
       return db.run(sql`
         DELETE FROM ${ttl} WHERE kind = ${kind} AND ${when} AND key IN (
@@ -120,19 +121,19 @@ export function ttlTable(db: Database) {
         )`);
     },
 
-    /** The row's end (milliseconds since the epoch), where its value fits; NULL when there is no such row. */
+    /** The row's end (milliseconds since the epoch), if its value fits. NULL when there is no such row. */
     end(kind: Kind, key: string | SQL, now: number, fits: SQL = sql`true`) {
       return sql<
         number | null
       >`(SELECT expires_at FROM ${ttl} WHERE ${row(kind, key, now)} AND ${fits})`;
     },
 
-    /** True when there is a row, and its value fits. For `when`, and for other tables' statements. */
+    /** True when the row exists and its value fits. For `when`, and for statements on other tables. */
     exists(kind: Kind, key: string | SQL, now: number, fits: SQL = sql`true`) {
       return sql`EXISTS (SELECT 1 FROM ${ttl} WHERE ${row(kind, key, now)} AND ${fits})`;
     },
 
-    /** The first of the keys that has a row of one of these kinds, or rows under it; NULL when none has. */
+    /** The first of the keys that has a row of one of these kinds, or rows under it. NULL when there is none. */
     firstInUse(kinds: readonly Kind[], keys: readonly string[], now: number) {
       return sql<string | null>`(
         SELECT candidates.value FROM json_each(${JSON.stringify(keys)}) AS candidates
@@ -146,8 +147,8 @@ export function ttlTable(db: Database) {
     },
 
     /**
-     * Deletes a few expired rows. The batches of log-ins, sign-ups and mails that write here include it. After all other
-     * writes, `sync/sweep.ts` deletes them.
+     * Deletes a few expired rows. The batches of log-ins, sign-ups and mails that write here contain it. For all other
+     * writes, `sync/sweep.ts` deletes expired rows.
      */
     sweep(now: number) {
       return db.run(sql`

@@ -1,7 +1,9 @@
-/** The docs page's files. All of it is late: they are read, hashed and compressed when the page is first asked for. */
+/**
+ * The files of the docs page. They are read, hashed and compressed when the page is first requested, not at the start.
+ */
 import { page } from "./page.ts";
 
-/** A body as it is, and compressed. */
+/** A body in its plain and its compressed form. */
 export interface Compressible {
   plain: Uint8Array<ArrayBuffer>;
   gzip: Uint8Array<ArrayBuffer>;
@@ -13,11 +15,11 @@ interface Asset extends Compressible {
 
 export interface Assets {
   page: Compressible;
-  /** By the last segment of their URLs, which has a hash: what such a URL once gave, it gives for good. */
+  /** Files by the last segment of their URLs. This segment has a hash, so the content behind a URL never changes. */
   files: Map<string, Asset>;
 }
 
-/** @param folder the URL path that the files are under */
+/** @param folder the URL path of the files */
 export async function loadAssets(folder: string): Promise<Assets> {
   const [bundle, swaggerStyles, styles, start] = await Promise.all([
     import("swagger-ui-dist/swagger-ui-bundle.js", { with: { type: "text" } }),
@@ -45,7 +47,8 @@ export async function loadAssets(folder: string): Promise<Assets> {
 
 export async function compressible(text: string): Promise<Compressible> {
   const plain = new TextEncoder().encode(text);
-  // Not Brotli, though it is smaller: its strongest level takes many seconds, and no other can be asked for.
+  // Not Brotli, though its result is smaller: its strongest level takes many seconds, and the level cannot be chosen
+  // here.
   const compressed = new Blob([plain]).stream().pipeThrough(new CompressionStream("gzip"));
   return { plain, gzip: await new Response(compressed).bytes() };
 }

@@ -1,6 +1,9 @@
-/** The document's named schemas: each schema with a title stands once under `components`, and everywhere else as a `$ref`. */
+/**
+ * The document's named schemas. Each schema with a title is defined once under `components`. Everywhere else there is a
+ * `$ref`.
+ */
 
-/** The parts of JSON Schema that the document's makers look at. */
+/** The parts of JSON Schema that the code for the document uses. */
 export interface Schema {
   title?: string | undefined;
   description?: string;
@@ -21,8 +24,8 @@ export const refer = (kind: "schemas" | "responses" | "headers", name: string): 
 });
 
 /**
- * A copy of `value` in which each object schema with a title is a reference.
- * @param schemas gets those schemas, by title
+ * A copy of `value` in which each object schema with a title is replaced by a reference.
+ * @param schemas receives those schemas, by title
  */
 export function nameSchemas(value: unknown, schemas: Record<string, unknown>): unknown {
   if (Array.isArray(value)) return value.map((each) => nameSchemas(each, schemas));
@@ -39,7 +42,10 @@ export function nameSchemas(value: unknown, schemas: Record<string, unknown>): u
   return refer("schemas", title);
 }
 
-/** TypeBox writes a choice of literals at length, and OpenAPI 3.0's `nullable` beside what may be null. */
+/**
+ * Elysia's TypeBox writes a union of literals in a long form, and adds OpenAPI 3.0's `nullable` to values that may be
+ * null.
+ */
 function simplifyUnion(schema: Schema): Schema {
   const { anyOf = [], ...rest } = schema;
   if ("nullable" in rest) delete rest.nullable;

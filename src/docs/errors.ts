@@ -1,4 +1,4 @@
-/** How the document tells errors: one schema for all errors of a kind, and an example for each code. */
+/** How the document describes errors: one schema for all errors of a kind, and an example for each code. */
 import {
   type Code,
   catalogue,
@@ -12,7 +12,7 @@ import { type Reference, refer, type Schema } from "./components.ts";
 /** The request id in every example. */
 export const REQUEST_ID = "0b3a5c1e-7f2d-4a53-9c55-1d0f5be1a0f4";
 
-/** What a request to an operation may hold: the body's fields, and the query's parameters. */
+/** The values that a request to an operation may have: the fields of the body, and the parameters of the query. */
 export interface Inputs {
   fields: Record<string, Schema>;
   query: { name: string; description: string }[];
@@ -21,12 +21,12 @@ export interface Inputs {
 export const takesValues = ({ fields, query }: Inputs) =>
   query.length > 0 || Object.keys(fields).length > 0;
 
-/** Only an operation that takes an `Idempotency-Key` has this one. */
+/** Only an operation that takes an `Idempotency-Key` has this code. */
 const KEY_REUSED = "idempotency_key_reused";
 
 const isValidation = (code: Code) => catalogue[code][0] === 422;
 
-/** The codes that a problem of this schema may have; none when it is the schema of anything else. */
+/** The codes that a problem of this schema may have. Empty for any other schema. */
 export const codesOf = ({ properties }: Schema): Code[] =>
   literalsOf(properties?.code).filter(isCode);
 
@@ -37,13 +37,13 @@ const literalsOf = (schema: Schema = {}): unknown[] =>
 export type ErrorSchemas = ReturnType<typeof createErrorSchemas>;
 
 /**
- * A route's schema of an error is narrowed to the codes that the route can give. Here all of them become one, with the
- * codes as examples and not as an enum: a client generated today can then read a code that is new tomorrow.
+ * The schema of an error in a route is narrowed to the codes of that route. Here they all become one schema, with the
+ * codes as examples and not as an enum. So a client that is generated today can read a code that is new tomorrow.
  */
 export function createErrorSchemas() {
   const kinds = new Map<string, { schema: Schema; member: string; codes: Set<unknown> }>();
 
-  /** @param member what holds the code: `code` in a problem, `error` in OAuth */
+  /** @param member the member that holds the code: `code` in a problem, `error` in OAuth */
   function add({ title = "", ...schema }: Schema, member: "code" | "error"): Reference {
     const kind = kinds.get(title) ?? { schema, member, codes: new Set() };
     for (const code of literalsOf(schema.properties?.[member])) kind.codes.add(code);
@@ -51,7 +51,7 @@ export function createErrorSchemas() {
     return refer("schemas", title);
   }
 
-  // All that there are, because some codes belong to no operation, such as a path's that does not exist.
+  // All codes, because some belong to no operation, such as the code for a path that does not exist.
   const codes = Object.keys(catalogue).filter(isCode);
   const error = "An error (RFC 9457).";
   add(
@@ -62,7 +62,7 @@ export function createErrorSchemas() {
 
   return {
     add,
-    /** Each with its title. */
+    /** Each schema with its title. */
     all: () =>
       Array.from(kinds, ([title, { schema, member, codes }]): Schema => {
         const code = { ...schema.properties?.[member], type: "string", examples: [...codes] };
@@ -73,7 +73,7 @@ export function createErrorSchemas() {
   };
 }
 
-/** An example for each code; none for a 422 of an operation that takes no values, because it has no fault to name. */
+/** An example for each code. A 422 has none if the operation takes no values, because then no value can be invalid. */
 export function problemExamples(schema: Schema, inputs: Inputs) {
   const codes = codesOf(schema);
   const hasFaults = takesValues(inputs) || codes.includes(KEY_REUSED);
@@ -90,7 +90,7 @@ export function problemExamples(schema: Schema, inputs: Inputs) {
   );
 }
 
-/** An object of the first example of each field. */
+/** An object with the first example of each field. */
 const exampleOf = ({ properties = {} }: Schema): object =>
   Object.fromEntries(
     Object.entries(properties).map(([name, { examples, anyOf = [] }]) => {
@@ -99,7 +99,7 @@ const exampleOf = ({ properties = {} }: Schema): object =>
     }),
   );
 
-/** What the example of a 422 tells: the fault of the first value, or of the password. */
+/** The details in the example of a 422: the first value is invalid, or the password is. */
 function faultsOf(code: Code, { fields, query }: Inputs): FieldError[] {
   if (code === KEY_REUSED)
     return [{ parameter: "Idempotency-Key", detail: "A key that no other request was sent with." }];

@@ -1,6 +1,6 @@
 /**
- * The OpenAPI document. `@elysiajs/swagger` gathers it from the routes, and this puts right what the plugin gets
- * wrong: every body has three media types, every schema is inline, and there are no headers and no examples of errors.
+ * The OpenAPI document. `@elysiajs/swagger` collects it from the routes. This module corrects it: in the plugin's
+ * document every body has three media types, every schema is inline, and headers and examples of errors are missing.
  */
 import swagger from "@elysiajs/swagger";
 import { type AnyElysia, Elysia } from "elysia";
@@ -20,14 +20,16 @@ import { introduction } from "./introduction.ts";
 
 type Content = Record<string, { schema: Schema | Reference; examples?: object }>;
 
-/** A response as the plugin leaves it: everything of its schema but the fields has moved up here. */
+/**
+ * A response as the plugin leaves it: the properties of its schema, except the fields, have moved up to the response.
+ */
 interface Gathered {
   title?: string;
   description?: string;
   headers?: object;
-  /** `application/json` unless it says otherwise. */
+  /** `application/json` by default. */
   mediaType?: string;
-  /** Of OAuth's errors. */
+  /** For OAuth's errors. */
   examples?: { error: string }[];
   content?: Record<string, { schema: Schema }>;
 }
@@ -46,7 +48,9 @@ interface Parameter {
 }
 interface Operation {
   parameters?: Parameter[];
-  /** Of the request. (In the midst of `parameters`, they would take the place of those that the plugin gathers.) */
+  /**
+   * For the request. (If they were in the middle of `parameters`, they would replace those that the plugin collects.)
+   */
   "x-headers"?: Parameter[];
   requestBody?: { required: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, Gathered>;
@@ -81,16 +85,16 @@ const headersByStatus: Record<string, keyof typeof headers> = {
   "503": "Retry-After",
 };
 
-/** What several operations have in common. */
+/** Parts that several operations share. */
 interface Shared {
   errors: ErrorSchemas;
   /** By name. */
   responses: Record<string, Response>;
 }
 
-/** @param routes an app's routes, without what stands in front of them */
+/** @param routes an app's routes, without the layers in front of them */
 export async function describe(routes: AnyElysia): Promise<object> {
-  // Not compiled: it answers once, and perhaps where no code may be made of text any more.
+  // Not compiled: the document is made only once, and some runtimes do not allow code from text after the start.
   const gatherer = new Elysia({ aot: false }).use(swagger()).use(routes);
   const gathered = await gatherer.handle(new Request("http://localhost/swagger/json"));
   const document: Document = await gathered.json();
@@ -131,7 +135,7 @@ function finish(operation: Operation, shared: Shared) {
   };
 }
 
-/** The plugin takes a schema's examples to where OpenAPI wants a map. */
+/** The plugin puts a schema's examples where OpenAPI requires a map. */
 function finishParameter({ examples, ...parameter }: Parameter) {
   return { ...parameter, schema: { ...parameter.schema, ...(examples && { examples }) } };
 }
@@ -155,13 +159,13 @@ function finishResponse(
   const named = Object.fromEntries(examples.map((value) => [value.error, { value }]));
   const error = { ...schema, description: "An OAuth 2 error (RFC 6749 §5.2)." };
   const oauth = { schema: shared.errors.add(error, "error"), examples: named };
-  // A service that shuts down answers before there is a route, and so not in OAuth's words.
+  // A service that shuts down answers before the routing, and so not in OAuth's format.
   const unavailable = problemContent(problemSchema(["unavailable"]), inputs, shared);
   const problems = status === "503" ? unavailable : {};
   return { description, headers, content: { "application/json": oauth, ...problems } };
 }
 
-/** The response for a problem: a reference, unless it says something of this operation alone. */
+/** The response for a problem: a reference, unless it has a description for this operation alone. */
 function problemResponse(
   status: string,
   schema: Schema,
@@ -175,9 +179,9 @@ function problemResponse(
   const usual = problemSchema(codes);
   const isUsual = description === usual.description;
   if (!isUsual || (status === "422" && takesValues(inputs))) return response;
-  // One of another title has more to it than its codes.
+  // A problem with another title has more members than its codes.
   const name = schema.title === usual.title ? codes.join("_or_") : (schema.title ?? "");
-  // The docs page leaves these to the introduction.
+  // The docs page describes these in the introduction.
   const isCommon = codes.every((code) => anywhere.some((common) => common === code));
   shared.responses[name] = { ...response, ...(isCommon && { "x-common": true }) };
   return refer("responses", name);

@@ -1,4 +1,4 @@
-/** The HTML of the docs page, and the policy that holds its browser to this service. */
+/** The HTML of the docs page, and the policy that only lets the browser contact this service. */
 
 /** Swagger UI sets styles on its elements and draws its icons from `data:` URLs. */
 export const POLICY = [

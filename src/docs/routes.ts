@@ -8,12 +8,12 @@ import { POLICY } from "./page.ts";
 
 const ASSETS = "/swagger/assets";
 
-/** Of a file whose URL has a hash: a year, and no question whether it is still the same (RFC 8246). */
+/** For a file whose URL has a hash: the browser keeps it for a year, and does not ask again (RFC 8246). */
 const FOR_GOOD = "public, max-age=31536000, immutable";
 
 /**
- * Nothing of this is made before it is asked for, so that it costs the start of the service nothing.
- * @param routes makes what to describe
+ * Nothing here is made before the first request for it, so it does not slow down the start of the service.
+ * @param routes makes the routes to describe
  */
 export function docs(routes: () => AnyElysia) {
   const assets = loadOnce(() => loadAssets(ASSETS));

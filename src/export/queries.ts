@@ -1,4 +1,7 @@
-/** Reads all that is a user's, a page at a time: one round trip each, and the session must be live at each. */
+/**
+ * Reads everything that a user has, one page at a time. Each page is one round trip, and the session must be live for
+ * each.
+ */
 import { asc, gt, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
 import { columnsOf, nested } from "../database/columns.ts";
@@ -9,7 +12,7 @@ import { toTodo, visible } from "../todos/row.ts";
 import { deletedVisible, toDeletedTodo } from "../todos/trash.queries.ts";
 import type { ExportedTodo } from "./model.ts";
 
-/** Todos in a page. Even when all have the longest notes, a page takes no more than a few megabytes. */
+/** Todos in a page. Even if all of them have the longest notes, a page is only a few megabytes. */
 const PAGE = 100;
 
 const user = columnsOf(users, ["id", "username", "email", "created_at"]);
@@ -58,16 +61,16 @@ export function exportQueries({ database: db, clock }: Services) {
   );
 
   return {
-    /** @throws Failure `unauthorized`, as the other does */
+    /** @throws Failure `unauthorized`, as the function below does */
     async owner(session: SessionRef) {
       const found = await first({ ...session, now: clock() });
       const values = live(found);
-      // `as`: a relation comes behind the columns.
+      // `as`: a relation comes after the columns.
       const rows = values.at(-1) as Row[];
       return { user: user.read(values), lists: rows.map(list.read) };
     },
 
-    /** The todos behind the id `after`, the deleted ones among them, in the order of their ids; none at the end. */
+    /** The todos after the id `after`, including the deleted ones, in the order of their ids. Empty at the end. */
     async todos(session: SessionRef, after: number): Promise<ExportedTodo[]> {
       const found = await page({
         ...session,
@@ -75,7 +78,7 @@ export function exportQueries({ database: db, clock }: Services) {
         after,
       });
       const [kept, deleted] = live(found);
-      // Of either kind there may be more, but none with an id below the last of a full page.
+      // There may be more todos of both kinds, but none of them has an id below the last one of a full page.
       return [...kept.map(toTodo), ...deleted.map(toDeletedTodo)]
         .sort((a, b) => a.id - b.id)
         .slice(0, PAGE);

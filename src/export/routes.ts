@@ -1,4 +1,4 @@
-/** `/users/me/export`: all that is a user's, as one download. */
+/** `/users/me/export`: everything that a user has, as one download. */
 import { getLogger } from "@logtape/logtape";
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
@@ -16,7 +16,7 @@ const logger = getLogger(["todos", "export"]);
 export function exportRoutes(services: Services) {
   const queries = exportQueries(services);
 
-  /** The export piece by piece, each made when the one before has been sent. */
+  /** The parts of the export. Each part is made when the part before has been sent. */
   async function* pieces(session: SessionRef): AsyncGenerator<string, undefined> {
     const exported_at = toInstant(services.clock());
     const head = JSON.stringify({ exported_at, ...(await queries.owner(session)) });
@@ -39,7 +39,7 @@ export function exportRoutes(services: Services) {
       "/me/export",
       async ({ session, request, set }) => {
         const rest = pieces(session);
-        // Before the answer begins, because its status tells whether the session is live.
+        // This happens before the answer begins, because the status depends on whether the session is live.
         const { value: head = "" } = await rest.next();
         set.headers["content-type"] = "application/json";
         set.headers["content-disposition"] = 'attachment; filename="todos.json"';
@@ -58,8 +58,8 @@ export function exportRoutes(services: Services) {
 }
 
 /**
- * What is made only as fast as it is taken. An error ends it in the midst, and the connection with it, so that nobody
- * takes a part for the whole.
+ * A stream that is made only as fast as it is read. An error breaks it off, and the connection too, so that nobody
+ * mistakes a part for the whole.
  */
 function streamOf(
   head: string,

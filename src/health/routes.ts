@@ -35,9 +35,9 @@ const Pong = t.Object(
 const NEWEST = migrations.at(-1)?.tag ?? "";
 
 const ready = problems();
-// Whether it can serve is another question.
+// Whether the service can serve requests is a different question.
 const { 503: _, ...alive } = problems();
-/** Typed as nothing, because a program that uses the typed client never asks for HTML. */
+/** It has no type for the client, because a program that uses the typed client never asks for HTML. */
 const forBrowsers: object = {
   302: t.Void({
     description: "A browser, which prefers HTML, is sent to the docs page.",

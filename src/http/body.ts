@@ -1,9 +1,11 @@
-/** Reads request bodies strictly: size, media type, UTF-8 and form, in this order. */
+/** Reads request bodies strictly. It checks the size, the media type, UTF-8 and the form, in this order. */
 import { Failure } from "./problem.ts";
 
-/** Bytes that a body may have, unless its route takes more. */
+/** Maximum number of bytes in a body, unless its route takes more. */
 const MAX_BODY = 64 * 1024;
-/** Pieces that a body may come in. A piece of one byte costs the runtime far more than one byte. */
+/**
+ * Maximum number of pieces in which a body may arrive. A piece of one byte costs the runtime far more than one byte.
+ */
 const MAX_PIECES = 1024;
 const MAX_DEPTH = 32;
 
@@ -12,8 +14,8 @@ const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*
 
 /**
  * The JSON object in a request's body.
- * @param onText is given the body as it was sent
- * @param maxBody bytes that it may have
+ * @param onText called with the text of the body
+ * @param maxBody the maximum number of bytes
  * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body`
  */
 export async function readJson(
@@ -37,8 +39,8 @@ export async function readJson(
 }
 
 /**
- * The fields of a form, urlencoded or multipart. A field without a value counts as left out (RFC 6749 §3.2).
- * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body` (also for a field given twice, or a file)
+ * The fields of a form, urlencoded or multipart. A field without a value counts as missing (RFC 6749 §3.2).
+ * @throws Failure `body_too_large`, `unsupported_media_type`, `malformed_body` (also for a repeated field or a file)
  */
 export async function readForm(request: Request): Promise<Map<string, string>> {
   const bytes = await readBytes(request, FORM_TYPE, MAX_BODY);
@@ -62,7 +64,7 @@ export async function readForm(request: Request): Promise<Map<string, string>> {
   return new Map(Array.from(fields).filter(([, value]) => value !== ""));
 }
 
-// URLSearchParams would turn bytes that are not UTF-8 into U+FFFD in silence; decodeURIComponent throws.
+// URLSearchParams would silently replace bytes that are not UTF-8 with U+FFFD; decodeURIComponent throws.
 function splitPair(pair: string): [string, string] {
   const [name = "", ...value] = pair.replaceAll("+", " ").split("=");
   return [decodeURIComponent(name), decodeURIComponent(value.join("="))];
@@ -94,13 +96,19 @@ async function readBytes(
   }
 }
 
-/** Whether the declared length is small. Such a body cannot come in too many pieces, and is quicker to read at once. */
+/**
+ * Whether the declared length is small. Such a body cannot arrive in too many pieces, and it is faster to read it at
+ * once.
+ */
 function isSmall({ headers }: Request): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= MAX_PIECES && !headers.has("transfer-encoding");
 }
 
-/** Bytes in a row. It copies each piece, since a piece of one byte may keep a whole page of the runtime's alive. */
+/**
+ * The bytes of all pieces. It copies each piece, because a piece of one byte may keep a whole page of the runtime's
+ * memory.
+ */
 function createBuffer() {
   let buffer = new Uint8Array(1024);
   let size = 0;
@@ -119,18 +127,18 @@ function createBuffer() {
   };
 }
 
-/** The client has gone away before the end of the body. */
+/** The client has disconnected before the end of the body. */
 function refuseBroken(cause: unknown): never {
   throw new Failure("malformed_body", {}, { cause });
 }
 
-/** RFC 9112 §6.3. On Deno, `body` is a stream even where there is none. */
+/** RFC 9112 §6.3. On Deno, `body` is a stream even if there is no body. */
 const hasBody = ({ body, headers }: Request) =>
   body !== null && (Number(headers.get("content-length")) > 0 || headers.has("transfer-encoding"));
 
 function decode(bytes: Uint8Array): string {
   try {
-    // A byte-order mark stays, for JSON.parse to refuse it (RFC 8259 §8.1).
+    // A byte-order mark is kept, so that JSON.parse refuses it (RFC 8259 §8.1).
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new Failure("malformed_body");

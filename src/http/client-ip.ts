@@ -1,13 +1,13 @@
-/** Where a request comes from: its client's address, and the network that the address belongs to. */
+/** The origin of a request: its client's address, and the network that the address belongs to. */
 
 /** The address at the other end of a request's connection; null where the runtime does not tell. */
 export type SocketIp = (request: Request) => string | null;
 
 /**
- * The client's address. Each proxy appends the address that called it to `X-Forwarded-For`. Of `trustProxy` proxies,
- * the outermost one named the client, that many places from the right; a client may write anything further left.
- * With 0 proxies the header is ignored.
- * @param socket the address at the other end of the connection; null where the runtime does not tell
+ * The client's address. Each proxy appends the address that called it to `X-Forwarded-For`. With `trustProxy` proxies,
+ * the outermost one has appended the client's address: it is that many places from the right. A client can write
+ * anything further to the left. With 0 proxies the header is ignored.
+ * @param socket the address at the other end of the connection; null where the runtime does not provide it
  * @returns an IPv4-mapped IPv6 address as its IPv4 address, any other address as it was written
  */
 export function clientIp(
@@ -24,12 +24,12 @@ export function clientIp(
   return socket === null ? null : unmapped(socket);
 }
 
-// Some proxies append the port. It is no part of the address: each connection has another one.
+// Some proxies append the port. It does not belong to the address: each connection has another port.
 const NAMED = /^(?:([0-9.]{7,15})(?::\d{1,5})?|\[?([0-9a-f:.]{2,45})(?:\](?::\d{1,5})?)?)$/i;
 
 /**
- * The part of an address that a client cannot change at will: the whole of an IPv4 address, and the first 64 bits of
- * an IPv6 address (RFC 6177). Empty for an address that is not known.
+ * The part of an address that a client cannot change at will: the whole IPv4 address, or the first 64 bits of an IPv6
+ * address (RFC 6177). Empty for an unknown address.
  */
 export function networkOf(ip: string | null): string {
   const groups = ip === null ? undefined : parseIpv6(ip);

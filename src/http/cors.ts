@@ -1,11 +1,11 @@
-/** Cross-origin requests (Fetch standard, CORS protocol): none are allowed but from the origins that are listed. */
+/** Cross-origin requests (Fetch standard, CORS protocol). Only the configured origins are allowed. */
 
 /** Seconds for which a browser may remember a preflight. */
 const MAX_AGE = "600";
 
 /**
- * The headers that let a listed origin's page read the answer, and `Vary` for any other.
- * There are no cookies here, so credentials are never allowed.
+ * The headers that allow the page of a configured origin to read the answer. For other origins only `Vary`.
+ * The API uses no cookies, so credentials are never allowed.
  */
 export function corsHeaders(request: Request, origins: string[]): Record<string, string> {
   const origin = request.headers.get("origin");
@@ -19,7 +19,7 @@ export function corsHeaders(request: Request, origins: string[]): Record<string,
 }
 
 /**
- * What a preflight from a listed origin is told besides.
+ * The further headers of the answer to a preflight from a configured origin.
  * @param methods the path's `Allow`
  */
 export const preflightHeaders = (methods: string): Record<string, string> => ({

@@ -1,7 +1,9 @@
-/** How the service leaves: it says so first, then refuses new requests, and lets those in flight finish. */
+/**
+ * How the service stops: it announces this first, then refuses new requests, and lets the requests in flight finish.
+ */
 
 export interface Drain {
-  /** Set by `announce`: `/health/ready` is 503, while requests are still served. */
+  /** Set by `announce`: `/health/ready` answers 503, while requests are still served. */
   readonly isAnnounced: boolean;
   /** Set by `begin`: new requests are refused. */
   readonly draining: boolean;
@@ -9,11 +11,11 @@ export interface Drain {
   readonly inFlight: number;
   enter(): void;
   leave(): void;
-  /** Tells balancers to send no more requests here. */
+  /** Makes `/health/ready` answer 503, so that load balancers send no more requests here. */
   announce(): void;
-  /** Refuses new requests, and resolves when none is left in flight. */
+  /** Refuses new requests, and resolves when no request is in flight. */
   begin(): Promise<void>;
-  /** `listener` is called when that begins. */
+  /** Calls `listener` when new requests begin to be refused. */
   onBegin(listener: () => void): void;
 }
 

@@ -1,19 +1,19 @@
-/** What the service knows about a request while it is answered: its id, client, route and session. */
+/** What the service knows about a request while it answers it: its id, client, route and session. */
 
 export interface Exchange {
-  /** The body as it was sent, once it has been read as JSON. */
+  /** The text of the body, after it was read as JSON. */
   body?: string;
-  /** Goes out as `X-Request-Id`, into the log, and into every problem's `instance`. */
+  /** It is sent as `X-Request-Id`, and it is in the log and in every problem's `instance`. */
   readonly id: string;
   /** The id of its trace; undefined when traces are off. */
   readonly traceId: string | undefined;
-  /** The client's address, or null where the runtime does not tell. */
+  /** The client's address, or null where the runtime does not provide it. */
   readonly ip: string | null;
-  /** When it came in, on the clock of `performance.now()`. */
+  /** When the request arrived, on the clock of `performance.now()`. */
   readonly startedAt: number;
-  /** The route's pattern (`/todos/:id`), never the path as sent. Null when there is no such route. */
+  /** The route's pattern (`/todos/:id`), never the path that was sent. Null when there is no such route. */
   route: string | null;
-  /** The session that a verified access token names. Only a statement tells whether it is still live. */
+  /** The session that a verified access token names. Only a statement can say whether it is still live. */
   session: { readonly id: string; readonly user_id: number } | undefined;
 }
 
@@ -38,7 +38,7 @@ export function exchangeOf(request: Request): Exchange {
   return exchange;
 }
 
-/** What each line of the log has that is about this request. */
+/** The properties that each line of the log about this request has. */
 export function idsOf({ id, traceId }: Pick<Exchange, "id" | "traceId">) {
   return traceId === undefined ? { request_id: id } : { request_id: id, trace_id: traceId };
 }

@@ -1,4 +1,4 @@
-/** Turns every failure into a problem, and logs unexpected errors in full. */
+/** Turns every failure into a problem, and logs unexpected errors completely. */
 import { getLogger } from "@logtape/logtape";
 import { Elysia, type ElysiaCustomStatusResponse, status, ValidationError } from "elysia";
 import { outageOf } from "../database/errors.ts";
@@ -15,13 +15,13 @@ import {
 
 const logger = getLogger(["todos", "http"]);
 
-/** The part of an Elysia context that the answer's status and headers are set in. */
+/** The part of an Elysia context in which the answer's status and headers are set. */
 interface Settings {
   status?: number | string;
   headers: Record<string, unknown>;
 }
 
-/** Makes an expected error the answer of a route, which returns it. */
+/** Turns an expected error into the answer of a route. The route returns it. */
 const failOf =
   (request: Request, set: Settings) =>
   <C extends Code>(
@@ -34,27 +34,27 @@ const failOf =
   };
 
 /**
- * Gives every route `fail(code)`, which a handler returns for an expected error, and answers thrown errors. Use it before
- * the routes: Elysia's `onError` covers only what is registered after it.
+ * Gives every route `fail(code)`, which a handler returns for an expected error, and answers thrown errors. Use it
+ * before the routes: Elysia's `onError` covers only routes that are registered after it.
  *
- * Elysia reads the text of its hooks. One that has `return` or `=>` right before a call is awaited, in case that gives a
- * promise, and then every request waits for it. None here has.
+ * Elysia reads the text of its hooks. If a hook has `return` or `=>` directly before a call, Elysia awaits it, because
+ * the call may return a promise. Then every request has to wait for it. So no hook here has this.
  */
 export const failures = new Elysia({ name: "failures" })
   .derive({ as: "global" }, ({ request, set }) => ({ fail: failOf(request, set) }))
   .onTransform({ as: "global" }, ({ request, route }) => {
     exchangeOf(request).route = route;
   })
-  // `unknown`, or Elysia would type every route as one that may answer 200 with a problem.
+  // `unknown`, because otherwise Elysia types every route as one that may answer 200 with a problem.
   .onError({ as: "global" }, ({ code, error, request, route, set }): unknown => {
-    // Where no route matches, the front knows more.
+    // If no route matches, the front has better information.
     const isOurs = code !== "NOT_FOUND";
-    // Also for a body that was refused, which comes before `onTransform`.
+    // Also for a refused body, because this comes before `onTransform`.
     if (isOurs) exchangeOf(request).route ??= route ?? null;
     return isOurs ? tell(toFailure(error, request), request, set) : undefined;
   });
 
-/** Makes the answer a problem: sets its status and headers, and returns its body. */
+/** Turns the answer into a problem: sets its status and headers, and returns its body. */
 export function tell(failure: Failure, request: Request, set: Settings): Problem {
   const { body, headers } = problem(failure.code, exchangeOf(request).id, failure.particulars);
   set.status = body.status;
@@ -65,7 +65,7 @@ export function tell(failure: Failure, request: Request, set: Settings): Problem
 /** The failure that an error stands for. An unexpected error is logged and becomes `internal_error`. */
 export function toFailure(error: unknown, request: Request): Failure {
   if (error instanceof Failure) return error;
-  // Elysia wraps what a body parser throws.
+  // Elysia wraps the errors of a body parser.
   if (error instanceof Error && error.cause instanceof Failure) return error.cause;
   if (error instanceof ValidationError && error.type !== "response") {
     return new Failure("validation_failed", { errors: fieldErrors(error) });
@@ -80,7 +80,9 @@ export function toFailure(error: unknown, request: Request): Failure {
   return new Failure(code);
 }
 
-/** When an answer does not fit its schema, Elysia's error contains the whole answer, tokens included. The log must not. */
+/**
+ * When an answer does not fit its schema, Elysia's error contains the whole answer, including tokens. The log must not.
+ */
 function withoutAnswer(error: unknown): unknown {
   if (!(error instanceof ValidationError)) return error;
   const paths = error.all.map(({ path }) => path || "/");

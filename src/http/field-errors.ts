@@ -1,18 +1,21 @@
-/** Tells what is wrong with a body or a query in the schema's own words, and repeats no name or value that was sent. */
+/**
+ * Says what is wrong with a body or a query, with the descriptions in the schema. It never repeats a name or a value
+ * from the client.
+ */
 import type { TSchema } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import type { ValidationError } from "elysia";
 import type { FieldError } from "./problem.ts";
 
 export function fieldErrors(error: ValidationError): FieldError[] {
-  // Elysia compiles every schema, and all of ours are TypeBox's.
+  // Elysia compiles every schema. All schemas of this service are TypeBox's.
   const { schema } = error.validator as { schema: TSchema };
   const errors = fieldErrorsOf(schema, error.all as ValueError[]);
   if (error.type !== "query") return errors;
   return errors.map(({ pointer, detail }) => ({ parameter: pointer.slice(1), detail }));
 }
 
-/** @param errors TypeBox's, of a value that does not fit the schema */
+/** @param errors TypeBox's errors for a value that does not fit the schema */
 export function fieldErrorsOf(schema: TSchema, errors: Iterable<ValueError>) {
   const found = new Map<string, string>();
   for (const { path } of innermost(errors)) {
@@ -23,8 +26,9 @@ export function fieldErrorsOf(schema: TSchema, errors: Iterable<ValueError>) {
 }
 
 /**
- * Where an object may be null, TypeBox reports its faults within the report that it is neither. It looks for each fault
- * when that is asked for: the members of a list that is too long are never looked at.
+ * If an object may be null, TypeBox reports the object's errors inside the error that the value fits neither. TypeBox
+ * looks for each error only when the caller asks for the next one. So the members of a list that is too long are never
+ * checked.
  */
 function* innermost(errors: Iterable<ValueError>): Generator<ValueError> {
   for (const error of errors) {
@@ -34,14 +38,14 @@ function* innermost(errors: Iterable<ValueError>): Generator<ValueError> {
     const within = error.errors[object];
     if (error.type === ValueErrorType.Union && isObject && within) yield* innermost(within);
     else yield error;
-    // There may be many thousand members, and each that does not fit would be one more error.
+    // A list may have many thousand members, and each member that does not fit would be one more error.
     if (error.type === ValueErrorType.ArrayMaxItems) return;
   }
 }
 
 /**
- * What is expected at the JSON Pointer `path`, and the pointer itself. It ends before the first name that the schema
- * does not know: what is at fault is then the object that has it.
+ * The expected value at the JSON Pointer `path`, and the pointer itself. The pointer ends before the first name that
+ * the schema does not know: then the object with that name is invalid.
  */
 function expectationAt(root: TSchema, path: string): [pointer: string, detail: string] {
   let schema = root;

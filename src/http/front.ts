@@ -1,6 +1,6 @@
 /**
- * What stands around every route: the request id, the checks before any route (421, and 503 while draining), the answers
- * where no route matches (404, 405, OPTIONS), the headers that all answers have, and the log line.
+ * Everything around the routes: the request id, the checks before any route (421, and 503 while draining), the answers
+ * when no route matches (404, 405, OPTIONS), the headers that all answers have, and the log line.
  */
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
@@ -18,7 +18,7 @@ import { routeTable } from "./route-table.ts";
 
 /** RFC 3986 §3.2.2: a registered name (with `_`, as container networks have it) or an address, and a port. */
 const HOST = /^([a-z0-9][a-z0-9._-]*|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
-/** Which `X-Request-Id` of a client is kept: none that could forge a log line or fill the log. */
+/** The form of an `X-Request-Id` that is accepted from a client. It can neither forge a log line nor fill the log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 const everyAnswer = {
@@ -27,13 +27,13 @@ const everyAnswer = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 };
 
-/** What the front needs of the service. */
+/** What the front needs from the service. */
 interface Around {
   config: Config;
   drain: Drain;
   logRequest: LogRequest;
   meter: Meter;
-  /** Undefined when nobody follows requests. */
+  /** Undefined when requests are not traced. */
   tracer: Tracer | undefined;
   schema: SchemaWatch;
   socketIp: SocketIp;
@@ -42,8 +42,8 @@ interface Around {
 }
 
 /**
- * Gives every answer its headers, and refuses what no route is to see. Used before the routes.
- * Elysia reads the text of its hooks: one that passes its whole context on makes every request parse cookies.
+ * Gives every answer its headers, and refuses requests that no route may see. Used before the routes.
+ * Elysia reads the source text of its hooks. A hook that passes on its whole context makes every request parse cookies.
  */
 export const entrance = ({ config: { corsOrigins }, drain, schema }: Around) =>
   new Elysia({ name: "entrance" }).headers(everyAnswer).onRequest(({ request, set }) => {
@@ -87,7 +87,7 @@ export function unrouted(routes: readonly { method: string; path: string }[]) {
   );
 }
 
-/** The path in a URL whose host is there. To parse the URL would take ten times as long. */
+/** The path of a URL that has a host. Parsing the URL would take ten times as long. */
 function pathOf(url: string): string {
   const start = url.indexOf("/", "https://".length);
   const end = url.indexOf("?", start);
@@ -98,8 +98,8 @@ function pathOf(url: string): string {
 export type Handle = (request: Request) => Response | Promise<Response>;
 
 /**
- * Follows each request from its first moment to its log line, however it ends. What is answered at once, such as a ping,
- * waits for no promise.
+ * Follows each request from its start to its log line, however it ends. An answer that is ready at once, such as that of
+ * a ping, waits for no promise.
  */
 export function around(services: Around) {
   const { config, drain, logRequest, meter, tracer, socketIp, bookmarks } = services;
@@ -156,16 +156,16 @@ function answer(handle: Handle, request: Request): Response | Promise<Response> 
   }
 }
 
-/** Whether it asks for what is told in any case: that the process is alive and, until it drains, that it is not ready. */
+/** Whether the request is answered in any case: `/health/alive`, and `/health/ready` until the service drains. */
 function isHealth(request: Request, { draining }: Drain): boolean {
   const path = URL.parse(request.url)?.pathname;
   return path === "/health/alive" || (path === "/health/ready" && !draining);
 }
 
-/** The last host that was good. Nearly every request has the same. */
+/** The last valid host. Nearly all requests have the same one. */
 let lastHost: string | undefined;
 
-/** A missing header counts as a good one: HTTP/1.0 has none. */
+/** A missing header counts as valid, because HTTP/1.0 has none. */
 function isHost(host: string | null): boolean {
   if (host === null || host === lastHost) return true;
   if (!HOST.test(host) || !URL.canParse(`http://${host}`)) return false;

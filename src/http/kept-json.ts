@@ -1,4 +1,4 @@
-/** The JSON of answers that are given more than once, so that it is made once. */
+/** Keeps the JSON of answers that are sent more than once, so that it is made only once. */
 
 const texts = new WeakMap<object, string>();
 
@@ -12,7 +12,7 @@ export function keepJson(answer: object): number {
   return json.length;
 }
 
-/** The JSON of an answer of which it was kept. */
+/** The JSON of an answer, if it was kept. */
 export function keptJson(answer: unknown): string | undefined {
   return typeof answer === "object" && answer !== null ? texts.get(answer) : undefined;
 }

@@ -1,9 +1,12 @@
-/** What a client can take and would rather have (RFC 9110 §12.5), and `Vary`, which tells caches that it was looked at. */
+/**
+ * What a client can accept and what it prefers (RFC 9110 §12.5), and `Vary`, which tells caches that this was
+ * considered.
+ */
 
 /** A response's headers, as Elysia's `set` has them. */
 export type ResponseHeaders = Record<string, string | number | undefined>;
 
-/** Whether the client would rather have HTML than JSON. */
+/** Whether the client prefers HTML to JSON. */
 export function prefersHtml(request: Request, headers: ResponseHeaders): boolean {
   vary(headers, "Accept");
   const accepted = request.headers.get("accept");
@@ -11,14 +14,14 @@ export function prefersHtml(request: Request, headers: ResponseHeaders): boolean
   return html > qualityOf(accepted, ["application/json", "application/*", "*/*"]);
 }
 
-/** Whether the client can take an answer that is compressed by gzip. */
+/** Whether the client accepts an answer that is compressed with gzip. */
 export function acceptsGzip(request: Request, headers: ResponseHeaders): boolean {
   vary(headers, "Accept-Encoding");
   return qualityOf(request.headers.get("accept-encoding"), ["gzip", "*"]) > 0;
 }
 
 /**
- * Whether the client would rather have OpenMetrics than Prometheus's text format.
+ * Whether the client prefers OpenMetrics to Prometheus's text format.
  * @param accepted its `Accept` header
  */
 export function prefersOpenMetrics(accepted: string | null): boolean {
@@ -31,11 +34,11 @@ export function vary(headers: ResponseHeaders, name: string): void {
 }
 
 /**
- * The quality value, 0 to 1, that a header gives to the first of `ranges` that it has; 0 when it has none of them.
- * @param ranges the most specific first
+ * The quality value, 0 to 1, that a header gives to the first of `ranges` that it contains; 0 when it contains none.
+ * @param ranges the most specific one first
  */
 function qualityOf(header: string | null, ranges: string[]): number {
-  // Most clients of an API do not say.
+  // Most clients of an API send no such header.
   if (header === null) return 0;
   const qualities = new Map<string, number>();
   for (const element of header.toLowerCase().split(",")) {

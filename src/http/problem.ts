@@ -23,7 +23,7 @@ const titles = {
 
 /**
  * Each error's `code`, with its HTTP status and its `detail`. The details are fixed texts, so that no error can repeat
- * what was sent.
+ * what the client has sent.
  */
 export const catalogue = {
   malformed_body: [400, "The body is not a JSON object in UTF-8."],
@@ -70,7 +70,7 @@ export const isCode = (value: unknown): value is Code =>
   typeof value === "string" && Object.hasOwn(catalogue, value);
 export type StatusOf<C extends Code> = (typeof catalogue)[C][0];
 
-/** One value at fault. `pointer` and `parameter` are empty for the body and the query as a whole. */
+/** One invalid value. `pointer` and `parameter` are empty for the body and the query as a whole. */
 export type FieldError =
   | { pointer: string; detail: string }
   | { parameter: string; detail: string };
@@ -82,15 +82,15 @@ export interface Problem<C extends Code = Code> {
   status: StatusOf<C>;
   code: C;
   detail: string;
-  /** `urn:request:` and the request id, under which the log has the cause. */
+  /** `urn:request:` and the request id. The log has the cause under this id. */
   instance: string;
-  /** With 422 alone. */
+  /** Only with status 422. */
   errors?: FieldError[];
-  /** With 412 alone: the row as it is. */
+  /** Only with status 412: the current row. */
   current?: object;
 }
 
-/** What an error tells beyond its code: headers, for a 422 the values at fault, and for a 412 the row as it is. */
+/** Additional parts of an error: headers; for a 422 the invalid values; for a 412 the current row. */
 export interface Particulars {
   errors?: FieldError[];
   current?: object;
@@ -110,11 +110,11 @@ export class Failure extends Error {
   }
 }
 
-/** The failure of a value that is valid by itself, but not together with other values or with what exists. */
+/** The failure of a value that is valid by itself, but does not fit other values or existing rows. */
 export const unfit = (pointer: string, detail: string) =>
   new Failure("validation_failed", { errors: [{ pointer, detail }] });
 
-/** Seconds after which a client told `unavailable` may try again. */
+/** Seconds after which a client that was answered `unavailable` may try again. */
 export const RETRY_AFTER = "2";
 
 /** RFC 6750 §3: every 401 names the scheme. */
@@ -140,7 +140,7 @@ export function problem<C extends Code>(
     },
     headers: {
       "content-type": "application/problem+json",
-      // Caches must not keep an error either, also when it was found before the token was checked.
+      // Caches must not keep an error, even if it was found before the token was checked.
       "cache-control": "no-store",
       ...(status === 401 && { "www-authenticate": CHALLENGE }),
       ...(status === 503 && { "retry-after": RETRY_AFTER }),
@@ -176,9 +176,9 @@ const FieldErrors = t.Array(
 
 const schemas = new Map<string, ReturnType<typeof makeSchema>>();
 
-/** The schema of a problem with one of `codes`. Either all of them are of status 422, or none. */
+/** The schema of a problem with one of `codes`. Either all of these codes have status 422, or none. */
 export function problemSchema(codes: readonly Code[]) {
-  // Most routes can give the same errors, and some hundred schemas are made at each start.
+  // Many routes have the same errors, and each start would make hundreds of schemas.
   const key = codes.join();
   const schema = schemas.get(key) ?? makeSchema(codes);
   schemas.set(key, schema);
@@ -229,21 +229,21 @@ type ProblemWith<S extends number, C extends Code> = C extends Code
     : never
   : never;
 
-/** What any route may answer. */
+/** The errors of any route. */
 export const anywhere = ["misdirected_request", "internal_error", "unavailable"] as const;
 
-/** What a route that takes a body may answer before it looks at the values. */
+/** The errors of a route that takes a body, before its values are checked. */
 export const bodyProblems = ["malformed_body", "body_too_large", "unsupported_media_type"] as const;
 
 /**
- * The errors of a route, for its `response`: one schema for each status, narrowed to the codes that the route can give.
- * The errors that any route may give are included.
+ * The errors of a route, for its `response`: one schema for each status, narrowed to the codes of the route. The errors
+ * of any route are included.
  */
 export function problems<const C extends Code = never>(
   ...codes: C[]
 ): ProblemResponses<C | (typeof anywhere)[number]> {
   const byStatus = Map.groupBy([...codes, ...anywhere], (code) => catalogue[code][0]);
-  // Object.fromEntries forgets which key has which value; the two types above say it.
+  // Object.fromEntries loses the types of the values. The two types above restore them.
   return Object.fromEntries(
     Array.from(byStatus, ([status, those]) => [status, problemSchema(those)]),
   ) as unknown as ProblemResponses<C | (typeof anywhere)[number]>;

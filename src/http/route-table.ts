@@ -1,18 +1,21 @@
-/** The routes by path. For a request that matches no route, it tells 404 (no such path) from 405 (another method). */
+/**
+ * The routes by path. For a request that matches no route, it distinguishes 404 (no such path) from 405 (another
+ * method).
+ */
 
 export interface Route {
-  /** As it was declared: `/todos/:id`. */
+  /** The path as it was declared: `/todos/:id`. */
   pattern: string;
-  /** With `HEAD` wherever there is `GET`, and `OPTIONS`: what `Allow` says. */
+  /** The methods for `Allow`: with `HEAD` wherever there is `GET`, and with `OPTIONS`. */
   methods: string[];
 }
 
 export interface RouteTable {
-  /** The route at a path, a literal one before one with a parameter. */
+  /** The route at a path. A literal path is preferred to one with a parameter. */
   find(path: string): Route | undefined;
   /**
-   * The literal paths that a pattern with a parameter matches too, as `/todos/:id` matches `/todos/changes`. Elysia's
-   * router falls back to the pattern for a method that the literal path does not take.
+   * The literal paths that a pattern with a parameter also matches, as `/todos/:id` matches `/todos/changes`. For a
+   * method that the literal path does not take, Elysia's router would use the pattern.
    */
   overlapping: ReadonlyMap<string, Route>;
 }
@@ -27,7 +30,7 @@ export function routeTable(routes: readonly { method: string; path: string }[]):
       return { pattern, methods: [...methods, "OPTIONS"], segments: pattern.split("/") };
     },
   );
-  // A literal path wins over one with a parameter in the same place, as in Elysia's router.
+  // As in Elysia's router, a literal segment is preferred to a parameter in the same place.
   table.sort((one, other) => parameters(one.pattern) - parameters(other.pattern));
   const allAt = (path: string) => {
     const segments = path.split("/");

@@ -1,4 +1,7 @@
-/** What all resources share: strict JSON bodies, query parameters that are known, given once and UTF-8, 204 and 304 without a body. */
+/**
+ * Rules for all resources: strict JSON bodies; only known query parameters, each given once and in UTF-8; 204 and 304
+ * without a body.
+ */
 import { type AnyElysia, Elysia, ElysiaCustomStatusResponse } from "elysia";
 import { NoQuery } from "../model/values.ts";
 import { readJson } from "./body.ts";
@@ -7,10 +10,13 @@ import { failures } from "./failures.ts";
 import { keptJson } from "./kept-json.ts";
 import { Failure } from "./problem.ts";
 
-/** Bytes that the body of a batch may have. */
+/** Maximum number of bytes in the body of a batch. */
 const MAX_BATCH = 256 * 1024;
 
-/** Used by each resource's routes. One that takes a body says `parse: "strict"`, and that of batches `parse: "batch"`. */
+/**
+ * Used by the routes of each resource. A route that takes a body has `parse: "strict"`, and the route for batches has
+ * `parse: "batch"`.
+ */
 export const strict = new Elysia({ name: "strict" })
   .use(failures)
   .parser("strict", ({ request }) => readJson(request, keepTextOf(request)))
@@ -18,8 +24,8 @@ export const strict = new Elysia({ name: "strict" })
   .onBeforeHandle({ as: "scoped" }, ({ request }) => {
     refuseUnclear(request.url);
   })
-  // Elysia gives a 204 and a 304 an empty body, which the Fetch standard forbids and Deno refuses. Not for the whole
-  // app: where no route matches, Elysia takes whatever this returns for the answer.
+  // Elysia gives a 204 and a 304 an empty body. The Fetch standard forbids this, and Deno refuses it. This is not used
+  // for the whole app: where no route matches, Elysia would use the returned value as the answer.
   .mapResponse({ as: "scoped" }, ({ set, responseValue }) => {
     const { code } =
       responseValue instanceof ElysiaCustomStatusResponse ? responseValue : { code: set.status };
@@ -27,7 +33,7 @@ export const strict = new Elysia({ name: "strict" })
     const json = keptJson(responseValue);
     if (json === undefined) return undefined;
     set.headers["content-type"] = "application/json";
-    // `as`: Elysia takes a text too, and makes the one Response of it; its type has Responses alone.
+    // `as`: Elysia also accepts a text, and makes a Response from it. Its type only has Responses.
     return json as unknown as Response;
   });
 
@@ -35,19 +41,19 @@ const keepTextOf = (request: Request) => (text: string) => {
   exchangeOf(request).body = text;
 };
 
-/** Makes every route that declares no query parameters refuse them all. Used before the routes are used in an app. */
+/** Makes every route without query parameters refuse all of them. Use it before the routes are added to an app. */
 export function refuseUndeclared<App extends AnyElysia>(resources: App): App {
-  // Not by `guard`: its schema would take the place of a route's own.
+  // Not with `guard`, because its schema would replace the schema of a route.
   for (const { hooks } of resources.routes) hooks.query ??= NoQuery;
   return resources;
 }
 
 /**
- * Elysia itself would take the last value of a repeated parameter, and take a broken escape (`%FF`) for plain text.
- * @throws Failure `validation_failed` when a parameter is given more than once, or is not UTF-8
+ * Elysia itself would use the last value of a repeated parameter, and use a broken escape (`%FF`) as plain text.
+ * @throws Failure `validation_failed` when a parameter is repeated, or is not UTF-8
  */
 function refuseUnclear(url: string): void {
-  // Most requests have one parameter or none, and nothing escaped.
+  // Most requests have no parameter or one, and no escape.
   if (!/[&%]/.test(url)) return;
   const { search, searchParams } = new URL(url);
   const names = Array.from(searchParams.keys());
@@ -57,7 +63,7 @@ function refuseUnclear(url: string): void {
     .slice(1)
     .split("&")
     .filter((pair) => pair !== "");
-  // The names are known by now, so they may be repeated in an answer.
+  // Only known names get here, so an answer may repeat them.
   const broken = names.find((_, i) => !isUtf8(pairs[i] ?? ""));
   if (broken !== undefined) throw unfitParameter(broken, "Must be UTF-8, percent-encoded.");
 }
@@ -65,7 +71,7 @@ function refuseUnclear(url: string): void {
 const unfitParameter = (parameter: string, detail: string) =>
   new Failure("validation_failed", { errors: [{ parameter, detail }] });
 
-/** Whether the escapes in a part of a URL are whole, and UTF-8 (RFC 3986 §2.1, RFC 3629 §3). */
+/** Whether all escapes in a part of a URL are complete, and encode UTF-8 (RFC 3986 §2.1, RFC 3629 §3). */
 function isUtf8(escaped: string): boolean {
   try {
     decodeURIComponent(escaped);

@@ -1,4 +1,4 @@
-/** The statements behind `/lists`: one round trip each, and none could touch another user's list. */
+/** The statements behind `/lists`. Each operation is one round trip, and none can reach another user's list. */
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
@@ -37,9 +37,9 @@ const created = outcomeOf<{ id: number | null }>({
   succeeded: sql`${lists.id} IS NOT NULL`,
 });
 
-/** A list after a change, or as it was, with what stands against the change. */
+/** A list after a change, or unchanged, with the reasons why it could not be changed. */
 interface State {
-  /** Null when there is none. */
+  /** Null when there is no such list. */
   id: number | null;
   is_changed: number;
   matches: number;
@@ -87,11 +87,11 @@ const isNoted = sql`EXISTS (
   WHERE ${deletions.user_id} = ${owner} AND ${deletions.rev} = ${nextRevision}
     AND ${deletions.type} = 'list' AND ${deletions.id} = ${sql.placeholder("list_id")}
 )`;
-/** The todos of a list that is about to go. */
+/** The todos of a list that is about to be deleted. */
 const isInList = sql`user_id = ${owner} AND list_id = ${sql.placeholder("list_id")} AND ${isNoted}`;
 const discardTodos = discardWhere(isInList, sql`NULL`);
 const takeTodos = statement(sql`DELETE FROM ${todos} WHERE ${isInList}`);
-/** What is in the trash already comes back into the inbox, should it come back. */
+/** Todos that are already in the trash return to the inbox when they are restored. */
 const orphan = statement(sql`
   UPDATE ${trash} SET list_id = NULL, rev = ${newRevision} WHERE ${isInList}`);
 const take = statement(sql`DELETE FROM ${lists} WHERE ${isOwn} AND ${isNoted}`);
@@ -100,7 +100,7 @@ const removed = outcomeOf<State & { is_removed: number }>({
   joins,
 });
 
-/** What `nested` gives for a user with lists. */
+/** What `nested` returns for a user with lists. */
 type UserRow = [lists: unknown[][]];
 type RevisedRow = [revision: number, ...UserRow];
 
@@ -149,7 +149,7 @@ export function listQueries({ database: db, clock, config }: Services) {
 
   return {
     /**
-     * All lists, and the user's revision. No lists when that is `known`.
+     * All lists, and the user's revision. No lists when the client already has this revision (`known`).
      * @throws Failure `unauthorized`, as `read` does
      */
     async list(session: SessionRef, known: KnownRevisions) {
@@ -164,7 +164,7 @@ export function listQueries({ database: db, clock, config }: Services) {
       return row && list.read(row);
     },
 
-    /** Run, it throws Failure `limit_reached`. */
+    /** When it runs, it throws Failure `limit_reached`. */
     create(asker: Asker, name: string): Operation<List> {
       const values = { ...asker, name, limit: config.listsPerUser, now: clock() };
       return operation(values, [create], created, (found) => {
@@ -173,15 +173,15 @@ export function listQueries({ database: db, clock, config }: Services) {
       });
     },
 
-    /** Run, it throws Failure `list_not_found`, `precondition_failed`. */
+    /** When it runs, it throws Failure `list_not_found`, `precondition_failed`. */
     rename(asker: Asker, list_id: number, name: string, if_match: IfMatch): Operation<List> {
       const values = { ...asker, list_id, name, if_match, now: clock() };
       return operation(values, [rename], renamed, judge);
     },
 
     /**
-     * Puts a list behind the list `after`, or first. Run, it throws Failure `list_not_found`, `precondition_failed`,
-     * `validation_failed`.
+     * Moves a list after the list `after`, or to the front. When it runs, it throws Failure `list_not_found`,
+     * `precondition_failed`, `validation_failed`.
      */
     move(asker: Asker, list_id: number, after: number | null, if_match: IfMatch): Operation<List> {
       const { renumber, move } = after === null ? moves.first : moves.after;
@@ -194,7 +194,7 @@ export function listQueries({ database: db, clock, config }: Services) {
     },
 
     /**
-     * Deletes a list, and puts its todos into the trash. Run, it throws Failure `list_not_found`,
+     * Deletes a list, and moves its todos to the trash. When it runs, it throws Failure `list_not_found`,
      * `precondition_failed`.
      */
     remove(asker: Asker, list_id: number, if_match: IfMatch): Operation<void> {

@@ -1,4 +1,4 @@
-/** A list's row as it is read: its columns, which answers have as they are. */
+/** A list's row as it is read: its columns. Answers have them unchanged. */
 import { type SQL, sql } from "drizzle-orm";
 import { columnsOf, jsonOf } from "../database/columns.ts";
 import { lists } from "../database/schema.ts";
@@ -7,7 +7,7 @@ const names = ["id", "name", "position", "rev", "created_at", "updated_at"] as c
 
 export const list = columnsOf(lists, names);
 
-/** The same columns by name, for an outcome; others may follow. */
+/** The same columns by name, for an outcome. Other columns may follow. */
 export const listColumns: Record<string, SQL> = Object.fromEntries(
   names.map((name) => [name, sql`${lists[name]}`]),
 );

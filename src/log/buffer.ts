@@ -1,32 +1,33 @@
-/** Lines on their way to stdout: many in one write, and never more of them in memory than fit. */
+/** Gathers lines for stdout: many lines in one write, and a limit on those in memory. */
 
-/** Writes some of the bytes, at least one: how many. */
+/** Writes at least one of the bytes, and returns how many were written. */
 export type Write = (bytes: Uint8Array) => Promise<number>;
 
 export interface LineBuffer {
   /**
-   * Takes a line, which ends in `\n`. An urgent one is written at once, with all that wait before it.
-   * @param line a function makes it, later but once: to make many in a row takes half of the time
+   * Adds a line, which ends in `\n`. An urgent line is written at once, with all lines that wait before it.
+   * @param line the line, or a function that makes it. The function is called once, later: making many lines in a row
+   *   takes half the time
    */
   add(line: string | (() => string), urgent: boolean): void;
   /** Resolves when every line so far is written or lost. */
   flush(): Promise<void>;
-  /** Lines that could not be written, since the start. */
+  /** The number of lines since the start that could not be written. */
   lost(): number;
 }
 
-/** Milliseconds that a line waits for others at most. */
+/** Maximum milliseconds that a line waits for other lines. */
 const DELAY = 100;
-/** Characters that make a write worth its while: each wakes a thread, which takes as long as hundreds of lines. */
+/** Characters after which a write begins at once. Each write wakes a thread, which costs as much as hundreds of lines. */
 const CHUNK = 128 * 1024;
-/** Lines that wait to be made at most. */
+/** Maximum number of lines that wait to be made. */
 const UNMADE = 256;
-/** Characters that wait at most, beside those that are being written. Further lines are lost. */
+/** Maximum number of waiting characters, without those that are being written. Further lines are lost. */
 const LIMIT = 1024 * 1024;
 
 /**
- * @param write what stands behind stdout; it may take any time, as with a pipe that nobody reads
- * @param lostLine the line that tells how many were lost, written as soon as lines can be written again
+ * @param write writes to stdout. It may take any time, for example when nobody reads the pipe
+ * @param lostLine the line that says how many lines were lost. It is written as soon as lines can be written again
  */
 export function createLineBuffer(write: Write, lostLine: (lost: number) => string): LineBuffer {
   const encoder = new TextEncoder();
@@ -69,7 +70,7 @@ export function createLineBuffer(write: Write, lostLine: (lost: number) => strin
       try {
         await writeAll(write, encoder.encode(text));
       } catch {
-        // Nobody will read it any more. The service goes on without its log.
+        // Nobody will read stdout any more. The service continues without its log.
         lost += lines;
         continue;
       }
@@ -97,7 +98,7 @@ async function writeAll(write: Write, bytes: Uint8Array): Promise<void> {
     try {
       start += await write(bytes.subarray(start));
     } catch (error) {
-      // A pipe that was made not to block is full.
+      // A non-blocking pipe is full.
       if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
       await new Promise((resolve) => setTimeout(resolve, DELAY));
     }

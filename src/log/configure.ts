@@ -13,7 +13,7 @@ interface LineOptions {
 }
 
 export interface LogOptions extends LineOptions {
-  /** Writes to stdout: whoever runs services collects one stream. */
+  /** Writes to stdout. All lines go there, because operators collect one stream. */
   write: Write;
 }
 
@@ -21,11 +21,11 @@ const URGENT = new Set(["warning", "error", "fatal"]);
 
 /** The log of this process. */
 export interface Log extends LineBuffer {
-  /** Logs a request. LogTape would take three times as long for the same line, and there is one for every request. */
+  /** Logs a request. LogTape would take three times as long for the same line, and each request has one. */
   request: LogRequest;
 }
 
-/** The log where a process goes on between two requests: lines are gathered, so that no request waits for one. */
+/** The log on runtimes whose process keeps running between requests. Lines are gathered, so no request waits for one. */
 export function configureLog({ write, ...options }: LogOptions): Log {
   const { level } = options;
   const toLine = formatOf(options);
@@ -39,7 +39,7 @@ export function configureLog({ write, ...options }: LogOptions): Log {
       properties: { lost },
     }),
   );
-  // Made at once, because what it tells of may change.
+  // The line is made at once, because the objects in the record may change later.
   configureSink(level, (record) => lines.add(toLine(record), URGENT.has(record.level)));
   return {
     ...lines,
@@ -51,7 +51,7 @@ export function configureLog({ write, ...options }: LogOptions): Log {
   };
 }
 
-/** The log on workerd: each line goes to the console at once, since nothing waits there beyond the end of a request. */
+/** The log on workerd: each line goes to the console at once, because no work there outlives its request. */
 export function configureConsoleLog(options: LineOptions): void {
   const toLine = formatOf(options);
   const formatter: Format = (record) => toLine(record).trimEnd();

@@ -1,17 +1,17 @@
-/** What the log tells of an error: everything but the values that someone sent. */
+/** What the log says about an error: everything except values that a client has sent. */
 import { DrizzleQueryError } from "drizzle-orm/errors";
 
 export interface ToldError {
   name: string;
   message: string;
-  /** As with SQLITE_FULL or ECONNREFUSED. */
+  /** For example SQLITE_FULL or ECONNREFUSED. */
   code?: string | number;
   /** The calls that led to it, without the message. */
   stack?: string;
   cause?: ToldError;
 }
 
-/** Causes of causes that are told. */
+/** Maximum number of causes of causes in the log. */
 const DEPTH = 5;
 
 export function tellError(error: unknown, depth = DEPTH): ToldError {
@@ -28,14 +28,14 @@ export function tellError(error: unknown, depth = DEPTH): ToldError {
 
 const isCode = (code: unknown) => typeof code === "string" || typeof code === "number";
 
-/** Drizzle puts the values of a failed statement into the message; and what does not parse, its text. */
+/** The message of Drizzle has the values of a failed statement. That of a SyntaxError has the text that did not parse. */
 function withoutValues(error: Error): string {
   if (error instanceof DrizzleQueryError) return `Failed query: ${error.query}`;
   if (error instanceof SyntaxError) return "A text does not parse";
   return error.message;
 }
 
-/** A stack begins with the message, values and all. */
+/** A stack begins with the message, which has the values. */
 function callsIn(stack: string, message: string): string {
   const messageAt = stack.indexOf(message);
   const calls = messageAt === -1 ? stack : stack.slice(messageAt + message.length);

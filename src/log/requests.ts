@@ -1,7 +1,7 @@
-/** The line that the log has of each request. */
+/** The log line of each request. */
 import { getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
 
-/** What is told of a request, and nothing else: a path or a query could hold anything, a token too. */
+/** All that is logged about a request. The path and the query are left out, because they could contain a token. */
 export interface RequestEntry {
   request_id: string;
   trace_id?: string;
@@ -19,7 +19,7 @@ export type LogRequest = (entry: RequestEntry) => void;
 const CATEGORY = ["todos", "http"];
 const logger = getLogger(CATEGORY);
 
-/** What supervisors and balancers ask every few seconds. */
+/** Supervisors and load balancers call these every few seconds. */
 const HEALTH = new Set<string | null>(["/health/alive", "/health/ready"]);
 
 export const levelOf = ({ route }: RequestEntry): LogLevel =>
@@ -39,6 +39,6 @@ export function requestRecord(entry: RequestEntry, timestamp: number): LogRecord
   };
 }
 
-/** Logs it by LogTape, as everything else is logged. The service has a shorter way, see `configure.ts`. */
+/** Logs it with LogTape, like everything else. The service has a faster way, see `configure.ts`. */
 export const requestByLogTape: LogRequest = (entry) =>
   logger.emit(requestRecord(entry, Date.now()));

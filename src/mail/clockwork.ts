@@ -1,4 +1,4 @@
-/** Decides when to look into the outbox, on runtimes where a process lives on between requests. */
+/** Decides when to look into the outbox, on runtimes where a process lives between requests. */
 import { getLogger } from "@logtape/logtape";
 import type { Clock } from "../clock.ts";
 import type { Claimed, Outbox } from "./outbox.ts";
@@ -6,28 +6,33 @@ import { CONCURRENCY } from "./transport.ts";
 
 export interface Clockwork {
   /**
-   * Looks for mails that are due. To be called at start, and by each request that may have put a mail into the table.
-   * Returns at once.
-   * @param after milliseconds until then (0)
+   * Looks for mails that are due. To be called at the start, and by each request that may have added a mail. Returns at
+   * once.
+   * @param after milliseconds to wait before (0)
    */
   wake(after?: number): void;
-  /** Starts no more mails, and resolves when those under way are sent or have failed. The rest stays in the table. */
+  /**
+   * Sends no further mails, and resolves when those under way were sent or have failed. The others stay in the table.
+   */
   stop(): Promise<void>;
 }
 
-/** Milliseconds until the table is looked at again when the database could not answer. */
+/** Milliseconds until the next look when the database could not answer. */
 const LOOK_AFTER = 5_000;
 
-/** Milliseconds. A timer takes no more than 2^31 - 1; one that fires early does no harm. */
+/** Milliseconds. A timer accepts at most 2^31 - 1. A timer that fires early does no harm. */
 const LONGEST_SLEEP = 600_000;
 
 const logger = getLogger(["todos", "mail"]);
 
-/** Looks whenever it is woken, and by a timer when the next mail is due. At most CONCURRENCY mails are on their way. */
+/**
+ * Looks whenever it is woken, and by a timer when the next mail is due. At most CONCURRENCY mails are sent at the same
+ * time.
+ */
 export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockwork {
   const inHand = new Set<Promise<void>>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** When it rings, on the clock of performance.now(). */
+  /** When the timer fires, on the clock of performance.now(). */
   let ringsAt = Number.POSITIVE_INFINITY;
   let looking = Promise.resolve();
   let isLooking = false;
@@ -41,17 +46,17 @@ export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockw
     if (!isLooking) looking = look();
   }
 
-  /** Claims as many due mails as may be under way, and repeats this while it is woken. Never rejects. */
+  /** Claims as many due mails as may be sent at the same time, and repeats this while it is woken. Never rejects. */
   async function look(): Promise<void> {
     isLooking = true;
-    // When CONCURRENCY mails are under way there is nothing to do: each one wakes this when it is done.
+    // While CONCURRENCY mails are under way there is nothing to do: each of them wakes this function when it is done.
     while (isWoken && !isStopped && inHand.size < CONCURRENCY) {
       isWoken = false;
       const hands = CONCURRENCY - inHand.size;
       try {
         const { mails, nextAt } = await claim(hands);
         for (const mail of mails) takeInHand(mail);
-        // If more mails are due, the first one that ends will look for them.
+        // If more mails are due, the first mail that is done will look for them.
         if (mails.length < hands && nextAt !== null) wakeIn(nextAt - clock());
       } catch (error) {
         logger.warn("can't look for mails to send: {error}", { error });
@@ -64,12 +69,12 @@ export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockw
   function wakeIn(milliseconds: number): void {
     const sleep = Math.max(0, Math.min(milliseconds, LONGEST_SLEEP));
     const at = performance.now() + sleep;
-    // When it rings sooner, it will then see what else there is to wait for.
+    // If the timer fires earlier, it will then find what else to wait for.
     if (isStopped || ringsAt <= at) return;
     clearTimeout(timer);
     ringsAt = at;
     timer = setTimeout(wakeNow, sleep);
-    // A process that has nothing else to do may end: the mails stay in the table.
+    // The timer does not keep the process alive: the mails stay in the table.
     timer.unref?.();
   }
 

@@ -1,4 +1,4 @@
-/** Puts mails into the outbox, in the transaction of what they are about: see `outbox.ts` for how they leave it. */
+/** Puts mails into the outbox, in the transaction that they report about. `outbox.ts` sends them. */
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database/drizzle.ts";
 import { type CodeData, type MailData, outbox, users } from "../database/schema.ts";
@@ -8,19 +8,19 @@ import type { Language } from "./language.ts";
 export type CodeTemplate = "verify_email" | "reset_password";
 export type NoticeTemplate = "address_replaced" | "password_changed" | "password_reset";
 
-/** Whom a mail is for. */
+/** The recipient of a mail. */
 interface Recipient {
-  /** The user's id. There is no mail where it is NULL, or no such user. */
+  /** The user's id. No mail is written if it is NULL, or if there is no such user. */
   user_id: SQL | number;
-  /** The address. There is no mail where it is NULL. */
+  /** The address. No mail is written if it is NULL. */
   to: SQL | string;
-  /** What else must hold. */
+  /** A further condition for the mail. */
   when: SQL;
-  /** Of the request that the mail is sent for: each log line about the mail has it. */
+  /** The id of the request that causes the mail. Each log line about the mail has it. */
   request_id: string;
 }
 
-/** Somebody who has forgotten their password is waiting, so reset mails go before all others. */
+/** Reset mails are sent before all others, because somebody who has forgotten the password is waiting. */
 const FIRST = 0;
 const LATER = 1;
 
@@ -32,8 +32,8 @@ const SHORTEST_DELAY = 50;
 const LONGEST_DELAY = 250;
 
 /**
- * Milliseconds until a mail is due, at random. It is sent when the answer is long gone, so that the time which an answer
- * takes cannot tell whether there was a mail.
+ * Milliseconds until a mail is due, at random. The answer has been sent long before, so the time of the answer does not
+ * show whether there is a mail.
  */
 export const randomDelay = () =>
   Math.round(SHORTEST_DELAY + Math.random() * (LONGEST_DELAY - SHORTEST_DELAY));
@@ -54,11 +54,11 @@ export function createEnqueue(db: Database, delay: () => number) {
   }
 
   return {
-    /** Milliseconds until a mail that is put down now is due: for the outbox to be woken. */
+    /** Milliseconds until a mail that is written now is due. The outbox is woken then. */
     delay,
 
     /**
-     * The statement that puts down a mail with a code.
+     * The statement that writes a mail with a code.
      * @param now milliseconds since the epoch, here and below
      */
     code(template: CodeTemplate, recipient: Recipient, data: CodeData, now: number) {
@@ -67,7 +67,7 @@ export function createEnqueue(db: Database, delay: () => number) {
       return insert({ template, data, expires_at, priority, ...recipient }, now);
     },
 
-    /** The statement that puts down a mail about what has happened to an account now. */
+    /** The statement that writes a mail about a change that was made to an account now. */
     notice(template: NoticeTemplate, recipient: Recipient, language: Language, now: number) {
       const data = { language, at: toInstant(now) };
       const expires_at = now + NOTICE_LIFETIME;

@@ -1,22 +1,22 @@
-/** What the log says of a mail server that does not take mails. */
+/** What the log says when a mail server does not accept mails. */
 import { getLogger } from "@logtape/logtape";
 import type { SendError, Transport } from "./transport.ts";
 
 const logger = getLogger(["todos", "mail"]);
 
-/** Leaves out the message, because a server's answer repeats the address. */
+/** The message is left out, because a server's answer repeats the address. */
 export const reasonOf = ({ name, code, originalCode, responseCode }: SendError): string =>
   [code ?? name, originalCode, responseCode, EXPLANATIONS.get(code ?? "")]
     .filter((part) => part !== undefined)
     .join(" ");
 
-/** What whoever runs the service should know of a code. */
+/** What the operator should know about a code. */
 const EXPLANATIONS = new Map([
   ["ETLS", "(the mail server gives no TLS, without which nothing is sent: see MAIL_URL)"],
   ["EAUTH", "(the mail server does not take the user and the password in MAIL_URL)"],
 ]);
 
-/** Warns when no mail could be sent now. Never rejects. */
+/** Warns when no mail can be sent at the moment. Never rejects. */
 export async function checkTransport(transport: Transport): Promise<void> {
   try {
     await transport.check();

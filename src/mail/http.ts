@@ -1,12 +1,12 @@
-/** Hands mails to a mail service over HTTPS, for runtimes and hosts that allow no SMTP. */
+/** Sends mails through a mail service over HTTPS, for runtimes and hosts that do not allow SMTP. */
 import { type Mail, SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
-/** What is different from one mail service to the next. */
+/** The differences between mail services. */
 interface MailService {
   endpoint: string;
   headers(key: string): Record<string, string>;
   body(from: string, mail: Mail): object;
-  /** Whether an answer means that this mail will never be taken, however often it is sent. */
+  /** Whether an answer means that this mail will never be accepted, however often it is sent. */
   isPermanent(status: number, answer: unknown): boolean;
 }
 
@@ -26,7 +26,7 @@ const services: Record<string, MailService> = {
       html,
       headers: Object.fromEntries([AUTO_SUBMITTED]),
     }),
-    // The sender's domain, the key and the quota are the operator's to mend: then the mail waits.
+    // The operator has to fix the sender's domain, the key or the quota. Until then the mail waits.
     isPermanent: (status, answer) => status === 422 && nameOf(answer) === "validation_error",
   },
   // https://postmarkapp.com/developer/api/email-api
@@ -43,15 +43,15 @@ const services: Record<string, MailService> = {
       TrackOpens: false,
       Headers: [{ Name: AUTO_SUBMITTED[0], Value: AUTO_SUBMITTED[1] }],
     }),
-    // 300: not an address that can be sent to. 406: an address that bounced or complained before.
+    // 300: the address cannot receive mails. 406: the address has bounced or complained before.
     isPermanent: (status, answer) =>
       status === 422 && [300, 406].includes(Number(memberOf(answer, "ErrorCode"))),
   },
 };
 
 /**
- * @param url `resend://KEY` or `postmark://KEY`. `?endpoint=` sends to another URL than the service's own, such as a
- *   proxy's.
+ * @param url `resend://KEY` or `postmark://KEY`. `?endpoint=` names another URL than that of the mail service, for
+ *   example the URL of a proxy.
  * @param from the sender: an address, or a name and an address in angle brackets
  */
 export function openMailService(url: string, from: string): Transport {
@@ -65,11 +65,11 @@ export function openMailService(url: string, from: string): Transport {
       method: "POST",
       headers: { ...headers(key), "content-type": "application/json" },
       body: JSON.stringify(content),
-      // Followed, a redirect would carry the key to another host. workerd knows no "error" here.
+      // If the redirect were followed, the key would go to another host. workerd does not support "error" here.
       redirect: "manual",
       signal: AbortSignal.timeout(SEND_TIMEOUT),
     }).catch(refuseUnreachable);
-    // Read in any case, or the connection could not be used again.
+    // The body is always read, because otherwise the connection could not be used again.
     const answer: unknown = await response.json().catch(() => undefined);
     return { status: response.status, isTaken: response.ok, answer };
   }
@@ -88,7 +88,7 @@ export function openMailService(url: string, from: string): Transport {
       if (!isTaken) throw refusal(status, answer);
     },
     async check() {
-      // A mail without anything in it is refused for what it lacks, but only once the key has been taken.
+      // An empty mail is refused for its missing fields, but only after the key was accepted.
       const { status, answer } = await post({});
       if (isAboutService(status) || status >= 500) throw refusal(status, answer);
     },
@@ -96,7 +96,7 @@ export function openMailService(url: string, from: string): Transport {
   };
 }
 
-/** The key is wrong, or must not send: both services say so by the status alone. */
+/** The key is wrong, or it must not send. Both services show this only in the status. */
 const isAboutService = (status: number) => status === 401 || status === 403;
 
 function refuseUnreachable(cause: unknown): never {

@@ -7,7 +7,7 @@ export function openLog(): Transport {
     async send({ to, subject, text }) {
       const line = "─".repeat(60);
       const mail = `To: ${to}\nSubject: ${subject}\n\n${text.trimEnd()}`;
-      // Not through the logger: the reader needs the mail as it is, whatever the format of the log.
+      // Not through the logger: the reader needs the plain text of the mail, in any format of the log.
       process.stdout.write(`${line}\n${mail}\n${line}\n`);
     },
     async check() {},

@@ -1,4 +1,4 @@
-/** Opens the way out for mails that `MAIL_URL` names. */
+/** Opens the mail transport that `MAIL_URL` names. */
 import { loadOnce } from "../load-once.ts";
 import { openMailService } from "./http.ts";
 import { openLog } from "./log.ts";
@@ -12,7 +12,7 @@ import type { Transport } from "./transport.ts";
 export function openTransport(url: string, from: string, options?: SmtpOptions): Transport {
   if (url === "log:") return openLog();
   if (!/^smtps?:/i.test(url)) return openMailService(url, from);
-  // Loaded when it is used, and so never where there is only the log: it needs modules of Node.js.
+  // Loaded when it is first used, because it needs modules of Node.js. With `log:` it is never loaded.
   const load = loadOnce(async () => (await import("./smtp.ts")).openSmtp(url, from, options));
   let smtp: Promise<Transport> | undefined;
   function open() {

@@ -1,6 +1,6 @@
 /**
- * The mails that wait in the table `outbox`: takes those that are due, and sends each at least once, as long as it is of
- * any use. When to look for them is up to `clockwork.ts`.
+ * The mails that wait in the table `outbox`. Takes the mails that are due, and sends each at least once, as long as it
+ * is of any use. `clockwork.ts` decides when to look for them.
  */
 import { getLogger } from "@logtape/logtape";
 import { and, asc, eq, inArray, lte, min, sql } from "drizzle-orm";
@@ -15,29 +15,32 @@ import { SEND_TIMEOUT, type SendError, type Transport } from "./transport.ts";
 
 export interface Outbox {
   /**
-   * Takes up to `limit` mails that are due, in one statement, so that no other process gets the same ones.
-   * @returns them, and when to look for more: milliseconds since the epoch, or null when no mail is left in the table
+   * Claims up to `limit` mails that are due, in one statement, so that no other process gets the same mails.
+   * @returns these mails, and when to look for more: milliseconds since the epoch, or null when no mail is left in the
+   *   table
    */
   claim(limit: number): Promise<{ mails: Claimed[]; nextAt: number | null }>;
-  /** Sends a mail that was claimed, and writes down what came of it. Never rejects. */
+  /** Sends a claimed mail, and stores the result. Never rejects. */
   deliver(mail: Claimed): Promise<void>;
 }
 
 /**
- * Milliseconds that a claim holds. This is longer than sending a mail and storing the result can take. When a claim
- * lapses, the process that made it is gone, and the mail is due again.
+ * Milliseconds that a claim lasts. This is longer than sending a mail and storing the result can take. When a claim
+ * ends without a result, its process has died, and the mail is due again.
  */
 export const LEASE = 2 * SEND_TIMEOUT;
 
-/** Milliseconds from the first, second, … failure to the next attempt. After the last there is none. */
+/**
+ * Milliseconds from the first, second, … failure to the next attempt. After the last one there are no more attempts.
+ */
 const RETRY_AFTER = [5_000, 30_000, 120_000, 600_000];
 
-/** Milliseconds between the attempts to store what became of a mail, while the database cannot answer. */
+/** Milliseconds between the attempts to store the result of a mail, while the database cannot answer. */
 const SETTLE_AFTER = [100, 1_000, 3_000];
 
 const logger = getLogger(["todos", "mail"]);
 
-/** Milliseconds from a refusal that is about the service, and not about the mail, to the next attempt. */
+/** Milliseconds to the next attempt after a refusal that is about the service and not about the mail. */
 const RETRY_MENDED_AFTER = 60_000;
 
 export type Claimed = Pick<
@@ -79,14 +82,14 @@ export function createOutbox(services: {
           expires_at: outbox.expires_at,
           request_id: outbox.request_id,
         }),
-      // This includes claimed mails, so a claim that another process could not keep is noticed when it lapses.
+      // This includes claimed mails. So if another process has died, this one looks again when its claim ends.
       db.select({ at: min(outbox.next_attempt_at) }).from(outbox),
     ]);
     return { mails, nextAt: next?.at ? Date.parse(next.at) : null };
   }
 
   async function deliver(mail: Claimed): Promise<void> {
-    // It waited too long, because no service was running.
+    // The mail has waited too long, because no service was running.
     if (isOver(mail, clock())) return giveUp(mail, "expired");
     try {
       await transport.send({ to: mail.to, ...render(mail.template, mail.data) });
@@ -99,7 +102,7 @@ export function createOutbox(services: {
     await remove(mail);
   }
 
-  /** The attempt does not count, because no other mail would have been taken. What is due waits, too. */
+  /** The attempt does not count, because no other mail would have been accepted. Other due mails wait too. */
   async function waitForMending(mail: Claimed, failure: SendError): Promise<void> {
     const reason = reasonOf(failure);
     const now = clock();
@@ -160,7 +163,7 @@ export function createOutbox(services: {
     return settle(mail, () => db.delete(outbox).where(eq(outbox.id, mail.id)));
   }
 
-  /** Never rejects. At worst the claim lapses, and the mail is sent twice. */
+  /** Never rejects. In the worst case the claim ends, and the mail is sent twice. */
   async function settle(mail: Claimed, write: () => PromiseLike<unknown>): Promise<void> {
     for (const delay of [...SETTLE_AFTER, undefined]) {
       try {
@@ -182,7 +185,7 @@ export function createOutbox(services: {
   return { claim, deliver };
 }
 
-/** What each log line about a mail has: never the address, nor a code. */
+/** The properties of each log line about a mail. They never include the address or a code. */
 const about = ({ id, template, request_id, user_id }: Claimed) => ({
   outbox_id: id,
   template,
@@ -190,7 +193,7 @@ const about = ({ id, template, request_id, user_id }: Claimed) => ({
   user_id,
 });
 
-/** If the claim has lapsed meanwhile, another process has the mail now. */
+/** If the claim has ended meanwhile, another process has the mail now. */
 const isStillClaimed = (mail: Claimed) =>
   and(eq(outbox.id, mail.id), eq(outbox.attempts, mail.attempts));
 

@@ -1,4 +1,4 @@
-/** The mails that the service sends. Nothing in them is a user's own text, so there is nothing to escape. */
+/** The mails that the service sends. They contain no text from users, so nothing has to be escaped. */
 import type { CodeData, MailData, NoticeData } from "../database/schema.ts";
 import type { CodeTemplate, NoticeTemplate } from "./enqueue.ts";
 import type { Language } from "./language.ts";
@@ -8,9 +8,9 @@ export type Template = CodeTemplate | NoticeTemplate;
 
 /** A mail with a code. */
 interface CodeWords {
-  /** Without the code: mail servers log subjects, and locked telephones show them. */
+  /** Without the code: mail servers log subjects, and locked phones show them. */
   subject: string;
-  /** What the code is for. */
+  /** The purpose of the code. */
   request: string;
   ignore: string;
 }
@@ -50,7 +50,7 @@ const CODES: Record<CodeTemplate, Record<Language, CodeWords>> = {
 interface NoticeWords {
   subject: string;
   what: string;
-  /** What to do when it was somebody else. */
+  /** What to do if somebody else did this. */
   otherwise: string;
 }
 
@@ -97,7 +97,7 @@ const NOTICES: Record<NoticeTemplate, Record<Language, NoticeWords>> = {
   },
 };
 
-// Counted from the request, since the mail itself may come late.
+// Counted from the request, because the mail itself may arrive late.
 const VALIDITY: Record<Language, (time: string) => string> = {
   en: (time) => `It is valid for ${time} from when it was requested.`,
   ko: (time) => `인증번호는 요청하신 때부터 ${time} 동안 유효합니다.`,
@@ -110,7 +110,7 @@ const MOMENT: Record<Language, (time: string) => string> = {
 
 /**
  * The mail, in the language of `data`.
- * @throws Error when the data are not those of the template
+ * @throws Error when the data do not belong to the template
  */
 export function render(template: Template, data: MailData): Message {
   if (isCode(template)) {
@@ -163,7 +163,9 @@ ${body}
 </html>
 `;
 
-/** In whole minutes, rounded down so that nobody is promised too much; in seconds, if it is less than one. */
+/**
+ * In whole minutes, rounded down so that the mail does not promise too much. Less than one minute is given in seconds.
+ */
 function duration(seconds: number, language: Language): string {
   const [count, unit] = seconds < 60 ? [seconds, "second"] : [Math.floor(seconds / 60), "minute"];
   const style = { style: "unit", unit, unitDisplay: "long" } as const;

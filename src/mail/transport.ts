@@ -1,4 +1,4 @@
-/** The types of a mail, and of what sends it. */
+/** The types of a mail, and of a transport that sends it. */
 
 /** The content of a mail. */
 export interface Message {
@@ -14,12 +14,12 @@ export interface Mail extends Message {
 
 export interface Transport {
   /**
-   * Resolves once a mail server has taken the mail.
+   * Resolves when a mail server has accepted the mail.
    * @throws SendError within SEND_TIMEOUT
    */
   send(mail: Mail): Promise<void>;
   /**
-   * Resolves when the mail server can be reached and takes the credentials. Sends nothing.
+   * Resolves when the mail server can be reached and accepts the credentials. Sends nothing.
    * @throws SendError
    */
   check(): Promise<void>;
@@ -27,21 +27,21 @@ export interface Transport {
   close(): void;
 }
 
-/** Do not log its message, which may repeat the address. These properties do not. */
+/** Do not log its message, because it may repeat the address. The properties here do not. */
 export interface SendError extends Error {
   /** What kind of failure it is, such as ETIMEDOUT. */
   code?: string | undefined;
-  /** What the runtime called the failure of a connection, such as ECONNREFUSED. */
+  /** The runtime's name for the failure of a connection, such as ECONNREFUSED. */
   originalCode?: string | undefined;
   /** The server's answer (RFC 5321 §4.2). */
   responseCode?: number | undefined;
-  /** Whether the server will never take this mail, however often it is sent. */
+  /** Whether the server will never accept this mail, however often it is sent. */
   permanent?: boolean | undefined;
-  /** Whether it refuses this service and so would refuse any mail, until whoever runs the service has mended that. */
+  /** Whether the server refuses this service, and so would refuse every mail until the operator has fixed this. */
   refusesService?: boolean | undefined;
 }
 
-/** Most mails that a transport is given at once. */
+/** Maximum number of mails that a transport gets at the same time. */
 export const CONCURRENCY = 4;
 
 /** Milliseconds. */

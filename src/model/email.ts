@@ -1,15 +1,15 @@
-/** E-mail addresses as this API takes them. */
+/** The e-mail addresses that this API accepts. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 
-/** Characters, in each case (RFC 5321 §4.5.3.1, RFC 1035 §2.3.4). */
+/** Maximum numbers of characters (RFC 5321 §4.5.3.1, RFC 1035 §2.3.4). */
 const MAX_ADDRESS = 254;
 const MAX_LOCAL_PART = 64;
 const MAX_LABEL = 63;
 
 const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`\\{\\|\\}~\\-]+";
 const LABEL = "[A-Za-z0-9]([A-Za-z0-9\\-]*[A-Za-z0-9])?";
-/** A label with a letter in it: what ends in digits alone is an IP address. */
+/** A label with a letter in it: a name that ends in a label of digits is an IP address. */
 const LAST_LABEL = "([0-9][0-9\\-]*)?[A-Za-z]([A-Za-z0-9\\-]*[A-Za-z0-9])?";
 const PATTERN = `^${ATOM}(\\.${ATOM})*@(${LABEL}\\.)+${LAST_LABEL}$`;
 const EXPRESSION = new RegExp(PATTERN);
@@ -29,7 +29,7 @@ TypeRegistry.Set("Email", (_schema, value) => isEmail(value));
 
 /**
  * One plain address (RFC 5321 §4.1.2, without quoted strings and address literals). An HTML `<input type=email>` would
- * take it, and no header or second recipient fits in.
+ * accept it. It cannot hold a header or a second recipient.
  */
 export const Email = t.Unsafe<string>({
   [Kind]: "Email",

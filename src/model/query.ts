@@ -10,18 +10,18 @@ interface QueryIntegerOptions {
   examples: number[];
 }
 
-// Elysia's own t.Integer takes `1e1` and `0x10` for integers, and throws an error of its own for `0`.
+// Elysia's own t.Integer accepts `1e1` and `0x10` as integers, and throws its own error for `0`.
 TypeRegistry.Set<QueryIntegerOptions>("QueryInteger", ({ minimum, maximum }, value) => {
   if (typeof value !== "string" || !/^(0|[1-9]\d*)$/.test(value)) return false;
   return Number(value) >= minimum && Number(value) <= maximum;
 });
 
-/** An integer in a query. For clients and the document it is a number; a handler gets the text, for `Number()`. */
+/** An integer in a query. Clients and the document see a number. A handler gets the text, for `Number()`. */
 export function QueryInteger(options: QueryIntegerOptions) {
   return t.Unsafe<number>({ [Kind]: "QueryInteger", type: "integer", ...options });
 }
 
-/** How many rows a page may have. @param usual when a request does not say */
+/** The maximum number of rows on a page. @param usual the number when a request names none */
 export const Limit = (maximum: number, usual: number) =>
   QueryInteger({
     minimum: 1,
@@ -30,5 +30,5 @@ export const Limit = (maximum: number, usual: number) =>
     examples: [usual],
   });
 
-/** A cursor in a query. It has no example, because none would be taken: a cursor is made for one user's one list. */
+/** A cursor in a query. It has no example, because a cursor is only valid for one user and one list. */
 export const Cursor = (description: string) => Text({ description, minLength: 1, maxLength: 256 });

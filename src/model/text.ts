@@ -1,11 +1,12 @@
-/** Strings as this API takes them: well-formed Unicode, counted in code points, without control characters. */
+/** The strings that this API accepts: well-formed Unicode, counted in code points, without control characters. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 
-// The OpenAPI document hands these patterns to clients in other languages. They use only what ECMAScript, Python, Java
-// and RE2 (Go) read alike: no lookahead, no `[^]`, no `\p{…}`. Control characters are U+0000-001F and U+007F-009F.
+// The OpenAPI document contains these patterns, for clients in other languages. They use only syntax that ECMAScript,
+// Python, Java and RE2 (Go) read in the same way: no lookahead, no `[^]`, no `\p{…}`. Control characters are
+// U+0000-001F and U+007F-009F.
 const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
-/** For text of several lines: no control characters but tab and newline. */
+/** For text with several lines: no control characters except tab and newline. */
 export const MULTILINE = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$";
 
 interface TextOptions {
@@ -16,9 +17,9 @@ interface TextOptions {
   /** A portable regular expression (see above). By default it refuses control characters. */
   pattern?: string;
   title?: string;
-  /** Begins with the rule, because a 422 repeats it. */
+  /** The description. It begins with the rule, because a 422 repeats the rule. */
   description: string;
-  /** A request is filled in with the first. What no example can be good for has none. */
+  /** Examples. The first one is filled in on the docs page. A string without a useful example has none. */
   examples?: string[];
   format?: "password" | "email";
 }
@@ -28,9 +29,9 @@ interface TextSchema extends TextOptions {
   pattern: string;
 }
 
-// TypeBox's own string counts UTF-16 units and has no `u` flag. JSON Schema counts code points.
+// TypeBox's own string counts UTF-16 units and does not use the `u` flag. JSON Schema counts code points.
 function isText(schema: TextSchema, value: unknown): value is string {
-  // No portable pattern can refuse a lone surrogate, and UTF-8 cannot carry one. Only a JSON escape can.
+  // No portable pattern can refuse a lone surrogate. UTF-8 cannot contain one; it can only come from a JSON escape.
   if (typeof value !== "string" || !value.isWellFormed()) return false;
   const length = Array.from(value).length;
   return (
@@ -43,7 +44,7 @@ function isText(schema: TextSchema, value: unknown): value is string {
 TypeRegistry.Set<TextSchema>("Text", isText);
 TypeRegistry.Set<TextSchema>(
   "NonBlankText",
-  // A portable pattern for this needs quadratic time in languages that backtrack.
+  // A portable pattern for this would need quadratic time in languages that backtrack.
   (schema, value) => isText(schema, value) && /\S/.test(value),
 );
 

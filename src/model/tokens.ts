@@ -1,8 +1,8 @@
-/** What a client gets to act as a user: for log-in, refresh, `/token` and a change of password. */
+/** The tokens that let a client act as a user: for log-in, refresh, `/token` and a change of password. */
 import { t } from "elysia";
 import { header, Integer } from "./values.ts";
 
-/** Examples, of a session that has ended. */
+/** Examples, from a session that has ended. */
 const ACCESS_TOKEN =
   "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9." +
   "eyJpc3MiOiJ0b2RvcyIsImF1ZCI6InRvZG9zIiwic3ViIjoiMSIsInNpZCI6InBDa1Eydll0cTBXOGhReXF2MW1VWEEi" +
@@ -15,7 +15,7 @@ export const REFRESH_TOKEN =
   "ZXhwIjoxNzk3NzYwODAwfQ." +
   "MZ-XxhlHnAqjyjJ0PybwSFeFawZMdzyNU864P2Np07Y";
 
-/** RFC 6749 §5.1: tokens are not to be stored on their way. */
+/** RFC 6749 §5.1: caches must not store tokens. */
 export const tokenHeaders = { "cache-control": "no-store", pragma: "no-cache" };
 
 export const noStore = header("The answer is not to be kept (RFC 6749 §5.1).", "no-store");

@@ -1,4 +1,4 @@
-/** The user, and the values that several features take: names and passwords. */
+/** The user, and the values that several features share: names and passwords. */
 import { t } from "elysia";
 import { Text } from "./text.ts";
 import { Id, Instant } from "./values.ts";
@@ -12,7 +12,7 @@ export const Username = Text({
   examples: ["mina"],
 });
 
-/** A password that is compared with a stored one. It may be short, because the minimum may have changed since. */
+/** A password to compare with a stored one. It may be short, because the minimum may have changed since. */
 export const Password = Text({
   description: "1 to 256 characters; no control characters.",
   minLength: 1,
@@ -33,7 +33,7 @@ export const NewPassword = (minLength: number, example = "correct horse battery"
     examples: [example],
   });
 
-/** What a password is changed to, in examples. */
+/** The new password in examples of a password change. */
 export const NEXT_PASSWORD = "quiet river lantern";
 
 export const User = t.Object(

@@ -2,10 +2,10 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { t } from "elysia";
 
-/** A JSON integer. Elysia's own `t.Integer` takes strings too, which is right in a query alone. */
+/** A JSON integer. Elysia's own `t.Integer` also accepts strings, which is right only in a query. */
 export const Integer = Type.Integer;
 
-/** Without `int64`, a client in Java or C# would keep an id in 32 bits. */
+/** Without `int64`, a generated client in Java or C# would store an id in 32 bits. */
 export const Id = Integer({
   format: "int64",
   minimum: 1,
@@ -22,7 +22,7 @@ export const IdOrNull = (description: string) =>
 export const Instant = (description: string, example = "2026-11-20T10:00:00.000Z") =>
   t.String({ format: "date-time", description, examples: [example] });
 
-/** How the document describes a path's `:id`. The routes accept any text: text that is no id is answered 404. */
+/** How the document describes a path's `:id`. The routes accept any text. A text that is not an id gets 404. */
 export const idParameter = (schema: TSchema) => ({
   name: "id",
   in: "path" as const,
@@ -69,8 +69,8 @@ export const NoContent = t.Void({ description: "Done." });
 export const NoQuery = t.Object({}, { additionalProperties: false });
 
 /**
- * Reads a path's `:id`: canonical decimal, without sign or leading zero, at most 2^53-1. Anything else gives 0, which no row
- * has, so the answer is the same 404 as for another user's row.
+ * Reads a path's `:id`: canonical decimal, without sign or leading zero, at most 2^53-1. Anything else gives 0. No row
+ * has this id, so the answer is the same 404 as for another user's row.
  */
 export function toId(segment: string): number {
   const id = Number(segment);

@@ -1,6 +1,7 @@
 /**
- * Resetting a forgotten password by a code (ASVS 5.0, 6.4.3). A wrong guess never spends a code, so nobody can spend
- * another's; the code is too long to guess. An address that nobody has is treated alike, but for the mail.
+ * Resetting a forgotten password with a code (ASVS 5.0, 6.4.3). A wrong guess never uses up a code, so nobody can use
+ * up another's code, and the code is too long to guess. An address that nobody has is treated in the same way, except
+ * that no mail is sent.
  */
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { accountOf, accountOfUser, type Pseudonym } from "../auth/accounts.ts";
@@ -23,22 +24,25 @@ import type { Mac } from "../seal.ts";
 import { cooldown, DAY, isFull, type SendLimits } from "./limits.ts";
 import { newResetCode, readResetCode } from "./reset-codes.ts";
 
-/** Codes that are good at once. While there are as many, no other is sent. */
+/** Codes that may be valid at the same time. While there are as many, no further code is sent. */
 const MOST_CODES = 3;
-/** Sends a day that a network which the account is known from has, whatever others have used up. */
+/** Sends per day for a network that the account is known from. Sends from other networks do not count. */
 const KNOWN_NETWORK_LIMIT = 5;
 
 /** The key of a row under the address's pseudonym. */
 const keyUnder = (address: string | SQL, rest: string) => sql`(${address} || ${`/${rest}`})`;
 
-/** The account of whoever has the address, where only the statement knows it; NULL when nobody has it. */
+/** The account of the user who has the address, found within the statement. NULL when no user has the address. */
 const accountWith = (email: string) =>
   accountOfUser(sql`(SELECT id FROM ${users} WHERE email = ${email})`);
 
-/** What the statements that reset a password have to know of the user. */
+/** What the statements that reset a password need to know about the user. */
 type Resetting = Pick<typeof users.$inferSelect, "id" | "username">;
 
-/** What stands against a request for a code: ends, in milliseconds since the epoch, and whether the second counts. */
+/**
+ * The limits that apply to a request for a code: their ends, in milliseconds since the epoch, and whether the network's
+ * own limit is used.
+ */
 interface Asked {
   spent_until: number | null;
   own_wait_until: number | null;
@@ -80,14 +84,14 @@ export function createReset(
   } = services;
   const waits = createWaits(ttl, "reset_failures");
 
-  /** What the MAC of a code covers: the purpose and the address, too. */
+  /** The text that the MAC of a code covers. It also has the purpose and the address. */
   const partsOfCode = (email: string, code: string | undefined) => [
     "reset_password",
     email,
     code ?? "",
   ];
 
-  /** True of the user whom the code was sent to, while it stands. */
+  /** True for the user to whom the code was sent, while the code is valid. */
   function stands(address: string | SQL, email: string, guess: string, now: number): SQL {
     const isTheirs = sql`value = CAST(${users.id} AS TEXT)`;
     const macs = otpMac.byEachKey(...partsOfCode(email, readResetCode(guess)));
@@ -98,9 +102,9 @@ export function createReset(
   }
 
   /**
-   * What limits the sends to an address. All of them count for the address, and for the network that asks beside. From
-   * a network that the account is known from, the address's own limits do not matter while the network has some left:
-   * so others may use them up, and its user still gets a code.
+   * The limits for sends to an address. All sends count for the address, and also for the requesting network. From a
+   * network that the account is known from, the address's limits do not apply while the network's own limit is not
+   * reached. So others may use up the address's limit, and the user still gets a code.
    */
   function limitsOf(address: string | SQL, email: string, network: string, now: number) {
     const own = keyUnder(address, network);
@@ -124,7 +128,7 @@ export function createReset(
     };
   }
 
-  /** @throws Failure `rate_limited`, `otp_cooldown` when a limit stands against the request */
+  /** @throws Failure `rate_limited`, `otp_cooldown` when a limit applies to the request */
   function refuseUnsent(asked: Asked | undefined, exchange: Exchange, now: number): void {
     if (!asked) return;
     const { spent_until, own_wait_until, address_until, has_own } = asked;
@@ -135,8 +139,8 @@ export function createReset(
 
   return {
     /**
-     * Sends a code to whoever has verified the address.
-     * @returns what the client is told, in seconds: the same whether anybody has the address or not
+     * Sends a code to the user who has verified the address.
+     * @returns the answer for the client, in seconds. It is the same whether anybody has the address or not
      * @throws Failure `rate_limited`, `otp_cooldown`
      */
     async send(email: string, language: Language, exchange: Exchange) {
@@ -166,9 +170,10 @@ export function createReset(
       const data = { otp: code, language, expires_in: settings.resetTtl };
       const { asked } = await batch(db, {
         asked: ask,
-        // An address that nobody has gets a row too, for nobody, so that it costs the same.
+        // An address that nobody has also gets a row, without a user, so that both cases cost the same.
         code: ttl.set(row, sql`coalesce(CAST(${user_id} AS TEXT), '')`, now),
-        // What is answered counts, be it sent or not. This comes before the waits, which stand against it.
+        // Every answered request counts, whether a mail is sent or not. This comes before the waits, because they would
+        // refuse it.
         ofNetwork: budgets.spend("mails", network, now, isAllowed),
         waiting: [address, own].map((each) => ttl.set({ ...waiting, key: each }, "", now)),
         sends: [address, own].map((each) => ttl.increment({ ...sends, key: each }, now)),
@@ -180,7 +185,7 @@ export function createReset(
     },
 
     /**
-     * The user whose password a right code may reset; undefined for a wrong code, which is counted.
+     * The user whose password a correct code may reset; undefined for a wrong code. A wrong code is counted.
      * @throws Failure `too_many_attempts`, `rate_limited`
      */
     async judge(email: string, guess: string, exchange: Exchange): Promise<Resetting | undefined> {
@@ -190,7 +195,7 @@ export function createReset(
       const own = keyUnder(address, network);
       const waitUntil = waits.until(own, now);
       const account = accountWith(email);
-      // As for a log-in: a network that the account is known from is refused by its own count alone.
+      // As for a log-in: a network that the account is known from is refused only because of its own failures.
       const spentUntil = sql<number | null>`iif(
         ${knownNetworks.isKnown(account, network, now)},
         NULL, ${budgets.spentUntil("failed_log_ins", network, now)}
@@ -207,7 +212,7 @@ export function createReset(
           .from(users)
           .where(and(isRight, isJudged)),
         failed: waits.fail(own, now, isWrong),
-        // When the statement before has counted.
+        // Only when the statement before has counted.
         ofNetwork: budgets.spend("failed_log_ins", network, now, sql`changes() > 0`),
         swept: ttl.sweep(now),
       });
@@ -224,8 +229,8 @@ export function createReset(
     },
 
     /**
-     * Sets the new hash, if the code still stands: whether it did. Every session and all codes end, the failures are
-     * forgotten, and the address is told.
+     * Sets the new hash if the code is still valid. Returns whether it was. All sessions and all codes end, the
+     * failures are forgotten, and the address gets a mail.
      */
     async apply(
       user: Resetting,
@@ -237,7 +242,7 @@ export function createReset(
     ): Promise<boolean> {
       const now = clock();
       const address = pseudonym(email, now);
-      // A hash has a random salt. That it stands says that the update has happened.
+      // A hash has a random salt. So if this hash is stored, the update has happened.
       const isReset = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${user.id} AND password_hash = ${newHash}
       )`;
@@ -259,7 +264,7 @@ export function createReset(
       return reset.length > 0;
     },
 
-    /** The statements that forget what is kept of an address. */
+    /** The statements that delete all rows about an address. */
     forget(email: string, when: SQL) {
       const address = pseudonym(email, clock());
       return [ttl.deleteUnder("reset_code", address, when), waits.clearUnder(address, when)];

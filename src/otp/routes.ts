@@ -67,7 +67,7 @@ export function otpRoutes(services: Services) {
         const user = await verification.verify(session, body.otp, language, exchange);
         if (!user) return fail("invalid_otp");
         logSecurityEvent("email_changed", exchange, user.id);
-        // The address that it has replaced is told.
+        // The address that was replaced gets a mail.
         outbox.wake(enqueue.delay());
         return user;
       },
@@ -117,7 +117,7 @@ export function otpRoutes(services: Services) {
         const email = body.email.toLowerCase();
         const user = await reset.judge(email, otp, exchange);
         if (!user) return fail("invalid_otp");
-        // Only who has the code may learn whose name that is.
+        // Only a client that has the code may learn the name of the user.
         refuseNameInPassword(new_password, user.username, "/new_password");
         const newHash = await hasher.hash(new_password, networkOf(exchange.ip));
         const language = languageFor(request);

@@ -1,7 +1,7 @@
 /**
- * Verifying an address by a one-time password (ASVS 5.0, 6.5 and 6.6): for few tries and one use, and only the newest
- * counts. All of a step's statements go in one batch, so that nothing comes between the check of a limit and what it
- * limits.
+ * Verifying an address with a one-time password (ASVS 5.0, 6.5 and 6.6). It allows few tries and one use, and only the
+ * newest one counts. All statements of a step are in one batch, so that nothing can happen between the check of a limit
+ * and the action that it limits.
  */
 import { and, eq, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
 import { accountOf, accountOfUser, type Pseudonym } from "../auth/accounts.ts";
@@ -22,22 +22,22 @@ import { type Mac, toBase64url } from "../seal.ts";
 import { macsOfGuess, macToKeep, newDigits } from "./digits.ts";
 import { cooldown, DAY, isFull, type SendLimits } from "./limits.ts";
 
-/** Guesses that are judged. After them even the right one fails. */
+/** Guesses that are checked. After them, even the correct one fails. */
 const TRIES = 5;
 /** Expired rows deleted per send. A send inserts one, so expired rows cannot accumulate. */
 const SWEEP = 4;
 
-/** A one-time password to be sent. */
+/** A one-time password to send. */
 interface Sending {
-  /** Of the user who wants to verify the address; null for the one whom `newUser` finds. */
+  /** The id of the user who wants to verify the address; null for the user that `newUser` finds. */
   user_id: number | null;
-  /** The id of the user whom an earlier statement of the batch has inserted; NULL if it has not. */
+  /** The id of the user whom an earlier statement of the batch has inserted; NULL if it has not inserted one. */
   newUser?: SQL;
   /** In lower case. */
   email: string;
   language: Language;
   exchange: Exchange;
-  /** What else must hold. */
+  /** A further condition. */
   when: SQL;
 }
 
@@ -63,7 +63,7 @@ export function createVerification(
   const lifetime = settings.otpTtl * 1000;
   const full = isFull(settings.otpDailyLimit);
 
-  /** Deletes a few expired rows, so that no address is kept for longer than it is of use. */
+  /** Deletes a few expired rows, so that no address is stored longer than necessary. */
   const sweep = (now: number) =>
     db.run(sql`
       DELETE FROM ${verifications} WHERE user_id IN (
@@ -123,9 +123,9 @@ export function createVerification(
 
   return {
     /**
-     * The statements that send one to a user who is inserted before them in the same batch. Where a limit is reached,
-     * nothing is sent.
-     * @param newUser the user's id; NULL if there was no insert
+     * The statements that send one to a user who is inserted earlier in the same batch. If a limit is reached, nothing
+     * is sent.
+     * @param newUser the user's id; NULL if no user was inserted
      */
     sendingToNew(
       newUser: SQL,
@@ -140,8 +140,8 @@ export function createVerification(
 
     /**
      * Sends one to an address that the user wants to verify.
-     * @param confirmed the hash of the password that the request was confirmed by, if it was
-     * @returns what the client is told, in seconds
+     * @param confirmed the hash of the password that confirmed the request, if there was one
+     * @returns the answer for the client, in seconds
      * @throws Failure `unauthorized`, `too_many_attempts`, `password_required`, `wrong_password`, `rate_limited`,
      *   `otp_cooldown`
      */
@@ -152,14 +152,14 @@ export function createVerification(
     ) {
       const now = clock();
       const { user_id } = session;
-      // Without the password, whoever has but a token of the user's could move the account to an address of their own.
+      // Without the password, anybody who has stolen a token could move the account to another address.
       const mayChange = sql<number>`(${users.email} IS NULL OR ${users.password_hash} IS ${confirmed ?? null})`;
       const found = db
         .select({ may_change: mayChange.as("may_change") })
         .from(sessions)
         .innerJoin(users, eq(users.id, sessions.user_id))
         .where(isLive({ ...session, now }));
-      // Others may have failed while this password was verified. Then it was not judged.
+      // Other attempts may have failed while this password was verified. Then the result does not count.
       const isAdmitted =
         confirmed === undefined ? sql`true` : confirmation.isAdmitted(session, now);
       const when = sql`EXISTS (SELECT 1 FROM (${found}) WHERE may_change) AND ${isAdmitted}`;
@@ -183,8 +183,8 @@ export function createVerification(
     },
 
     /**
-     * Sets the address that the one-time password was sent to, and tells the address whose place it takes; undefined
-     * when it was not right, or another user has proved the address before.
+     * Sets the address that the one-time password was sent to, and sends a mail to the address that it replaces.
+     * Undefined when the guess was wrong, or when another user has verified the address before.
      * @throws Failure `unauthorized`
      */
     async verify(session: SessionRef, guess: string, language: Language, exchange: Exchange) {
@@ -197,7 +197,7 @@ export function createVerification(
         sql`${verifications.tries} <= ${TRIES} AND ${verifications.expires_at} > ${now}`,
         sql`EXISTS ${owner}`,
       );
-      /** The address that is proved now; no row when none is. */
+      /** The address that is verified now. There is no row when none is. */
       const proved = sql`(
         SELECT ${verifications.email} FROM ${verifications} WHERE ${isRight} AND NOT EXISTS (
           SELECT 1 FROM ${users} AS other

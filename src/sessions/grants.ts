@@ -1,4 +1,4 @@
-/** The two ways to get tokens, by a password or by a refresh token. `/users/log-in` and `/token` share them. */
+/** The two ways to get tokens: with a password or with a refresh token. `/users/log-in` and `/token` share them. */
 import { logSecurityEvent } from "../auth/security-log.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
@@ -34,7 +34,7 @@ export function createGrants(
       : undefined;
     const user_agent = userAgentOf(request);
     const { session, isRemovable } = await queries.begin(user, exchange, user_agent, renewedHash);
-    // Another process may have been stopped while it removed a user.
+    // Another process may have been stopped while it removed a user. So this process continues.
     if (isRemovable) removal.wake();
     // Another log-in may have renewed the hash meanwhile. Then the new hash decides.
     if (!session && renewedHash) return byPassword(request, username, password);
@@ -45,7 +45,7 @@ export function createGrants(
     /** Begins a session; undefined when the name or the password is wrong. */
     byPassword,
 
-    /** Refreshes a session; undefined when the token is not good, or no longer good. */
+    /** Refreshes a session; undefined when the token is invalid or no longer valid. */
     async byRefreshToken(request: Request, refresh_token: string) {
       const token = await tokens.verifyRefresh(refresh_token);
       if (!token) return undefined;
@@ -58,7 +58,7 @@ export function createGrants(
   };
 }
 
-/** Without control characters, which could steer the terminal of an operator who lists sessions (ECMA-48 §5.3). */
+/** Without control characters, which could control the terminal of an operator who lists sessions (ECMA-48 §5.3). */
 function userAgentOf({ headers }: Request): string | null {
   const sent = headers.get("user-agent") ?? "";
   return sent.replace(/\p{Cc}/gu, " ").slice(0, USER_AGENT_LENGTH) || null;

@@ -1,4 +1,4 @@
-/** What goes into and comes out of log-in, refresh, `/token` and the list of sessions. */
+/** The input and output of log-in, refresh, `/token` and the list of sessions. */
 import { t } from "elysia";
 import { Text } from "../model/text.ts";
 import { noStore, REFRESH_TOKEN } from "../model/tokens.ts";
@@ -53,7 +53,7 @@ export const Sessions = t.Object(
   { title: "Sessions", description: "The live sessions, newest first." },
 );
 
-/** What `/token` takes, as a form. Unknown fields are ignored (RFC 6749 §3.2). */
+/** The form that `/token` accepts. Unknown fields are ignored (RFC 6749 §3.2). */
 export const TokenRequest = t.Object(
   {
     grant_type: t.Optional(
@@ -79,8 +79,8 @@ export const TokenRequest = t.Object(
 );
 
 /**
- * RFC 6749 §5.2, with the codes that the response can have.
- * @param descriptions an example for each
+ * RFC 6749 §5.2, with the codes of this response.
+ * @param descriptions an example for each code
  */
 export function OAuthError<E extends string>(descriptions: Record<E, string>) {
   const errors = Object.keys(descriptions);
@@ -111,5 +111,7 @@ export function OAuthError<E extends string>(descriptions: Record<E, string>) {
   );
 }
 
-/** Reads a path's `:id`. Text that cannot be a session's id gives "", which no row has, so the answer is the same 404. */
+/**
+ * Reads a path's `:id`. Text that cannot be a session's id gives "". No row has this id, so the answer is the same 404.
+ */
 export const toSessionId = (segment: string) => (/^[\w-]{22}$/.test(segment) ? segment : "");

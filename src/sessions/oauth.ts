@@ -1,6 +1,6 @@
 /**
- * `/token`: the OAuth 2 token endpoint (RFC 6749 §4.3 and §6), for Swagger UI's Authorize and for clients that speak
- * it already. OAuth 2.1 drops the password grant: new clients use `/users/log-in`.
+ * `/token`: the OAuth 2 token endpoint (RFC 6749 §4.3 and §6), for Swagger UI's Authorize and for clients that already
+ * use it. OAuth 2.1 removes the password grant, so new clients use `/users/log-in`.
  */
 import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
@@ -67,7 +67,7 @@ export function oauthRoutes(grants: Grants) {
       }
     },
     {
-      // RFC 6749 §3.2: what is not recognized is ignored.
+      // RFC 6749 §3.2: unknown parameters are ignored.
       query: t.Object({}, { additionalProperties: true }),
       response: {
         200: Tokens,
@@ -92,14 +92,14 @@ export function oauthRoutes(grants: Grants) {
           "The password grant (the default) and the refresh token grant of RFC 6749, for Authorize on this page and " +
           "for existing clients. OAuth 2.1 drops the password grant; new clients log in by `/users/log-in`.",
         operationId: "requestToken",
-        // Not declared as `body`, because Elysia would then read the body, as JSON.
+        // Not declared as `body`, because then Elysia would read the body, as JSON.
         requestBody: formBody(TokenRequest),
       },
     },
   );
 }
 
-/** The error in OAuth's own form (RFC 6749 §5.2): status 400 wherever OAuth has a code for it. */
+/** The error in OAuth's own format (RFC 6749 §5.2): status 400 for every error that OAuth has a code for. */
 function oauthResponse(error: unknown, request: Request): Response {
   if (error instanceof Refusal) {
     return oauthError(400, error.error, error.message);

@@ -17,7 +17,7 @@ import type { Services } from "../services.ts";
 /** Expired rows deleted per log-in. A log-in inserts one, so expired rows cannot accumulate. */
 const SWEEP = 10;
 
-/** Live sessions that a user may have. The next log-in ends the one used least recently. */
+/** Maximum number of live sessions of a user. The next log-in ends the one that was used least recently. */
 const MOST_SESSIONS = 100;
 
 /** A session as its user sees it. */
@@ -30,12 +30,12 @@ const visible = columnsOf(sessions, [
   "ip",
 ]);
 
-/** What a password is verified against. */
+/** The hash that a password is verified against. */
 type Named = Pick<typeof users.$inferSelect, "id" | "password_hash">;
 
 /** An attempt to log in. */
 export interface LogIn {
-  /** The user name or the e-mail address as it is named, in lower case. */
+  /** The user name or the e-mail address from the request, in lower case. */
   name: string;
   exchange: Exchange;
 }
@@ -66,7 +66,7 @@ export function sessionQueries(services: Services) {
 
   return {
     /**
-     * The user whom an attempt names, by user name or verified e-mail address; undefined if there is none.
+     * The user that an attempt names, by user name or verified e-mail address; undefined if there is none.
      * @throws Failure `too_many_attempts`, `rate_limited`
      */
     async named({ name, exchange }: LogIn): Promise<Named | undefined> {
@@ -79,7 +79,7 @@ export function sessionQueries(services: Services) {
           ...throttle.refusals({ account, exchange }, now),
         })
         .from(sql`(SELECT 1)`)
-        // A disabled user is refused as an unknown one is.
+        // A disabled user is refused in the same way as an unknown user.
         .leftJoin(
           users,
           and(or(eq(users.username_key, name), eq(users.email, name)), isNull(users.disabled_at)),
@@ -90,9 +90,9 @@ export function sessionQueries(services: Services) {
     },
 
     /**
-     * Counts an attempt that failed.
-     * @param user whom it named, if anybody
-     * @throws Failure `too_many_attempts`, `rate_limited` when others have failed meanwhile
+     * Counts a failed attempt.
+     * @param user the user that the attempt named, if there is one
+     * @throws Failure `too_many_attempts`, `rate_limited` when other attempts have failed meanwhile
      */
     async fail({ name, exchange }: LogIn, user: Named | undefined): Promise<void> {
       const now = clock();
@@ -103,10 +103,10 @@ export function sessionQueries(services: Services) {
     },
 
     /**
-     * Begins a session, if the verified hash has not changed meanwhile; undefined if it has.
+     * Begins a session if the verified hash has not changed meanwhile; undefined if it has.
      * @param user_agent the request's `User-Agent`
      * @param renewedHash replaces the old hash
-     * @returns the session, and whether there is a deleted user whose rows are still to be removed
+     * @returns the session, and whether rows of a deleted user have to be removed
      * @throws Failure `too_many_attempts`, `rate_limited`, like `fail`
      */
     async begin(
@@ -136,7 +136,7 @@ export function sessionQueries(services: Services) {
           ),
         )
         .orderBy(desc(sessions.last_used_at), desc(sessions.id))
-        // SQLite has no OFFSET without a LIMIT.
+        // SQLite allows OFFSET only after a LIMIT.
         .limit(Number.MAX_SAFE_INTEGER)
         .offset(MOST_SESSIONS - 1);
       const expired = db
@@ -179,9 +179,9 @@ export function sessionQueries(services: Services) {
     },
 
     /**
-     * Moves the session on by a generation. The token before the current one gets, within the leeway, what it
-     * got the first time; anything older ends the session (RFC 9700 §4.14.2).
-     * @returns the session, unless the token was not good; and whose session it has ended, if it has
+     * Moves the session to the next generation. Within the leeway, the token before the current one gets the same
+     * result as the first time. An older token ends the session (RFC 9700 §4.14.2).
+     * @returns the session, unless the token was invalid; and the user whose session it has ended, if it has
      */
     async refresh({ session_id, generation }: RefreshToken) {
       const now = clock();
@@ -206,7 +206,7 @@ export function sessionQueries(services: Services) {
       return { session: session[0], endedOf: ended[0]?.user_id };
     },
 
-    /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
+    /** @throws Failure `unauthorized`, like all functions below, when the session has ended */
     async logOut(session: SessionRef) {
       const ended = await db
         .delete(sessions)
@@ -223,7 +223,7 @@ export function sessionQueries(services: Services) {
       });
     },
 
-    /** Ends one of the user's sessions: whether it was live. */
+    /** Ends one of the user's sessions. Returns whether it was live. */
     async end(session: SessionRef, id: string): Promise<boolean> {
       const now = clock();
       const owner = ownerOf(db, session, now);

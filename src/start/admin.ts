@@ -1,4 +1,4 @@
-/** `todos admin`: looks after users, sessions and mails, on the database that the service's environment names. */
+/** `todos admin`: manages users, sessions and mails, in the database that the service's environment names. */
 import { randomUUID } from "node:crypto";
 import { sanitizeControlSequences } from "@logtape/logtape";
 import { logSecurityEvent } from "../auth/security-log.ts";
@@ -26,7 +26,7 @@ type Admin = ReturnType<typeof adminQueries>;
 type User = NonNullable<Awaited<ReturnType<Admin["find"]>>>;
 type UserCommand = (admin: Admin, user: User, command: Command) => Promise<void>;
 
-/** What is done about one user, by the name of the command. */
+/** The commands about one user, by name. */
 const userCommands: Record<string, UserCommand> = {
   async user(admin, user, { print }) {
     const live = await admin.sessions(user.id);
@@ -83,7 +83,7 @@ export async function adminCommand(command: Command): Promise<void> {
   }
 }
 
-/** Sends what a user would get, so that its way through the filters is tested too. */
+/** Sends a mail that users get, so that the test includes the filters on its way. */
 async function testMail(to: string, { environment, print }: Command): Promise<void> {
   const config = readConfig(environment);
   const transport = nativePlatform(() => null).openTransport(config);
@@ -109,12 +109,12 @@ function isAbout(id: string, line: string): boolean {
   try {
     return JSON.parse(line).request_id === id;
   } catch {
-    // A line of something else, such as the supervisor's.
+    // A line from another program, such as the supervisor.
     return false;
   }
 }
 
-/** Rows as columns, under the names that the rows have. No value can steer the terminal (ECMA-48 §5.3). */
+/** Prints rows as a table, with their names as the header. No value can control the terminal (ECMA-48 §5.3). */
 function printTable(print: (line: string) => void, rows: Record<string, unknown>[]): void {
   const [first] = rows;
   if (!first) {
@@ -135,6 +135,6 @@ function printTable(print: (line: string) => void, rows: Record<string, unknown>
   }
 }
 
-/** Former versions kept a user agent as it came. */
+/** Former versions stored a user agent with its control characters. */
 const shown = (value: unknown) =>
   sanitizeControlSequences(String(value ?? "-"), { sgr: "escape", newlines: "escape" });

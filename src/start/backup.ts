@@ -1,6 +1,6 @@
 /**
- * `todos backup FILE` copies the embedded database to FILE. It is safe while the service runs. To copy the database's
- * file alone is not: it lacks what is still in its -wal file.
+ * `todos backup FILE` copies the embedded database to FILE. It is safe while the service runs. A copy of the database
+ * file alone is not safe: the newest writes are in its -wal file.
  */
 import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ import { syncFolderOf } from "./sync-folder.ts";
 
 /** Milliseconds to wait while another process has the database locked. */
 const BUSY_TIMEOUT = 5000;
-/** Milliseconds between two looks at how far the copy is. */
+/** Milliseconds between two looks at the progress of the copy. */
 const LOOK_INTERVAL = 100;
 
 /** @throws ConfigError, UsageError */
@@ -21,7 +21,7 @@ export async function backupCommand({ args, environment, print, progress }: Comm
   if (target === undefined || rest.length > 0) throw new UsageError("Usage: todos backup FILE");
   const config = readConfig(environment);
   const path = embeddedPath(config);
-  // SQLite would make an empty database where there is none, and back that up.
+  // If there is no database, SQLite would make an empty one and back it up.
   if (!existsSync(path)) throw new UsageError(`There is no database at ${path}`);
   if (existsSync(target)) throw new UsageError(`${target} exists already`);
   await copyDatabase(path, target, progress);
@@ -44,7 +44,7 @@ export function embeddedPath(config: Config): string {
 async function copyDatabase(path: string, target: string, progress: Progress): Promise<void> {
   const unfinished = `${target}.unfinished`;
   rmSync(unfinished, { force: true });
-  // The copy holds password hashes, so only its owner may read it. SQLite takes an empty file for a new database.
+  // The copy contains password hashes, so only its owner may read it. SQLite uses an empty file as a new database.
   closeSync(openSync(unfinished, "wx", 0o600));
   const database = new Database(path, {});
   const watch = setInterval(() => {
@@ -53,7 +53,7 @@ async function copyDatabase(path: string, target: string, progress: Progress): P
   }, LOOK_INTERVAL);
   try {
     await database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT}; PRAGMA synchronous=FULL`);
-    // A copy is whole on the disk before it gets its name.
+    // The copy is complete on the disk before it gets its name.
     await database.exec(`VACUUM INTO '${unfinished.replaceAll("'", "''")}'`);
   } catch (error) {
     rmSync(unfinished, { force: true });

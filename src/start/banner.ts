@@ -1,4 +1,4 @@
-/** What a person at a terminal is told once the service listens: where everything is, and how to stop it. */
+/** What a terminal shows when the service listens: where everything is, and how to stop it. */
 import { resolve } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Config } from "../config.ts";
@@ -17,7 +17,7 @@ export function banner(url: string, config: Config): string {
   return `\n  Todos ${packageJson.version}\n\n${rows.join("\n")}\n\n`;
 }
 
-/** An address that means every address of this machine, or this machine alone, opens in a browser as localhost. */
+/** The address to open in a browser. When the service listens on all addresses or only on loopback, it is localhost. */
 function urlForPeople(url: string): string {
   const { hostname, port } = new URL(url);
   const isHere = ["0.0.0.0", "[::]", "127.0.0.1", "[::1]"].includes(hostname);
@@ -33,6 +33,6 @@ function placeOfData({ databaseUrl, databaseSyncUrl }: Config): string {
 function placeOfMails({ mailUrl }: Config): string {
   if (mailUrl === "log:") return "printed here (set MAIL_URL to send them)";
   const { protocol, host } = new URL(mailUrl);
-  // A mail service's URL has its key where others have the host.
+  // The URL of a mail service has its key in the place of the host.
   return /^smtps?:$/.test(protocol) ? `sent by ${host}` : `sent by ${protocol.slice(0, -1)}`;
 }

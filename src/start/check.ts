@@ -1,4 +1,4 @@
-/** `todos check`: looks at what a start would meet: the settings, the database and the mail server. Changes nothing. */
+/** `todos check`: checks what a start needs: the settings, the database and the mail server. Changes nothing. */
 import { existsSync } from "node:fs";
 import { type Config, isEmbedded, readConfig } from "../config.ts";
 import { missingMigrations } from "../database/migrate.ts";
@@ -7,8 +7,8 @@ import { type Command, UsageError } from "./command.ts";
 import { nativePlatform, openConfigured } from "./platform.ts";
 
 /**
- * Prints a line for each part that is as it should be.
- * @throws ConfigError, UsageError with a line for each part that is not
+ * Prints a line for each part that works.
+ * @throws ConfigError, UsageError with a line for each part that does not work
  */
 export async function checkCommand({ args, environment, print }: Command): Promise<void> {
   if (args.length > 0) throw new UsageError("Usage: todos check");
@@ -45,7 +45,7 @@ async function lookAtDatabase(config: Config): Promise<string> {
   }
 }
 
-/** A replica would make its file and begin to sync. Its server has the data and the schema. */
+/** Names the server instead of its replica. A replica would create its file and begin to sync. */
 function withoutReplica(config: Config): Config {
   const { databaseSyncUrl } = config;
   if (databaseSyncUrl === undefined) return config;

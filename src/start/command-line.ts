@@ -1,4 +1,4 @@
-/** The command line: `todos [serve]`, and what an operator needs beside it. */
+/** The command line: `todos [serve]`, and the other commands for the operator. */
 import packageJson from "../../package.json" with { type: "json" };
 import { ConfigError } from "../config.ts";
 import { configureLog } from "../log/configure.ts";
@@ -19,7 +19,7 @@ const USAGE = `Usage: todos [command]
 
 Settings are environment variables; .env.example lists them.`;
 
-/** Each is loaded when it is asked for, so that serving starts quickly. */
+/** Each command is loaded only when it is called, so that the service starts quickly. */
 const commands: Record<string, () => Promise<(command: Command) => Promise<void>>> = {
   check: () => import("./check.ts").then((module) => module.checkCommand),
   migrate: () => import("./migrate.ts").then((module) => module.migrateCommand),
@@ -28,7 +28,7 @@ const commands: Record<string, () => Promise<(command: Command) => Promise<void>
   restore: () => import("./restore.ts").then((module) => module.restoreCommand),
 };
 
-/** @param args what follows the program's name */
+/** @param args the arguments after the program's name */
 export async function runCommand(args: string[], runtime: Runtime): Promise<void> {
   const [name = "serve", ...rest] = args;
   const print = (line: string) => runtime.print(`${line}\n`);
@@ -72,7 +72,7 @@ export async function runCommand(args: string[], runtime: Runtime): Promise<void
   }
 }
 
-/** A command's log goes to stderr, so that its own output can be piped on. */
+/** A command's log goes to stderr, so that its output can be piped. */
 function logToErrors({ isTerminal, noColor, writeError }: Runtime) {
   const decoder = new TextDecoder();
   return configureLog({

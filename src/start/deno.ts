@@ -1,12 +1,12 @@
-/** What the service has of Deno. */
+/** What Deno provides for the service. */
 import type { SocketIp } from "../http/client-ip.ts";
 import type { Platform } from "../services.ts";
 import { withResolvedUrl } from "./request-url.ts";
 import type { Runtime } from "./run.ts";
 
 /**
- * @param platformWith the platform, with what tells a request's address
- * @param defaults settings that stand where the environment has none
+ * @param platformWith makes the platform with a function that returns a request's address
+ * @param defaults settings for variables that the environment does not have
  */
 export function denoRuntime(
   platformWith: (socketIp: SocketIp) => Platform,
@@ -27,7 +27,7 @@ export function denoRuntime(
     listen(hostname, port, fetch) {
       const cut = new AbortController();
       const listening = Deno.serve(
-        // Deno would print a line here, which is not a line of the log.
+        // By default Deno prints a line here, which is not part of the log.
         { hostname, port, signal: cut.signal, onListen() {} },
         (request, { remoteAddr }) => {
           ips.set(request, remoteAddr.hostname);

@@ -1,4 +1,4 @@
-/** What the platforms at the edge have in common: no files, no native libraries, and the data on a libSQL server. */
+/** Shared by the platforms at the edge: no files, no native libraries, and the data on a libSQL server. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHmac } from "node:crypto";
 import type { Argon2 } from "../auth/passwords.ts";
@@ -12,7 +12,7 @@ import { startClockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
 
-/** Stands in for a URL that is refused already, so that the other settings are judged as with a server. */
+/** Replaces a URL that is already refused, so that the other settings are checked as for a server. */
 const SOME_SERVER = "https://localhost";
 
 /**
@@ -29,7 +29,7 @@ export function readEdgeConfig(environment: Record<string, string | undefined>):
     DATABASE_URL: isFile ? SOME_SERVER : url,
     DATABASE_SYNC_URL: undefined,
   };
-  // Not a copy: on Deno an environment cannot be listed, only asked. Where it can be, its names are still seen.
+  // Not a copy: on Deno, an environment cannot be listed, but only asked for names. Where it can be listed, it still can.
   const settings = new Proxy(environment, {
     get: (target, name) => (name in replaced ? replaced : target)[String(name)],
   });
@@ -43,7 +43,7 @@ export function readEdgeConfig(environment: Record<string, string | undefined>):
   throw new ConfigError(faults);
 }
 
-/** The platform of a runtime with processes, as Deno. */
+/** The platform of a runtime with processes, such as Deno. */
 export function edgePlatform(argon2: Argon2, socketIp: SocketIp): Platform {
   return {
     argon2,

@@ -1,4 +1,4 @@
-/** `todos migrate`: brings the configured database's schema up to date. Safe when two do it at once. */
+/** `todos migrate`: brings the configured database's schema up to date. Safe when two processes do it at once. */
 import { faultOf, readConfig } from "../config.ts";
 import { migrate, missingMigrations } from "../database/migrate.ts";
 import { type Command, UsageError } from "./command.ts";

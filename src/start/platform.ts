@@ -18,7 +18,7 @@ export function nativePlatform(socketIp: SocketIp, holdOpen?: Platform["holdOpen
   return {
     // Argon2id is the package's default variant.
     argon2: { hash, verify },
-    // Not imported: to load it would take ten milliseconds of each start, and no request needs it before a log-in.
+    // Not imported, because loading it would add ten milliseconds to each start. No request needs it before a log-in.
     hmac(key, message) {
       const { createHmac } = process.getBuiltinModule("node:crypto");
       return createHmac("sha256", key).update(message).digest("base64url");

@@ -1,15 +1,15 @@
-/** Shows how far long work is: a line that is redrawn on a terminal, a line each ten seconds anywhere else. */
+/** Shows the progress of long work: on a terminal, one line that is redrawn; elsewhere, a line every ten seconds. */
 import type { Runtime } from "./run.ts";
 
 export interface Progress {
   /**
-   * Tells what is being done, and how far it is. May be called as often as one likes, and is shown until the next call.
-   * @param done of `total`, in any unit. Without the two, how long it takes is shown
+   * Reports the current work and its progress. May be called often; shown until the next call.
+   * @param done of `total`, in any unit. Without both, the elapsed time is shown
    */
   tell(what: string, done?: number, total?: number): void;
-  /** The work is done: takes its line off the terminal, for what is printed next. */
+  /** The work is done: clears its line on the terminal before further output. */
   clear(): void;
-  /** Clears, and ends the watch: nothing is shown any more. */
+  /** Clears, and stops: nothing is shown any more. */
   end(): void;
 }
 
@@ -18,10 +18,10 @@ const LOG_INTERVAL = 10_000;
 /** Milliseconds between two drawings on a terminal. */
 const TERMINAL_INTERVAL = 100;
 
-/** What is being done, and since when on the clock of `performance.now()`. */
+/** The current work, and when it began, on the clock of `performance.now()`. */
 interface Work {
   what: string;
-  /** From 0 to 1; undefined when nobody knows. */
+  /** From 0 to 1; undefined when it is not known. */
   share: number | undefined;
   startedAt: number;
 }

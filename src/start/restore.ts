@@ -1,4 +1,4 @@
-/** `todos restore FILE` puts a backup in the place of the embedded database, and keeps what was there. */
+/** `todos restore FILE` replaces the embedded database with a backup, and keeps the former database. */
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -11,7 +11,7 @@ import { type Command, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 import { syncFolderOf } from "./sync-folder.ts";
 
-/** Bytes that are copied at a time. */
+/** Bytes that are copied at once. */
 const CHUNK = 1024 * 1024;
 
 /** @throws ConfigError, UsageError */
@@ -24,7 +24,7 @@ export async function restoreCommand({ args, environment, print, progress }: Com
   const draft = `${path}.restoring`;
   rmSync(draft, { force: true });
   try {
-    // The copy is checked, and not the backup: so what is checked is what will be served.
+    // The copy is checked, not the backup, because the copy will be served.
     await copyFile(source, draft, progress);
     progress.tell("Checking");
     await checkBackup(draft, source);
@@ -52,8 +52,8 @@ async function copyFile(source: string, target: string, progress: Progress): Pro
 }
 
 /**
- * Checks that a file is a whole database of this service, and not of a later version.
- * @param name what the messages call it
+ * Checks that a file is an undamaged database of this service, and not of a later version.
+ * @param name its name in the messages
  * @throws UsageError
  */
 async function checkBackup(path: string, name: string): Promise<void> {
@@ -63,7 +63,7 @@ async function checkBackup(path: string, name: string): Promise<void> {
 }
 
 async function lastMigration(path: string, name: string): Promise<number> {
-  // Off this thread: the check of a large file takes long, and meanwhile the progress is shown.
+  // On another thread, because the check of a large file takes long, and the progress is shown meanwhile.
   const database = new AsyncDatabase(path, {});
   const firstValue = async (query: string): Promise<unknown> => {
     const statement = await database.prepare(query);
@@ -95,8 +95,8 @@ function replaceDatabase(path: string, draft: string): string | undefined {
   const kept = `${path}.before-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
   const former = new Database(path);
   try {
-    // SQLite leaves WAL mode for the last connection alone, and moves everything into the file. The lock then keeps
-    // others out until the names are changed.
+    // SQLite leaves WAL mode only when this is the last connection, and then moves everything into the file. The lock
+    // keeps other processes out until the files are renamed.
     former.exec("PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE");
     const [mode] = former.prepare("PRAGMA journal_mode").raw().all() as unknown[][];
     if (mode?.[0] === "wal") throw new Error("database is locked");

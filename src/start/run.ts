@@ -15,7 +15,7 @@ import { banner } from "./banner.ts";
 
 type Fetch = (request: Request) => Response | Promise<Response>;
 
-/** What the service needs of the runtime that it is on. */
+/** What the service needs from its runtime. */
 export interface Runtime {
   environment: Record<string, string | undefined>;
   /** Reads the configuration, where that is stricter than `readConfig`. */
@@ -24,22 +24,22 @@ export interface Runtime {
   isTerminal: boolean;
   /** Whether colors are unwanted (https://no-color.org). */
   noColor: boolean;
-  /** Writes to stdout. It must not block, however long nobody reads. */
+  /** Writes to stdout. It must never block, even when nobody reads stdout. */
   write: Write;
-  /** Throws what the runtime has for an address that can't be listened on. */
+  /** Throws the runtime's error when the address cannot be used. */
   listen(hostname: string, port: number, fetch: Fetch): Server;
   platform: Platform;
-  /** Loads what METRICS_PORT asks for. Missing where no second port can be had. */
+  /** Loads the metrics, when METRICS_PORT is set. Missing on runtimes that have only one port. */
   loadMetrics?(): Promise<{ createMetrics(): Metrics }>;
-  /** Loads what OTEL_EXPORTER_OTLP_ENDPOINT asks for. Missing where it does not run. */
+  /** Loads the traces, when OTEL_EXPORTER_OTLP_ENDPOINT is set. Missing on runtimes where they do not run. */
   loadTraces?(): Promise<{ createTraces: typeof createTraces }>;
   /** Calls `stop` at each SIGTERM and SIGINT. */
   onSignal(stop: (signal: string) => void): void;
   /** Calls `tell` with each error that nothing caught. The process goes on until `tell` ends it. */
   onUncaught(tell: (error: unknown) => void): void;
-  /** Writes to stdout at once, for what is no line of the log. */
+  /** Writes to stdout at once. For text that is not part of the log. */
   print(text: string): void;
-  /** What stdin holds, once it has ended. */
+  /** Reads stdin to its end. */
   readInput(): Promise<string>;
   writeError(text: string): void;
   exit(code: number): void;
@@ -48,19 +48,19 @@ export interface Runtime {
 export interface Server {
   /** Where it listens. */
   url: string;
-  /** Takes no more connections, and resolves when the last answer has left. */
+  /** Accepts no more connections. Resolves when the last answer was sent. */
   stop(): Promise<void>;
-  /** Cuts what is left. */
+  /** Closes the remaining connections. */
   abort(): Promise<void>;
 }
 
-/** Milliseconds that the last lines of the log have to be written. Without a bound, an unread pipe would keep it alive. */
+/** Milliseconds to write the last lines of the log. Without this limit, an unread pipe would keep the process alive. */
 const LAST_LINES = 1000;
 
-/** Milliseconds after the start until what no request waits for begins. Until then, it would hold up the first ones. */
+/** Milliseconds until work begins that no request waits for. If it began at once, it would delay the first requests. */
 const AFTER_START = 200;
 
-/** Resolves once it listens; what whoever started it can mend goes to stderr, a line for each fault. */
+/** Resolves when it listens. Faults that the operator can fix go to stderr, one per line. */
 export async function run(runtime: Runtime): Promise<void> {
   let log: Log | undefined;
   const exit = async (code: number) => {
@@ -82,10 +82,10 @@ export async function run(runtime: Runtime): Promise<void> {
       void exit(1);
     });
     const url = await start(runtime, config, log, exit);
-    // By way of the log, so that it follows the lines before it.
+    // Through the log, so that it comes after the earlier lines.
     if (format === "pretty" && runtime.isTerminal) log.add(banner(url, config), true);
   } catch (error) {
-    // Anything else is a bug, and wants its stack.
+    // Any other error is a bug, and its stack is needed.
     if (!(error instanceof ConfigError)) throw error;
     runtime.writeError(`${error.faults.join("\n")}\n`);
     await exit(1);
@@ -123,7 +123,7 @@ async function start(
   const metricsServer = metrics && serveMetrics(runtime, config, services, metrics);
   let isStopping = false;
   runtime.onSignal(async (signal) => {
-    // A second signal changes nothing: what is in flight still has its time.
+    // A second signal changes nothing: requests in flight still have their time.
     if (isStopping) return;
     isStopping = true;
     logger.info(`${signal}: draining`);
@@ -140,30 +140,30 @@ async function start(
     logger.info("stopped");
     await exit(0);
   });
-  // Only now: a signal that comes right after this line finds who minds it.
+  // This line comes after `onSignal`, so that a signal right after it is handled.
   logger.info(`listening on ${server.url}`, { version: packageJson.version });
   if (metricsServer) logger.info(`metrics on ${metricsServer.url}metrics`);
-  // Mails that a former process put down and could not send.
+  // Sends mails that a former process stored and could not send.
   outbox.wake(AFTER_START);
   void sleep(AFTER_START).then(() => {
     if (isStopping) return;
     // Rows of users who were deleted while a former process ran.
     removal.wake();
     upkeep.start();
-    // Not awaited: a mail server that is down holds up nobody.
+    // Not awaited, so that a mail server that is down delays nothing.
     if (config.production) void checkTransport(services.transport);
   });
   return server.url;
 }
 
 async function serve(runtime: Runtime, config: Config, services: Services): Promise<Server> {
-  // Others may be using a database on a server: there, it is for whoever deploys to say when.
+  // Other services may use a database on a server. There the operator decides when to migrate.
   if (isEmbedded(config) || config.migrateOnStart) {
     await migrate(services.database).catch((error) => {
       throw faultOf("Cannot bring the database up to date (DATABASE_URL)", error);
     });
   } else {
-    // A server that is out of reach now is no reason not to start.
+    // The service also starts when the server cannot be reached now.
     await services.schema.look().catch(() => {});
   }
   const app = createApp(services);
@@ -183,7 +183,7 @@ async function openTraces({ loadTraces }: Runtime, config: Config) {
   const { otlpEndpoint } = config;
   if (otlpEndpoint === undefined) return undefined;
   if (!loadTraces) {
-    // A platform may set it for traces of its own, so this is no fault.
+    // A platform may set it for its own traces, so this is not an error.
     getLogger("todos").warn("OTEL_EXPORTER_OTLP_ENDPOINT has no effect on this runtime");
     return undefined;
   }
@@ -202,7 +202,7 @@ function listen(runtime: Runtime, host: string, port: number, setting: string, f
     return runtime.listen(host, port, fetch);
   } catch (error) {
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-    // The runtimes' own messages for the rest are misleading: of files, for a name that can't be resolved.
+    // For other errors the runtimes' messages are misleading: they speak of files when a name cannot be resolved.
     const cause = inUse ? "the port is in use" : "not an address of this machine, or not allowed";
     throw faultOf(`Cannot listen on ${host}:${port} (HOST, ${setting})`, cause);
   }

@@ -1,8 +1,8 @@
-/** Makes the names in a folder last through a power cut. */
+/** Makes sure that the names in a folder survive a power cut. */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** New names are on the disk only when their folder is: to be called after a file at `path` has been made or renamed. */
+/** A new name is on the disk only when its folder was synced. Call this after a file at `path` was made or renamed. */
 export function syncFolderOf(path: string): void {
   const folder = openSync(dirname(path), "r");
   try {

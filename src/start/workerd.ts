@@ -1,6 +1,6 @@
 /**
- * The platform on workerd: an isolate of one thread, in which a request may use only what it has opened itself (its
- * sockets, its timers), and in which all that is left of a request ends with it, unless `waitUntil` holds it.
+ * The platform on workerd: an isolate with one thread. A request may only use sockets and timers that it has opened
+ * itself. All its work ends with it, unless `waitUntil` holds it.
  */
 
 import { waitUntil } from "cloudflare:workers";
@@ -46,7 +46,7 @@ export function readWorkerConfig(bindings: Record<string, unknown>): Config {
   return config;
 }
 
-/** @param argon2 the WebAssembly module, which workerd lets nobody compile once it runs */
+/** @param argon2 the WebAssembly module, because workerd cannot compile it at run time */
 export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   return {
     hmac,
@@ -64,8 +64,8 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
 }
 
 /**
- * Hashing blocks the isolate. Before each hash, whatever else has come in has its turn, and so the passwords that have
- * come are counted before the next one is hashed.
+ * Hashing blocks the isolate. So other work runs before each hash, and all passwords that have arrived are counted before
+ * the next one is hashed.
  */
 function betweenEvents({ hash, verify }: Argon2): Argon2 {
   return {
@@ -81,7 +81,7 @@ function betweenEvents({ hash, verify }: Argon2): Argon2 {
 }
 
 /**
- * The same response, which workerd leaves as it is: by itself it compresses whatever says that it is compressed
+ * The same response, which workerd sends unchanged. By default, workerd compresses a response that says it is compressed
  * (https://developers.cloudflare.com/workers/runtime-apis/response/#parameters).
  */
 export function asItIs(response: Response): Response {
@@ -95,11 +95,12 @@ export function asItIs(response: Response): Response {
 const HEARTBEAT = 1000;
 
 /**
- * Sees a request through to its answer and its log line, also when the client has gone away: otherwise it would end at
- * any `await`, perhaps between its write and its log line.
+ * Runs a request to its answer and its log line, even if the client has disconnected. Otherwise it would end at any
+ * `await`, perhaps between its write and its log line.
  */
 export function seeThrough(answer: Promise<Response>): Promise<Response> {
-  // A request that waits for others alone, as in the queue for hashes, would be taken for one that hangs, and ended.
+  // A request that only waits for other requests, as in the queue for hashes, would look like one that hangs. workerd
+  // would end it.
   const heartbeat = setInterval(() => {}, HEARTBEAT);
   const seen = answer.finally(() => clearInterval(heartbeat));
   waitUntil(seen);
@@ -107,11 +108,11 @@ export function seeThrough(answer: Promise<Response>): Promise<Response> {
 }
 
 /**
- * Milliseconds that a run goes on at most. After 30 seconds Cloudflare would end it. The cron trigger begins another.
+ * Maximum milliseconds of a run. After 30 seconds, Cloudflare would end it. The cron trigger begins another run.
  */
 const LONGEST_RUN = 15_000;
 
-/** Each time it is woken, a run of its own: runs share nothing but the table, where each mail is claimed by one of them. */
+/** Each call of `wake` begins a new run. Runs share only the table, where exactly one run claims each mail. */
 function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockwork {
   async function run(after: number): Promise<void> {
     const end = clock() + LONGEST_RUN;
@@ -119,7 +120,7 @@ function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockwork {
     while (clock() < end) {
       const { mails, nextAt } = await claim(CONCURRENCY);
       await Promise.all(mails.map(deliver));
-      // There may be more that is due.
+      // More mails may be due.
       if (mails.length === CONCURRENCY) continue;
       if (nextAt === null || nextAt > end) return;
       await scheduler.wait(Math.max(nextAt - clock(), 0));
@@ -134,7 +135,7 @@ function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockwork {
 /** Milliseconds between two slices. */
 const PAUSE = 50;
 
-/** Each time it is woken, a run of its own. */
+/** Each call of `wake` begins a new run. */
 function startRemoval(database: Database): Removal {
   async function run(): Promise<void> {
     const end = Date.now() + LONGEST_RUN;
@@ -151,8 +152,8 @@ function tellFailure(error: unknown): void {
 }
 
 /**
- * Connects to a mail server by its name. By itself, nodemailer would ask DNS over the network for the address and connect
- * to that, and then workerd would look for the address in the server's certificate.
+ * Connects to a mail server by its name. By default, nodemailer asks DNS for the address and connects to the address.
+ * Then workerd would look for the address in the server's certificate.
  */
 const getSocket: SMTPTransportGetSocket = ({ host = "localhost", port, secure }, callback) => {
   const address = { host, port: Number(port ?? (secure ? 465 : 587)) };
@@ -164,12 +165,12 @@ const getSocket: SMTPTransportGetSocket = ({ host = "localhost", port, secure },
   });
 };
 
-/** What workerd and Cloudflare say of a request's origin. */
+/** What workerd and Cloudflare say about a request's origin. */
 type Origin = { clientIp?: string; colo?: string };
 
 /**
- * The address at the other end of the connection. On Cloudflare that is Cloudflare's own, which puts the client's into a
- * header that no client can set; by itself, workerd passes on whatever a client has put there.
+ * The client's address. On Cloudflare, the other end of the connection is Cloudflare itself. It puts the client's address
+ * into a header that no client can set. Without Cloudflare, workerd forwards whatever a client has put there.
  */
 function socketIp(request: Request): string | null {
   const { clientIp, colo }: Origin = ("cf" in request && request.cf) || {};

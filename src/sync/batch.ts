@@ -1,6 +1,6 @@
 /**
- * Several operations of one request: one after another, in one transaction and one round trip. Each holds or fails by
- * itself.
+ * Several operations of one request. They run one after another, in one transaction and one round trip. Each one
+ * succeeds or fails by itself.
  */
 import { type SQL, sql } from "drizzle-orm";
 import { live } from "../auth/live-session.ts";
@@ -27,17 +27,17 @@ import { type Asker, type Operation, operation, outcomeOf, tellRaised } from "./
 import { raiseRevision } from "./revision.ts";
 import { isNew, ttlKey } from "./writer.ts";
 
-/** An operation, or why there is none. */
+/** An operation, or the reason why there is none. */
 export type Part<Result> = Operation<Result> | Failure;
 
 /**
- * What must be known before any operation is run. While it is not, nothing in the transaction is done.
+ * The rows that must be known before any operation may run. While they are not known, the transaction changes nothing.
  * @see holdIf
  */
 export interface Hold<Row> {
-  /** Holds the batch up, or does not. */
+  /** Stops the batch if the rows are not known. */
   hold: Bound<never>;
-  /** What there is to know, in case the batch is held up; else no row. */
+  /** The rows to know, if the batch was stopped. Otherwise no rows. */
   held: Bound<Row>;
 }
 
@@ -46,17 +46,20 @@ export interface Batch<Result, Row> {
   hold?: Hold<Row> | undefined;
 }
 
-/** What became of a batch: all of it was run, or nothing was, and `held` is what must be known to run it. */
+/**
+ * The outcome of a batch. Either every operation has run, or none has. In the second case `held` has the rows that must
+ * be known.
+ */
 export type BatchOutcome<Result, Row> =
   | {
-      /** Of each part. */
+      /** The result of each part. */
       results: (Result | Failure)[];
-      /** The id of the request that did it, which is another than this one's when it was sent again. */
+      /** The id of the request that ran the batch. For a repeated request, this is the id of the first one. */
       requestId: string;
     }
   | { held: Row[] };
 
-/** Stands for the whole batch: it changes nothing, and says who has done it. */
+/** The outcome of the batch as a whole. It changes nothing, and says which request has run the batch. */
 const whole = outcomeOf<{ request_id: string }>({
   columns: { request_id: sql`${sql.placeholder("request_id")}` },
   succeeded: sql`true`,
@@ -65,12 +68,12 @@ const whole = outcomeOf<{ request_id: string }>({
 const VALUE = "held";
 const isHeldRow = sql`${ttl.kind} = 'idempotency' AND ${ttl.key} = ${ttlKey} AND ${ttl.value} = ${VALUE}`;
 
-/** True in the rest of the transaction when the batch is held up. */
+/** True in the rest of the transaction when the batch was stopped. */
 export const isHeld = sql`EXISTS (SELECT 1 FROM ${ttl} WHERE ${isHeldRow})`;
 
 /**
- * Holds a batch up if `condition` is true: for the rest of the transaction its key counts as known, so nothing is
- * changed.
+ * Stops a batch if `condition` is true: for the rest of the transaction its key counts as known, so no statement
+ * changes anything.
  */
 export const holdIf = (condition: SQL): Statement<never> =>
   statement(sql`
@@ -79,11 +82,11 @@ export const holdIf = (condition: SQL): Statement<never> =>
     WHERE ${isNew} AND (${condition})
     ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`);
 
-/** Its last statement, so that no other transaction ever sees the row. */
+/** The last statement of the transaction, so that no other transaction ever sees the row. */
 const release = statement(sql`DELETE FROM ${ttl} WHERE ${isHeldRow}`);
 
 /**
- * @param make the batch, for who asks
+ * @param make makes the batch for its asker
  * @throws Failure `unauthorized`, `validation_failed`, `idempotency_key_reused`
  */
 export async function runBatchOnce<Result, Row>(
@@ -93,7 +96,7 @@ export async function runBatchOnce<Result, Row>(
 ): Promise<BatchOutcome<Result, Row>> {
   const identity = await identify(request);
   const now = clock();
-  // Without a key of the client's it has one of its own, by which it can be held up.
+  // If the client has sent no key, the batch gets a random one, because it is stopped by its key.
   const idempotency_key = identity?.idempotency_key ?? crypto.randomUUID();
   const asker = { ...session, idempotency_key };
   const values: Values = { ...asker, now };
@@ -129,10 +132,10 @@ export async function runBatchOnce<Result, Row>(
   tellRaised(watch, session.user_id, raises.flatMap((index) => results[index] ?? []).slice(-1));
   const rowsOf = (index: number | undefined) => (index === undefined ? [] : (results[index] ?? []));
 
-  // No row of this one when the session has ended.
+  // There is no row for this when the session has ended.
   live(rowsOf(outcomes[0])[0]);
   const waitsFor = rowsOf(held);
-  // `as`, here and below: a statement's type says what it returns.
+  // `as`, here and below: a statement's type says what rows it returns.
   if (waitsFor.length > 0) return { held: waitsFor as (ArrayLike<unknown> & Row)[] };
 
   const [found] = rowsOf(known) as (ArrayLike<unknown> & Known)[];
@@ -144,7 +147,7 @@ export async function runBatchOnce<Result, Row>(
   function resultOf(part: Part<unknown>, i: number): unknown {
     if (part instanceof Failure) return part;
     const row = isAgain ? keptRow(part, keptParts.get(i)) : rowsOf(outcomes[i])[0];
-    // What it was about has been deleted for good since, or the outcome is not kept any more.
+    // The todo of this operation was deleted for good since then, or the outcome is no longer stored.
     if (row === undefined) return new Failure("todo_not_found");
     try {
       return part.read(row);

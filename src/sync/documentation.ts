@@ -1,15 +1,15 @@
-/** How the OpenAPI document describes the headers by which a client keeps in step. */
+/** How the OpenAPI document describes the headers for synchronization. */
 import type { TSchema } from "@sinclair/typebox";
 import { t } from "elysia";
 import { header } from "../model/values.ts";
 
-/** A header that a request may have. */
+/** A header of a request. */
 export const requestHeader = (name: string, description: string, example: string) => ({
   name,
   in: "header" as const,
   required: false,
   description,
-  // No length or pattern: whatever is no tag of the resource's is only that.
+  // Without a length or a pattern: a value that is not a valid tag simply matches nothing.
   schema: { type: "string" as const, examples: [example] },
 });
 
@@ -45,7 +45,7 @@ export const Replayable = <S extends TSchema>(schema: S): S => ({
   },
 });
 
-/** For the `detail` of a route. `as`: Elysia's type has nothing for what is the document's own. */
+/** For the `detail` of a route. `as`: Elysia's type does not have all members of the document. */
 export const takesHeaders = (...headers: ReturnType<typeof requestHeader>[]) =>
   ({ "x-headers": headers }) as object;
 
@@ -61,8 +61,8 @@ export const Tagged = <S extends TSchema>(schema: S, tag: string): S => ({
 });
 
 /**
- * For the `response` of a route. `as`: it is no part of the route's type. A client meets a 304 only if it sends
- * `If-None-Match` itself, and for all others Eden would have one more error, without a body.
+ * For the `response` of a route. `as`: it is not part of the route's type. A client gets a 304 only if it sends
+ * `If-None-Match` itself. For all others Eden would have one more error, without a body.
  */
 export const notModified = {
   304: t.Void({ description: "It is as you have it.", headers: tagHeaders('"7"') }),

@@ -1,7 +1,7 @@
 /**
- * Entity tags (RFC 9110 §8.8.3), by which a client asks whether what it has is still as it was. A row's is its `rev`. A
- * page's is weak: whose it is, and that user's revision. The user must be part of it, because a browser that had another
- * user before also sends the tag of what it got for that one.
+ * Entity tags (RFC 9110 §8.8.3). With them a client asks whether its copy is still current. The tag of a row is its
+ * `rev`. The tag of a page is weak, and contains the user's id and the user's revision. The id is needed because a
+ * browser may still send the tag of a page of the user who was logged in before.
  */
 import { type Placeholder, type SQL, sql } from "drizzle-orm";
 import { status } from "elysia";
@@ -16,10 +16,10 @@ interface EntityTag {
 
 const TAG = /^\s*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*$/;
 
-/** The tags in a list of them; none when it is malformed. */
+/** The tags in a list of tags. Empty when the list is malformed. */
 export function entityTags(list: string): EntityTag[] {
   const tags: EntityTag[] = [];
-  // No tag of ours has a comma. One that has is cut into pieces, and the list is malformed.
+  // The service's own tags have no comma. A tag with a comma is cut into pieces, and then the list counts as malformed.
   for (const element of list.split(",")) {
     const [match, weak, tag = ""] = TAG.exec(element) ?? [];
     if (match === undefined) return [];
@@ -30,15 +30,15 @@ export function entityTags(list: string): EntityTag[] {
 
 const pageTag = ({ user_id }: SessionRef, revision: number) => `${user_id}.${revision}`;
 
-/** Revisions of a user of which a page is there already, as values of statements; -1 for none. */
+/** Revisions of a user for which a page already exists, as values of statements; -1 for none. */
 export interface KnownRevisions {
-  /** Of the client's page. */
+  /** The revision of the client's page. */
   known: number;
-  /** Of the page that the service itself has kept. */
+  /** The revision of the page that the service itself has kept. */
   kept: number;
 }
 
-/** @param kept the revision of the page that the service has */
+/** @param kept the revision of the page that the service has kept */
 export function knownRevisions(
   { headers }: Request,
   { user_id }: SessionRef,
@@ -46,21 +46,25 @@ export function knownRevisions(
 ): KnownRevisions {
   const prefix = `${user_id}.`;
   const tags = entityTags(headers.get("if-none-match") ?? "");
-  // A client has one page of a kind. If it names more, the rows are read, and it is told all the same.
+  // A client has one page of each kind. If it sends several tags, only the first one counts. With another one the rows
+  // are read and sent.
   const own = tags.find(({ tag }) => tag.startsWith(prefix))?.tag.slice(prefix.length) ?? "";
-  // In any other spelling it is no tag of ours, and is not answered by 304.
+  // A number in another spelling is not a tag of this service, so it never gives 304.
   return { known: /^(0|[1-9]\d{0,14})$/.test(own) ? Number(own) : -1, kept };
 }
 
-/** Whether the page is there already. (By name: of columns, Drizzle would think that they are the query's own.) */
+/**
+ * Whether the page already exists. (The columns are written as text, because Drizzle would take them for columns of the
+ * surrounding query.)
+ */
 export const isKnown: SQL = sql`(
   (SELECT revision FROM users WHERE id = ${sql.placeholder("user_id")})
   IN (${sql.placeholder("known")}, ${sql.placeholder("kept")})
 )`;
 
 /**
- * The limit of a page's query: the value `limit` or, when the page is there already, none, so that it is not built.
- * `as`: SQLite takes an expression here, and Drizzle passes one on, but its types know placeholders and numbers alone.
+ * The limit of a page's query: the value `limit`, or 0 when the page already exists, so that it is not read. `as`:
+ * SQLite accepts an expression here, and Drizzle passes it on, but its types allow only placeholders and numbers.
  */
 export const limitUnlessKnown =
   sql`iif(${isKnown}, 0, ${sql.placeholder("limit")})` as unknown as Placeholder;
@@ -74,7 +78,7 @@ interface Context {
 /** An answer without a body. `as`: see `notModified` in `documentation.ts`. */
 export const unchanged = () => status(304, undefined) as never;
 
-/** Gives a row's answer its tag. True when the client has the row as it is: then the answer is 304. */
+/** Sets the tag of a row's answer. Returns true when the client has the current row: then the answer is 304. */
 export const isRowKnown = (context: Context, { rev }: { rev: number }) =>
   tagAnswer(context, String(rev), `"${rev}"`);
 
@@ -86,7 +90,7 @@ export function isPageKnown(context: Context, session: SessionRef, revision: num
 
 function tagAnswer({ request, set }: Context, tag: string, etag: string): boolean {
   set.headers.etag = etag;
-  // A browser may keep it, and asks before it uses it.
+  // A browser may keep the answer, and asks before it uses it.
   set.headers["cache-control"] = "private, no-cache";
   vary(set.headers, "Authorization");
   const list = request.headers.get("if-none-match");

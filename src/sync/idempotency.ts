@@ -1,10 +1,11 @@
 /**
- * `Idempotency-Key`: a request that is sent again, because its answer was lost, is not done again. The question whether
- * the key is known, the change, and what the answer is made of are one transaction. So a crash leaves all of it or
- * nothing, and of two that come at once the second finds what the first has kept.
+ * `Idempotency-Key`: a client that did not get an answer may send its request again, and it is not carried out twice.
+ * The check of the key, the change, and the content of the answer are stored in one transaction. So a crash leaves all
+ * of them or none. If two requests with one key arrive at the same time, the second one finds what the first has
+ * stored.
  *
- * A row of `ttl` says that a key is known, and with which request. The outcome is kept beside it. For a batch, there is
- * one more row for each of its operations: the key, a slash, and the number of the operation.
+ * A row of `ttl` says that a key is known, and for which request. The outcome is in another table. For a batch, there
+ * is one more row for each of its operations: the key, a slash, and the number of the operation.
  */
 import { sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
@@ -25,9 +26,9 @@ import { isNew, ttlKey } from "./writer.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
-/** Expired rows that one request deletes, beside one for each of its operations. */
+/** Expired rows that one request deletes, in addition to one for each of its operations. */
 const SWEEP = 16;
-/** Rows that are kept of one user. An operation of a batch is one, and each may have a todo's whole text. */
+/** Rows that are kept for one user. Each operation of a batch is one row, and may have a todo's whole text. */
 const ANSWERS_PER_USER = 20_000;
 
 const value = (name: string) => sql.placeholder(name);
@@ -35,17 +36,17 @@ const value = (name: string) => sql.placeholder(name);
 const isKept = sql`
   ${kept_answers.user_id} = ${value("user_id")} AND ${kept_answers.key} = ${value("idempotency_key")}`;
 
-/** The rows of a batch's operations. A slash comes right before "0". */
+/** The rows of a batch's operations. In ASCII, "0" comes directly after the slash. */
 const isKeptPart = sql`
   ${kept_answers.user_id} = ${value("user_id")}
   AND ${kept_answers.key} > ${value("idempotency_key")} || '/'
   AND ${kept_answers.key} < ${value("idempotency_key")} || '0'`;
 
-/** What is known of a key before anything is done. */
+/** What is known about a key before anything is done. */
 export interface Known {
-  /** Of the request that was sent with it; null when the key is new. */
+  /** The fingerprint of the request that was sent with it; null when the key is new. */
   fingerprint: string | null;
-  /** Null, too, when the todo that it was about has been deleted for good, or it is not kept any more. */
+  /** Also null when the todo of this request was deleted for good, or when the outcome is no longer stored. */
   outcome: string | null;
 }
 
@@ -58,34 +59,34 @@ const ask = statement<Known>(sql`
   LEFT JOIN ${kept_answers} ON ${isKept}
   WHERE ${isLive()}`);
 
-/** What is kept of each operation of a batch. */
+/** The stored outcome of each operation of a batch. */
 const askParts = statement<{ part: number; outcome: string }>(sql`
   SELECT CAST(substr(${kept_answers.key}, length(${value("idempotency_key")}) + 2) AS INTEGER) AS part,
     ${kept_answers.outcome} AS outcome
   FROM ${kept_answers} WHERE ${isKeptPart} AND ${kept_answers.expires_at} > ${value("now")}`);
 
 const hasExpired = sql`${kept_answers.expires_at} <= ${value("now")}`;
-/** What an earlier request with the key has left, when that has expired. */
+/** Deletes the expired rows of an earlier request with the same key. */
 const forgetExpired = statement(sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${hasExpired}`);
 const forgetExpiredParts = statement(
   sql`DELETE FROM ${kept_answers} WHERE ${isKeptPart} AND ${hasExpired}`,
 );
 
-/** Behind the statement that keeps the outcome. */
+/** This runs after the statement that stores the outcome. */
 const remember = statement(sql`
   INSERT INTO ${ttl} (kind, key, value, expires_at)
   SELECT 'idempotency', ${ttlKey}, ${value("fingerprint")}, ${kept_answers.expires_at}
   FROM ${kept_answers} WHERE ${isKept} AND ${isNew}
   ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`);
 
-/** Of the oldest then no more is known than that they were done. */
+/** Of the oldest requests the service then only knows that they were carried out. */
 const boundAnswers = statement(sql`
   DELETE FROM ${kept_answers} WHERE rowid IN (
     SELECT rowid FROM ${kept_answers} WHERE user_id = ${value("user_id")}
     ORDER BY expires_at DESC, rowid DESC LIMIT -1 OFFSET ${sql.raw(`${ANSWERS_PER_USER}`)}
   )`);
 
-/** The parts of an Elysia context that a request with a key is done with. */
+/** The parts of an Elysia context that a request with a key needs. */
 export interface Context {
   request: Request;
   session: SessionRef;
@@ -101,10 +102,10 @@ export interface Ground {
 }
 
 /**
- * Runs an operation once for each key: sent again, what it gave the first time is given again.
- * @param make the operation, for who asks
- * @throws Failure `validation_failed`, `idempotency_key_reused`, `todo_not_found` when the todo has since been deleted
- * for good or the outcome is not kept any more, and what the operation throws
+ * Runs an operation once for each key. A repeated request gets the result of the first time.
+ * @param make makes the operation for its asker
+ * @throws Failure `validation_failed`, `idempotency_key_reused`, `todo_not_found` when the todo was deleted for good
+ *   since then or the outcome is no longer stored, and the failures of the operation
  */
 export async function once<Result>(
   ground: Ground,
@@ -131,7 +132,7 @@ export interface Identity {
   fingerprint: string;
 }
 
-/** @throws Failure `validation_failed` for a key that cannot be one */
+/** @throws Failure `validation_failed` for an invalid key */
 export async function identify(request: Request): Promise<Identity | undefined> {
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
@@ -144,7 +145,7 @@ export async function identify(request: Request): Promise<Identity | undefined> 
 }
 
 /**
- * Whether the request was done before. Then its answer says so.
+ * Whether the request was already carried out. Then its answer says so.
  * @throws Failure `idempotency_key_reused`
  */
 export function isReplay(
@@ -160,7 +161,7 @@ export function isReplay(
   return true;
 }
 
-/** Of all statements here. (An interface would not do for them.) */
+/** The values of all statements here. (An interface would not be assignable.) */
 export type KeyedValues = {
   id: string;
   user_id: number;
@@ -169,14 +170,14 @@ export type KeyedValues = {
   now: number;
 };
 
-/** The statements that stand around the operations of a request with a key. */
+/** The statements around the operations of a request with a key. */
 export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
   before: {
     forget: [forgetExpired(values), ...(parts > 0 ? [forgetExpiredParts(values)] : [])],
     ask: ask(values),
     askParts: askParts(values),
   },
-  // It keeps one row more than it has parts, so expired rows cannot accumulate.
+  // The request stores at most one row more than it has parts, so expired rows cannot accumulate.
   after: [
     remember(values),
     forgetAnswers({ ...values, limit: SWEEP + parts }),
@@ -216,14 +217,14 @@ async function runKeyed<Result>(
   };
 }
 
-/** A row as the statement of an outcome returns it: its values in order and by name. */
+/** A row as the statement of an outcome returns it: its values by name and in order. */
 export const rowOf = (names: string[], values: unknown[]): ArrayLike<unknown> =>
   Object.assign([...values], Object.fromEntries(names.map((name, i) => [name, values[i]])));
 
 const unfitKey = (code: "validation_failed" | "idempotency_key_reused", detail: string) =>
   new Failure(code, { errors: [{ parameter: "Idempotency-Key", detail }] });
 
-/** SHA-256, base64url: of fixed length, and nothing of what was sent. */
+/** SHA-256, base64url: it has a fixed length, and shows nothing of what was sent. */
 async function digest(text: string): Promise<string> {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return toBase64url(new Uint8Array(bytes));

@@ -1,7 +1,8 @@
 /**
- * What a request, or a part of one, does to a user's rows. An operation is data until it is run: statements that change
- * rows, and one that then asks what became of it. It needs nothing that its statements return. So operations can run
- * one after another in a transaction, and the database can keep what an answer is made of beside what was changed.
+ * What a request, or a part of a batch, does to a user's rows. An operation is data until it runs: statements that
+ * change rows, and one statement that reads the outcome. It does not need the results of its own statements. So several
+ * operations can run one after another in a transaction, and the database can store the content of an answer together
+ * with the change.
  */
 import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
@@ -20,38 +21,38 @@ import type { Sweep } from "./sweep.ts";
 import type { Watch } from "./watch.ts";
 import { isNew } from "./writer.ts";
 
-/** Who asks for an operation, and under which `Idempotency-Key`, if any: see `idempotency.ts`. */
+/** The user who asks for an operation, and the `Idempotency-Key`, if there is one: see `idempotency.ts`. */
 export interface Asker extends SessionRef {
   idempotency_key?: string;
 }
 
 export interface Operation<Result> {
   asker: Asker;
-  /** Each changes rows, and gives them the next revision, or does nothing. */
+  /** Each statement changes rows and gives them the next revision, or does nothing. */
   changes: Bound<unknown>[];
-  /** What is asked after them. */
+  /** The statement that reads the outcome after them. */
   outcome: Bound<unknown>;
-  /** Keeps what the outcome says under the asker's key. Of a request by itself, only if it has succeeded. */
+  /** Stores the outcome under the asker's key. For a single request, only if it has succeeded. */
   keep: Keep;
   /** The names of the outcome's columns. */
   names: string[];
   /**
-   * @param row the outcome's
-   * @throws Failure when nothing was changed, and why
+   * @param row the row of the outcome
+   * @throws Failure when nothing was changed, with the reason
    */
   read(row: ArrayLike<unknown>): Result;
 }
 
 /**
  * @param expires_at milliseconds since the epoch
- * @param part its number among the operations of a batch, from 1; without it, the operation is the whole request
+ * @param part the number of the operation in a batch, from 1. Without it, the operation is the whole request
  */
 export type Keep = (expires_at: number, part?: number) => Bound<never>;
 
-/** What the statement of an outcome returns: columns by name, and in their order. */
+/** The row of an outcome: columns by name, and in their order. */
 export type OutcomeRow<Row> = Row & ArrayLike<unknown>;
 
-/** Asks what became of an operation: one row, or none when the session has ended. */
+/** Reads the outcome of an operation: one row, or none when the session has ended. */
 export interface Outcome<Row> {
   ask: Statement<Row>;
   keep: Statement<never>;
@@ -59,19 +60,17 @@ export interface Outcome<Row> {
 }
 
 interface OutcomeParts {
-  /** By name, in the order in which `read` is given their values. */
+  /** Columns by name, in the order in which `read` gets their values. */
   columns: Record<string, SQL>;
-  /** What is joined to the live session's user. */
+  /** Joins to the row of the live session's user. */
   joins?: SQL;
-  /** Whether the operation has succeeded. Without it, the outcome is kept as a part of a batch alone. */
+  /** Whether the operation has succeeded. Without it, the outcome is stored only as a part of a batch. */
   succeeded?: SQL;
-  /** The id of the todo that it is about, if it is about one. */
+  /** The id of the todo that the operation is about, if there is one. */
   todo_id?: SQL;
 }
 
-/**
- * After a change, and before the revision is raised, a changed row is one whose `rev` is the next revision.
- */
+/** After a change, and before the revision is raised, the changed rows are those whose `rev` is the next revision. */
 export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
   const { columns, joins = sql``, succeeded = sql`false`, todo_id = sql`NULL` } = parts;
   const from = sql`
@@ -102,14 +101,14 @@ export const operation = <Row, Result>(
     keep: (expires_at, part) =>
       keep({ ...all, expires_at, part: part === undefined ? "" : `/${part}` }),
     names,
-    // `as`: the row is what the statement returns.
+    // `as`: the row is the result of the statement.
     read: read as Operation<Result>["read"],
   };
 };
 
 /**
- * Runs an operation in one transaction and one round trip, takes along what has had its time, and tells whoever listens.
- * @throws Failure `unauthorized`, and what the operation throws
+ * Runs an operation in one transaction and one round trip. Deletes some expired rows with it, and tells the listeners.
+ * @throws Failure `unauthorized`, and the failures of the operation
  */
 export async function runOperation<Result>(
   { database, sweep, watch }: { database: Database; sweep: Sweep; watch: Watch },
@@ -129,7 +128,7 @@ export async function runOperation<Result>(
   return read(live(row));
 }
 
-/** @param rows what `raiseRevision` has returned */
+/** @param rows the result of `raiseRevision` */
 export function tellRaised(watch: Watch, user_id: number, rows: ArrayLike<unknown>[] = []): void {
   // `as`: see its type.
   for (const { revision } of rows as (ArrayLike<unknown> & Raised)[]) watch.tell(user_id, revision);

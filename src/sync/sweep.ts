@@ -1,7 +1,7 @@
 /**
- * Deletes expired rows: todos that have been in the trash for too long, notes of deletions that every client knows of by
- * now (or has to begin anew), kept answers, and rows of the TTL table. Each write deletes a few rows of each kind, so no
- * timer is needed on any runtime.
+ * Deletes expired rows: todos that were in the trash for too long, notes of deletions that are older than CHANGES_TTL,
+ * stored answers that no request may ask for any more, and rows of the TTL table. Each write deletes a few rows of each
+ * kind, so no runtime needs a timer for this.
  */
 import { sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
@@ -12,9 +12,9 @@ import { type Bound, runBatch, statement } from "../database/statement.ts";
 import { nextRevision } from "./revision.ts";
 import type { Watch } from "./watch.ts";
 
-/** Rows of each kind that a write takes along. Most writes add fewer, so expired rows cannot accumulate. */
+/** Rows of each kind that a write deletes. Most writes add fewer rows, so expired rows cannot accumulate. */
 const A_FEW = 16;
-/** Rows of each kind that one statement deletes when nothing else is to be done. */
+/** Rows of each kind in one statement, when the service deletes them without a write. */
 const MANY = 500;
 
 const expired = sql`
@@ -27,7 +27,7 @@ const noteExpired = statement(sql`
   FROM ${trash} JOIN ${users} ON ${users.id} = ${trash.user_id}
   WHERE ${trash.id} IN (${expired})`);
 
-/** Of a text that is deleted for good nothing may be left. */
+/** When a text is deleted for good, nothing of it may stay. */
 const forgetTheirAnswers = statement(sql`
   DELETE FROM ${kept_answers} WHERE (user_id, todo_id) IN (
     SELECT ${trash.user_id}, ${trash.id} FROM ${trash} WHERE ${trash.id} IN (${expired})
@@ -52,7 +52,7 @@ const forgetDeletions = statement<{ id: number }>(sql`
     ORDER BY created_at LIMIT ${sql.placeholder("limit")}
   ) RETURNING id`);
 
-/** Deletes `limit` of the answers that have expired by `now`. */
+/** Deletes up to `limit` stored answers that have expired by `now`. */
 export const forgetAnswers = statement<{ key: string }>(sql`
   DELETE FROM ${kept_answers} WHERE rowid IN (
     SELECT rowid FROM ${kept_answers} WHERE expires_at <= ${sql.placeholder("now")}
@@ -60,8 +60,9 @@ export const forgetAnswers = statement<{ key: string }>(sql`
   ) RETURNING key`);
 
 /**
- * Each request with an `Idempotency-Key` adds a row to the TTL table, which expires with its kept answer. The statements
- * that sweep the table by themselves belong to log-ins and mails, and may be far fewer than such requests.
+ * Each request with an `Idempotency-Key` adds a row to the TTL table, which expires with its stored answer. Log-ins and
+ * mails have their own statements that delete expired rows, but there may be far fewer log-ins and mails than such
+ * requests.
  */
 const forgetTtlRows = statement<{ key: string }>(sql`
   DELETE FROM ${ttl} WHERE (kind, key) IN (
@@ -69,7 +70,10 @@ const forgetTtlRows = statement<{ key: string }>(sql`
     ORDER BY expires_at LIMIT ${sql.placeholder("limit")}
   ) RETURNING key`);
 
-/** When the oldest row of each kind was made or, of answers, expires: in milliseconds since the epoch. */
+/**
+ * When the oldest row of each kind was made, and for answers when the first one expires. In milliseconds since the
+ * epoch.
+ */
 interface Ages {
   trashed_at: number | null;
   noted_at: number | null;
@@ -81,24 +85,24 @@ const oldest = statement<Ages>(sql`
     (SELECT min(created_at) FROM ${deletions}) AS noted_at,
     (SELECT min(expires_at) FROM ${kept_answers}) AS answers_expire_at`);
 
-/** What goes along with a write. */
+/** The statements that are added to a write. */
 export interface Ride {
-  /** For the end of its batch, behind everything else. */
+  /** They come at the end of the write's batch, after everything else. */
   statements: Bound<unknown>[];
-  /** @param results those of the whole batch */
+  /** @param results the results of the whole batch */
   learn(results: unknown[][]): void;
 }
 
 export interface Sweep {
-  /** Nothing, as long as nothing can have expired. */
+  /** No statements, as long as no row can have expired. */
   ride(): Ride;
-  /** Deletes all that has had its time. */
+  /** Deletes all expired rows. */
   all(): Promise<void>;
 }
 
 const NOTHING: Ride = { statements: [], learn() {} };
 
-/** @param watch told of the users whose todos are deleted */
+/** @param watch is told about the users whose todos are deleted */
 export function createSweep(
   { database, clock, watch }: { database: Database; clock: Clock; watch: Watch },
   config: Config,
@@ -106,7 +110,9 @@ export function createSweep(
   const trashTtl = config.trashTtl * 1000;
   const changesTtl = config.changesTtl * 1000;
   const answersTtl = config.idempotencyTtl * 1000;
-  /** Until then there is no need to look. Rows that other processes add now have all of their time left, too. */
+  /**
+   * No row expires before this time, so there is no need to look. Rows that other processes add now expire even later.
+   */
   let nextExpiry = Number.NEGATIVE_INFINITY;
 
   function statements(now: number, limit: number) {
@@ -147,7 +153,7 @@ export function createSweep(
       return {
         statements: [...statements(now, A_FEW)],
         learn(results) {
-          // `as`: this is what the last two of the statements return.
+          // `as`: these are the results of the last two statements.
           const [raised, [ages]] = results.slice(-2) as [
             { id: number; revision: number }[],
             [Ages],

@@ -1,7 +1,7 @@
 /**
- * Who is to be told at once when a user's revision is raised. One watcher serves a process, however many listen. What
- * this process has written it is told by `tell`. What others have written, and which sessions have ended, it asks the
- * database about each second, with one statement for all.
+ * Tells listeners at once when a user's revision is raised. Each process has one watcher for all of its listeners.
+ * `tell` reports the writes of this process. Each second the watcher asks the database, with one statement for all
+ * listeners, for the writes of other processes and for sessions that have ended.
  */
 import { getLogger } from "@logtape/logtape";
 import { sql } from "drizzle-orm";
@@ -20,22 +20,22 @@ const SILENT = 10 * EVERY;
 
 export interface Listener {
   readonly session: SessionRef;
-  /** The user's revision is this one by now. It may be told more than once, and late. */
+  /** The user's current revision. This may be called late, and more than once for the same revision. */
   changed(revision: number): void;
-  /** Once a second, before the database is asked. */
+  /** Called once a second, before the database is asked. */
   tick(): void;
-  /** Nothing more will be told: the session has ended, or the service is about to stop. */
+  /** Called when there will be no more events: the session has ended, or the service is about to stop. */
   end(): void;
 }
 
 export interface Watch {
-  /** How many listen. */
+  /** The number of listeners. */
   readonly listening: number;
-  /** How many of them for one user. */
+  /** The number of listeners for one user. */
   listeningFor(user_id: number): number;
-  /** @returns what ends it */
+  /** @returns a function that ends it */
   listen(listener: Listener): () => void;
-  /** Tells that this process has raised a user's revision. */
+  /** Reports that this process has raised a user's revision. */
   tell(user_id: number, revision: number): void;
   /** Ends every listener. */
   endAll(): void;
@@ -46,7 +46,7 @@ interface Found {
   revision: number;
 }
 
-/** The revisions of the users of the sessions that are live. */
+/** The ids of live sessions, with the revisions of their users. */
 const ask = statement<Found>(sql`
   SELECT ${sessions.id} AS id, ${users.revision} AS revision
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
@@ -54,8 +54,8 @@ const ask = statement<Found>(sql`
     AND ${sessions.expires_at} > ${sql.placeholder("now")}`);
 
 /**
- * @param isShared whether one request may act for another. On workerd none may, so there each listener looks for itself,
- * and hears of this process's own writes no sooner than of others'.
+ * @param isShared whether one request may act for another. On workerd none may. There each listener asks the database
+ *   itself, and learns about this process's own writes no sooner than about others.
  */
 export function createWatch(
   { database, clock }: { database: Database; clock: Clock },
@@ -76,7 +76,7 @@ export function createWatch(
     listening--;
   }
 
-  /** On workerd, a request whose client has gone away may end without a word. Its timer has ended with it. */
+  /** On workerd, a request may end without any notice when its client has disconnected. Its timer ends with it. */
   function removeSilent(): void {
     if (isShared) return;
     for (const [listener, look] of all()) if (look.isSilent()) remove(listener);
@@ -114,7 +114,7 @@ export function createWatch(
 
 type Look = ReturnType<typeof createLook>;
 
-/** Looks each second as long as anybody listens. */
+/** Looks each second while there are listeners. */
 function createLook(database: Database, clock: Clock) {
   const listeners = new Set<Listener>();
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -125,10 +125,10 @@ function createLook(database: Database, clock: Clock) {
   async function look(): Promise<void> {
     tickedAt = performance.now();
     for (const listener of listeners) listener.tick();
-    // A look that takes long is not overtaken.
+    // While a look takes long, no other one starts.
     if (isLooking || listeners.size === 0) return;
     isLooking = true;
-    // Whoever comes meanwhile has not been asked for.
+    // Listeners that are added meanwhile are not part of this look.
     const asked = [...listeners];
     try {
       const ids = JSON.stringify([...new Set(asked.map(({ session }) => session.id))]);
@@ -154,10 +154,10 @@ function createLook(database: Database, clock: Clock) {
     add(listener: Listener): void {
       listeners.add(listener);
       timer ??= setInterval(() => void look(), EVERY);
-      // A process that has nothing else to do may end.
+      // The timer does not keep the process alive.
       if (typeof timer === "object") timer.unref?.();
     },
-    /** Whether it should have looked, and has not. */
+    /** Whether it should have looked by now, and has not. */
     isSilent: () => performance.now() - tickedAt > SILENT,
     remove(listener: Listener): void {
       listeners.delete(listener);

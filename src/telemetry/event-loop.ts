@@ -1,13 +1,13 @@
-/** Measures how late the event loop is: as late as a timer rings, so late is everything that waits for its turn. */
+/** Measures how late the event loop is. A timer that fires late shows how late all other work is. */
 import type { Registry } from "prom-client";
 import { histogram } from "./histogram.ts";
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two measurements. */
 const EVERY = 100;
 /** Seconds. */
 const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** @returns what ends it */
+/** @returns a function that ends it */
 export function watchEventLoop(registry: Registry): () => void {
   const lag = histogram(registry, {
     name: "todos_event_loop_lag_seconds",
@@ -21,7 +21,7 @@ export function watchEventLoop(registry: Registry): () => void {
       lag.observe(Math.max(0, performance.now() - dueAt) / 1000);
       wait();
     }, EVERY);
-    // A process that has nothing else to do may end.
+    // The timer does not keep the process alive.
     timer.unref?.();
   }
   wait();

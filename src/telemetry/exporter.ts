@@ -1,7 +1,7 @@
 /**
  * Sends spans to a collector: OTLP over HTTP, in JSON (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
- * OpenTelemetry's own exporter reads a dozen variables of the environment by itself, which on Deno would each have to be
- * granted. What is left is one POST.
+ * OpenTelemetry's own exporter reads a dozen environment variables, and Deno would need a permission for each. Without
+ * that exporter, only one POST is needed.
  */
 import { getLogger } from "@logtape/logtape";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
@@ -11,7 +11,7 @@ import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 export interface ExporterOptions {
   url: string;
   headers: Record<string, string>;
-  /** Milliseconds that a collector has to answer. */
+  /** Milliseconds that a collector may take to answer. */
   timeout: number;
 }
 
@@ -19,7 +19,7 @@ const logger = getLogger(["todos", "traces"]);
 
 export function createExporter({ url, headers, timeout }: ExporterOptions): SpanExporter {
   const underWay = new Set<Promise<void>>();
-  /** Why nothing arrives, for the log to have a line when that changes, and not one for each batch. */
+  /** Why no traces arrive. The log gets a line when this changes, and not for each batch. */
   let reason: string | undefined;
 
   function tell(failure: string | undefined): void {
@@ -36,12 +36,12 @@ export function createExporter({ url, headers, timeout }: ExporterOptions): Span
       const response = await fetch(url, {
         method: "POST",
         headers: { ...headers, "content-type": "application/json" },
-        // A copy: by its type, the original could be of shared memory, which `fetch` does not take.
+        // A copy, because by its type the original could be shared memory, which `fetch` does not accept.
         body: body.slice(),
         signal: AbortSignal.timeout(timeout),
         redirect: "error",
       });
-      // Read to its end, or the connection would not be free for the next.
+      // The body is read to its end, because otherwise the connection could not be used again.
       await response.arrayBuffer();
       tell(response.ok ? undefined : `HTTP status ${response.status}`);
       return { code: response.ok ? ExportResultCode.SUCCESS : ExportResultCode.FAILED };

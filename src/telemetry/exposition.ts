@@ -1,4 +1,4 @@
-/** Answers `/metrics`, in the format that the asker takes: Prometheus's text format or OpenMetrics. */
+/** Answers `/metrics` in a format that the client accepts: Prometheus's text format or OpenMetrics. */
 import type { Registry } from "prom-client";
 import { prefersOpenMetrics } from "../http/negotiation.ts";
 
@@ -22,9 +22,10 @@ export function exposition(registry: Registry): (request: Request) => Promise<Re
 }
 
 /**
- * The same in OpenMetrics (https://prometheus.io/docs/specs/om/open_metrics_spec/), where a counter's name has no
- * `_total`, but its sample has, and no line is empty. prom-client can do this too, but changes its counters' names for
- * good: the next answer in the text format would have the wrong ones (prometheus/client_js#829).
+ * The same in OpenMetrics (https://prometheus.io/docs/specs/om/open_metrics_spec/). There a counter's name has no
+ * `_total`, but the name of its sample has, and empty lines are not allowed. prom-client can do this too, but it
+ * changes the names of its counters permanently: the next answer in the text format would have wrong names
+ * (prometheus/client_js#829).
  */
 function openMetrics(text: string): string {
   const lines = text.split("\n").filter((line) => line !== "");

@@ -1,4 +1,4 @@
-/** The metrics that are looked up when somebody asks for them: of the service's state, and of the process. */
+/** Metrics whose values are read only when a client asks for them: the state of the service and of the process. */
 import process from "node:process";
 import { count, lte, sql } from "drizzle-orm";
 import { Counter, Gauge, type Registry } from "prom-client";
@@ -7,7 +7,7 @@ import { outbox } from "../database/schema.ts";
 import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
 
-/** What the gauges look at. */
+/** What the gauges read. */
 export type Watched = Pick<Services, "clock" | "database" | "drain" | "watch">;
 
 export function watchService(registry: Registry, { clock, database, drain, watch }: Watched): void {
@@ -34,7 +34,7 @@ export function watchService(registry: Registry, { clock, database, drain, watch
     labelNames: ["state"],
     registers,
     async collect() {
-      // Without the database there is no number, rather than a former one.
+      // Without the database there is no number. An old number would be wrong.
       this.reset();
       const isDue = lte(outbox.next_attempt_at, toInstant(clock()));
       const [mails] = await database

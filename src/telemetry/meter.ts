@@ -1,4 +1,4 @@
-/** Counts what the service does, in the metrics of a Prometheus registry. `docs/metrics.md` tells of each. */
+/** Counts the work of the service in the metrics of a Prometheus registry. `docs/metrics.md` describes each metric. */
 import { Counter, Gauge, type Registry } from "prom-client";
 import { methodOf } from "../http/methods.ts";
 import {
@@ -19,7 +19,7 @@ const TRIP_SECONDS = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
   5,
 ];
-/** Writes that share a commit: 64 at most on a file, 32 on a server. */
+/** Writes that share a commit: at most 64 in a file, 32 on a server. */
 const GROUP_SIZES = [1, 2, 4, 8, 16, 32, 64];
 
 const FAILURES: TripFailure[] = [
@@ -71,12 +71,12 @@ export function createMeter(registry: Registry): Meter {
     labelNames: ["outcome"],
     registers,
   });
-  // A series that begins with its first event has no rate then, and the event would not show.
+  // A series that begins with its first event has no rate at that moment, so the event would not be visible.
   for (const reason of FAILURES) failures.inc({ reason }, 0);
   for (const reason of REFUSALS) refusals.inc({ reason }, 0);
   for (const outcome of MAIL_OUTCOMES) mails.inc({ outcome }, 0);
 
-  // What changes with each request is a number here, and told to prom-client when somebody asks.
+  // Values that change with each request are plain numbers here. prom-client gets them when a client asks.
   let statements = 0;
   let writesWaiting = 0;
   let hashesWaiting = 0;
@@ -128,7 +128,7 @@ export function createMeter(registry: Registry): Meter {
   };
 }
 
-/** Finds the series of a request. There are no more than the routes, their methods and the statuses make. */
+/** Finds the series of a request. Their number is limited by the routes, the methods and the statuses. */
 function requestSeries(registry: Registry): (request: AnsweredRequest) => Series {
   const addSeries = histogram(registry, {
     name: "todos_http_request_duration_seconds",

@@ -1,4 +1,4 @@
-/** The metrics of this process, for a Prometheus to ask for. Loaded only when METRICS_PORT is set. */
+/** The metrics of this process, for Prometheus. Loaded only when METRICS_PORT is set. */
 import { Registry } from "prom-client";
 import type { Meter } from "../instruments.ts";
 import { watchEventLoop } from "./event-loop.ts";
@@ -7,9 +7,9 @@ import { type Watched, watchProcess, watchService } from "./gauges.ts";
 import { createMeter } from "./meter.ts";
 
 export interface Metrics {
-  /** To be given to the services. */
+  /** The services get this meter. */
   meter: Meter;
-  /** From now on, what the services show of themselves is part of the answer. */
+  /** From now on, the state of the services is part of the answer. */
   watch(services: Watched): void;
   /** Answers `/metrics`. */
   fetch(request: Request): Promise<Response>;

@@ -1,16 +1,16 @@
-/** Names a statement by what it does and the tables that it names: a summary of it, without any value. */
+/** Makes a summary of a statement: what it does and the tables that it names, without any value. */
 
-/** Strings, which could be values, and comments. */
+/** Comments, and strings, which could be values. */
 const VALUES = /'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?\*\//g;
 const VERB = /^\s*(?:WITH\b[\s\S]*?\b(INSERT|UPDATE|DELETE)\b|WITH\b|(\w+))/i;
 /** But not the SET in `ON CONFLICT DO UPDATE SET`. */
 const TABLE = /\b(?:FROM|JOIN|INTO|UPDATE(?!\s+SET\b))\s+["`]?(\w+)/gi;
 
-/** The service has fewer statements. Those whose text grows with a list could be many. */
+/** The service has fewer fixed statements. Statements whose text grows with a list could be many. */
 const KEPT = 1000;
 const known = new Map<string, string>();
 
-/** What OpenTelemetry's conventions allow a summary. */
+/** The maximum length of a summary in OpenTelemetry's conventions. */
 const LONGEST = 255;
 
 /** For `db.query.summary`: `SELECT todos sessions`, or `BATCH UPDATE users, INSERT todos`, each named once. */

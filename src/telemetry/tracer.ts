@@ -1,7 +1,7 @@
 /**
- * Makes spans of OpenTelemetry's of what the service does: one for each request, and below it one for each trip to the
- * database. Names and attributes are those of the semantic conventions for HTTP and for databases, but for what a client
- * has sent, such as the path and the query: no span has any of it.
+ * Makes OpenTelemetry spans of the service's work: one for each request, with a child span for each round trip to the
+ * database. Names and attributes follow the semantic conventions for HTTP and for databases, but values from the
+ * client, such as the path and the query, are left out.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import {
@@ -25,29 +25,29 @@ import { methodOf } from "../http/methods.ts";
 import type { RequestTrace, Tracer, TripFailure } from "../instruments.ts";
 import { summaryOf } from "./summary.ts";
 
-/** The request at hand. */
+/** The current request. */
 interface Followed {
   span: Span;
-  /** With the span in it, for those below it. */
+  /** The context with the request's span, for its child spans. */
   context: Context;
 }
 
 const AS_SERVER = { kind: SpanKind.SERVER };
 
-/** Of a request that is not sampled. */
+/** For a request that is not sampled. */
 const unfollowed: Omit<RequestTrace, "id"> = { run: (work) => work(), end() {} };
 
 /**
- * The SDK would take 5 µs to find that a request is not sampled, which most are not. So its sampler is asked here, and
- * the SDK makes spans of the others alone.
+ * The SDK would take 5 µs to find out that a request is not sampled, and most are not. So its sampler is asked here,
+ * and the SDK only makes spans for sampled requests.
  */
 export function createTracer(sampler: Sampler, options: Omit<TracerProviderOptions, "sampler">) {
   const ids = new RandomIdGenerator();
-  /** Of the root span that is about to be made. */
+  /** The ids of the root span that is about to be made. */
   let traceId = "";
   const provider = new TracerProvider({
     ...options,
-    // It is asked for spans that are sampled, and no others.
+    // The SDK is only asked for spans that are sampled.
     sampler: new AlwaysOnSampler(),
     idGenerator: {
       generateTraceId: () => traceId,
@@ -89,7 +89,8 @@ export function createTracer(sampler: Sampler, options: Omit<TracerProviderOptio
     },
     trip(sql) {
       const followed = current.getStore();
-      // What a request has set going may outlive it, as the sending of a mail does. It is no part of the request.
+      // Work that a request has started may outlive it, such as the sending of a mail. It is not part of the request's
+      // trace.
       if (!followed?.span.isRecording()) return undefined;
       const texts = sql();
       const summary = summaryOf(texts);
@@ -114,7 +115,7 @@ export function createTracer(sampler: Sampler, options: Omit<TracerProviderOptio
   return { tracer, provider };
 }
 
-/** @param type for `error.type`, of which there are few */
+/** @param type for `error.type`, which has only few different values */
 function fail(span: Span, type: string): void {
   span.setAttribute("error.type", type);
   span.setStatus({ code: SpanStatusCode.ERROR });

@@ -15,19 +15,22 @@ import { createExporter } from "./exporter.ts";
 import { createTracer } from "./tracer.ts";
 
 export interface Traces {
-  /** To be given to the services. */
+  /** The services get this tracer. */
   tracer: Tracer;
-  /** Sends what is left, for as long as that may take at most. Never rejects. */
+  /** Sends the remaining spans, with a time limit. Never rejects. */
   stop(): Promise<void>;
 }
 
-/** Spans that wait to be sent. Beyond, they are dropped: a collector that is down costs memory once. */
+/**
+ * Maximum number of spans that wait to be sent. Further spans are dropped, so a collector that is down cannot fill the
+ * memory.
+ */
 const WAITING = 2048;
 /** Spans in one request to the collector. */
 const BATCH = 512;
-/** Milliseconds that a collector has to take a batch. */
+/** Milliseconds that a collector may take for a batch. */
 const TIMEOUT = 10_000;
-/** Milliseconds that the last spans have, when the process stops. */
+/** Milliseconds for sending the last spans when the process stops. */
 const LAST_SPANS = 2000;
 
 type TraceSettings = Pick<
@@ -39,7 +42,7 @@ type TraceSettings = Pick<
   | "tracesSamplerArg"
 >;
 
-/** @param endpoint the collector's URL, to which the signal's path is added */
+/** @param endpoint the collector's URL. The path for traces is added to it */
 export function createTraces(endpoint: string, config: TraceSettings): Traces {
   const exporter = createExporter({
     url: `${endpoint.replace(/\/$/, "")}/v1/traces`,

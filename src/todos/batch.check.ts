@@ -1,4 +1,4 @@
-/** Checks an operation of a batch by itself, in the words of the single request. */
+/** Checks an operation of a batch by itself, with the same messages as the single request. */
 import type { TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { t } from "elysia";
@@ -30,14 +30,14 @@ const Update = t.Object(operationNames.update);
 const Move = t.Object(operationNames.move);
 const Delete = t.Object(operationNames.delete);
 
-/** What an operation may have beside its fields, before it is checked. */
+/** The members of an operation besides its fields, before it is checked. */
 interface Unchecked {
   id?: unknown;
   if_match?: unknown;
 }
 
 /**
- * @param given whatever stands in the place of an operation
+ * @param given any value in the place of an operation
  * @throws Failure `validation_failed`, with pointers into the operation
  */
 export function checkOperation(given: unknown): ValidOperation {
@@ -54,7 +54,7 @@ export function checkOperation(given: unknown): ValidOperation {
 
 type Fits = <S extends TSchema>(schema: S, value: unknown) => value is S["static"];
 
-/** @param fits whether a value fits a schema; it remembers why not */
+/** @param fits whether a value fits a schema; it remembers the errors */
 function validOf(given: typeof Names.static & Unchecked, fits: Fits): ValidOperation | undefined {
   switch (given.op) {
     case "create": {
@@ -63,7 +63,7 @@ function validOf(given: typeof Names.static & Unchecked, fits: Fits): ValidOpera
     }
     case "update": {
       const { op, id, if_match, ...fields } = given;
-      // Both are looked at, so that all faults are told.
+      // Both are checked, so that all errors are reported.
       const isNamed = fits(Update, given);
       const isFit = fits(TodoUpdate, fields);
       if (!isNamed || !isFit) return undefined;
@@ -85,6 +85,6 @@ function validOf(given: typeof Names.static & Unchecked, fits: Fits): ValidOpera
   }
 }
 
-/** @param rev the one that the todo must have; without it, any will do */
+/** @param rev the `rev` that the todo must have; without it, any `rev` is accepted */
 const ifMatchOf = (rev: number | undefined): IfMatch =>
   rev === undefined ? null : JSON.stringify([rev]);

@@ -1,4 +1,4 @@
-/** What goes into and comes out of `/todos/batch`. */
+/** The input and output of `/todos/batch`. */
 import { Kind, type TObject, type TProperties, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 import { type Problem, problemSchema } from "../http/problem.ts";
@@ -18,7 +18,7 @@ const ifMatch = t.Optional(
 const op = <Name extends string>(name: Name) =>
   t.Literal(name, { description: `What to do: ${name}.`, examples: [name] });
 
-/** What names an operation and its todo, beside the fields that the single request takes. */
+/** The members that name an operation and its todo, besides the fields of the single request. */
 export const operationNames = {
   create: { op: op("create") },
   update: { op: op("update"), id: Id, if_match: ifMatch },
@@ -47,7 +47,7 @@ const operations = [
   operation(operationNames.delete, NoFields, "DeleteOperation", "As `DELETE /todos/{id}`."),
 ] as const;
 
-// `batch.check.ts` checks each operation by itself: one that is not valid does not keep the others from being done.
+// `batch.check.ts` checks each operation by itself. So an invalid operation does not prevent the others.
 TypeRegistry.Set("LaterChecked", () => true);
 
 type BatchOperation = (typeof operations)[number]["static"];

@@ -1,4 +1,4 @@
-/** `/todos/batch`: many operations in one request, as a client has them that was offline. */
+/** `/todos/batch`: many operations in one request, for a client that was offline. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import { bodyProblems, problems } from "../http/problem.ts";

@@ -1,4 +1,4 @@
-/** `POST /todos/batch`: operations on todos, each of them done as the single request would be. */
+/** `POST /todos/batch`: operations on todos. Each of them is done as the single request would do it. */
 import { sql } from "drizzle-orm";
 import { owner } from "../auth/live-session.ts";
 import { todos } from "../database/schema.ts";
@@ -21,7 +21,7 @@ import { trashQueries } from "./trash.queries.ts";
 
 type Update = Extract<ValidOperation, { op: "update" }>;
 
-/** A todo that a batch may tick off, as it is before the batch. */
+/** A todo that a batch may tick off, in its state before the batch. */
 interface Candidate extends Was {
   id: number;
   rev: number;
@@ -31,8 +31,8 @@ const value = (name: string) => sql.placeholder(name);
 const isAmong = (name: string) => sql`IN (SELECT value FROM json_each(${value(name)}))`;
 
 /**
- * What follows a todo that repeats is worked out here, and not by the database. So a batch that may tick off such a
- * todo is held up until it is known how the todo is.
+ * The next todo of a series is computed here, and not by the database. So a batch that may tick off a repeating todo is
+ * stopped until the current state of this todo is known.
  */
 const holdUnlessKnown = holdIf(sql`EXISTS (
   SELECT 1 FROM ${todos}
@@ -74,7 +74,7 @@ export function todoBatches(services: Services) {
     }
   }
 
-  /** @param known how the todos are, if the operations before have been done */
+  /** @param known the state of the todos after the operations before this one */
   function update(asker: Asker, { id, if_match, fields }: Update, known: Map<number, Was>) {
     const was = known.get(id);
     if (was) known.set(id, after(was, fields));
@@ -83,7 +83,8 @@ export function todoBatches(services: Services) {
         return changeOf(asker, id, fields, if_match, was);
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        // Of its fields, and then it is thrown again; or there is no next one, and `judgeChange` tells that.
+        // Either the fields are invalid, and the next call throws this again; or there is no next todo, and
+        // `judgeChange` reports that.
       }
     }
     return changeOf(asker, id, fields, if_match);
@@ -117,8 +118,8 @@ export function todoBatches(services: Services) {
 
   return {
     /**
-     * Two round trips for a batch that ticks off a todo that repeats: the first finds that it does. (More if somebody
-     * changes such a todo between the two.)
+     * Two round trips for a batch that ticks off a repeating todo: the first one finds out that it does. (There are
+     * more if somebody changes such a todo between the two.)
      * @throws Failure `unauthorized`, `validation_failed`, `idempotency_key_reused`
      */
     async run(context: Context, given: readonly unknown[]): Promise<OperationResult[]> {
@@ -136,7 +137,7 @@ export function todoBatches(services: Services) {
 
 const idsOf = (updates: Update[]) => JSON.stringify(updates.map(({ id }) => id));
 
-/** The same operation, with something else made of its result. */
+/** The same operation with its result converted. */
 const reading = <A, B>(operation: Operation<A>, map: (result: A) => B): Operation<B> => ({
   ...operation,
   read: (row) => map(operation.read(row)),
@@ -151,7 +152,7 @@ function orFailure<T>(make: () => T): T | Failure {
   }
 }
 
-/** A todo after a change that is done. */
+/** The state of a todo after a successful change. */
 function after(was: Was, fields: TodoUpdate): Was {
   const columns = orFailure(() => columnValues(fields));
   if (columns instanceof Failure) return was;
@@ -160,7 +161,7 @@ function after(was: Was, fields: TodoUpdate): Was {
   return completes(was, fields) ? { ...now, repeat: null } : now;
 }
 
-/** Whether a change would tick off a todo that repeats, if that is open. */
+/** Whether a change would tick off a todo that repeats, provided that the todo is open. */
 function completes(was: Was, { is_done, due, repeat }: TodoUpdate): boolean {
   const hasDue = due === undefined ? was.due_date !== null : due !== null;
   const repeats = repeat === undefined ? was.repeat !== null : repeat !== null;
@@ -171,15 +172,16 @@ function completes(was: Was, { is_done, due, repeat }: TodoUpdate): boolean {
 function judgeChange(outcome: ChangeOutcome, fields: TodoUpdate, now: number): OperationResult {
   if ("changed" in outcome) return { status: 200, todo: outcome.changed.todo };
   const { completes } = outcome;
-  // There may be no next one.
+  // The series may have no next todo.
   completionOf(completes, columnValues(fields), now);
-  // An operation before has left it other than was foreseen, because it was refused itself, or has just added it.
+  // An operation before this one has left the todo in another state than expected: it was refused itself, or it has
+  // just added the repetition.
   throw preconditionFailed(toTodo(completes));
 }
 
 function toResult(result: OperationResult | Failure, requestId: string): OperationResult {
   if (!(result instanceof Failure)) return result;
   const { body } = problem(result.code, requestId, result.particulars);
-  // `as`: these are all that the operations throw, and `current` is a todo.
+  // `as`: the operations throw nothing else, and `current` is a todo.
   return { status: body.status, problem: body as BatchProblem & Problem & { current?: Todo } };
 }

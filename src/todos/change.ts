@@ -1,4 +1,4 @@
-/** Changing a todo, and ticking off one that repeats, which adds the next of its series. */
+/** Changing a todo. Ticking off a repeating todo adds the next todo of its series. */
 import { type SQL, sql } from "drizzle-orm";
 import { lastPosition } from "../database/order.ts";
 import { todos, users } from "../database/schema.ts";
@@ -33,7 +33,7 @@ type Field = keyof TodoUpdate;
 
 const value = (name: string) => sql.placeholder(name);
 
-/** What each field sets. On the right, a column still has what it had. */
+/** The assignments of each field. On the right side, a column still has its former value. */
 const assignments: Record<Field, SQL> = {
   contents: sql`contents = ${value("contents")}, contents_folded = ${value("contents_folded")}`,
   notes: sql`notes = ${value("notes")}, notes_folded = ${value("notes_folded")}`,
@@ -61,11 +61,11 @@ const differences: Record<Field, SQL> = {
 };
 
 /**
- * A todo after a change. Where there was none it is as before, with what stands against the change: as nothing was
- * done, all of that still holds.
+ * The state of a todo after a change. If nothing was changed, it is the former state, and the other columns say why:
+ * because nothing was changed, these reasons are still true.
  */
 interface State {
-  /** Null when there is none. */
+  /** Null when there is no such todo. */
   id: number | null;
   is_changed: number;
   /** The next todo of its series, which the change has added. */
@@ -78,12 +78,12 @@ interface State {
   repeat: string | null;
   lacks_due: number;
   is_done_already: number;
-  /** It would tick off a todo that repeats. */
+  /** Whether the change would tick off a todo that repeats. */
   completes: number;
   is_full: number;
 }
 
-/** The statements of a change of these fields. */
+/** The statements for a change of these fields. */
 function prepare(fields: Field[]) {
   const has = (field: Field) => fields.includes(field);
   const dueDate = has("due") ? sql`${value("due_date")}` : sql`due_date`;
@@ -133,7 +133,7 @@ function prepare(fields: Field[]) {
         )})
         AND NOT ${lacksDue} AND NOT ${isDoneAlready} AND NOT ${completes} AND ${matches(todos.rev)}`),
 
-    /** As long as the next one still follows from what was read. */
+    /** Only if the next todo still follows from the state that was read. */
     complete: statement(sql`
       ${set(fields.filter((field) => field !== "repeat"))}, repeat = NULL
       WHERE ${isOwn} AND ${completes} AND NOT ${lacksDue} AND ${matches(todos.rev)}
@@ -145,7 +145,7 @@ function prepare(fields: Field[]) {
   };
 }
 
-/** The next of a series, made of the todo that the statement before has ticked off. */
+/** Inserts the next todo of a series, made from the todo that the statement before has ticked off. */
 const addNext = statement(sql`
   INSERT INTO ${todos} (
     user_id, list_id, position, rev, contents, contents_folded, notes, notes_folded, is_done, priority,
@@ -166,10 +166,10 @@ export interface Changed {
   next?: number;
 }
 
-/** What the next todo of a series is made of. */
+/** The state from which the next todo of a series is made. */
 export type Was = Pick<State, "due_date" | "due_time" | "due_zone" | "due_day" | "repeat">;
 
-/** What a change has come to: done, or it would tick off this todo, which repeats. */
+/** The outcome of a change: it is done, or it would tick off this repeating todo. */
 export type ChangeOutcome = { changed: Changed } | { completes: OutcomeRow<State> };
 
 export function todoChanges(services: Services) {
@@ -184,8 +184,8 @@ export function todoChanges(services: Services) {
   }
 
   /**
-   * Changes a todo, but does not tick off one that repeats, unless it is as it `was`.
-   * @throws Failure `validation_failed`; run, also `todo_not_found`, `limit_reached`, `precondition_failed`
+   * Changes a todo. A repeating todo is ticked off only if its state is still `was`.
+   * @throws Failure `validation_failed`. When it runs, also `todo_not_found`, `limit_reached`, `precondition_failed`
    */
   function changeOf(
     asker: Asker,
@@ -195,7 +195,7 @@ export function todoChanges(services: Services) {
     was?: Was,
   ): Operation<ChangeOutcome> {
     const columns = columnValues(change);
-    // `as`: Object.keys forgets the names.
+    // `as`: Object.keys loses the type of the names.
     const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
     const now = clock();
     const limit = config.todosPerUser;
@@ -203,7 +203,8 @@ export function todoChanges(services: Services) {
     const completing = was && completionOf(was, columns, now);
     const changes = [
       ...(completing ? [complete, addNext] : []),
-      // After a completion it changes nothing. Without one, somebody else may have ticked it off, or ended its series.
+      // After a completion this statement changes nothing. It is needed if somebody else has ticked off the todo or
+      // ended its series.
       update,
     ];
     return operation({ ...values, ...completing }, changes, outcome, judge);
@@ -213,9 +214,9 @@ export function todoChanges(services: Services) {
     changeOf,
 
     /**
-     * Two round trips for ticking off a todo that repeats: the first finds that it does. (More if somebody changes its
-     * due date between the two.)
-     * @throws Failure `unauthorized`, and what `changeOf` and its operation throw
+     * Two round trips for ticking off a repeating todo: the first one finds out that it repeats. (There are more if
+     * somebody changes its due date between the two.)
+     * @throws Failure `unauthorized`, and the failures of `changeOf` and its operation
      */
     async change(
       asker: Asker,
@@ -246,17 +247,17 @@ function judge(found: OutcomeRow<State>): ChangeOutcome {
   if (!found.matches) throw preconditionFailed(todo);
   if (found.lacks_due) throw needsDue();
   if (found.is_done_already) throw isDoneAlready();
-  // Otherwise there is nothing to change.
+  // Otherwise there was nothing to change.
   return found.completes ? { completes: found } : { changed: { todo } };
 }
 
 /**
- * What the todo must be for its next to be added, and that next one's columns.
- * @throws Failure `validation_failed` when it is past the year 9999
+ * The state that the todo must have so that its next todo is added, and the columns of this next todo.
+ * @throws Failure `validation_failed` when the next due date is after the year 9999
  */
 export function completionOf(was: Was, columns: ColumnValues, now: number): Values {
   const { due_date, due_time, due_zone, repeat } = { ...was, ...columns };
-  // It would not complete without.
+  // Without a due date, the change would not complete the todo.
   if (due_date === null) throw needsDue();
   const due: Due = { date: due_date, time: due_time, zone: due_zone };
   const keepsDay = due_date === was.due_date && was.due_day !== null;

@@ -1,16 +1,19 @@
-/** When a todo is due: a civil date, perhaps with a time of day, perhaps in a time zone. Nothing here reads a clock. */
+/**
+ * When a todo is due: a calendar date, optionally with a time of day, optionally with a time zone. Nothing here reads a
+ * clock.
+ */
 import { Temporal } from "./temporal.ts";
 
 export interface Due {
   /** `YYYY-MM-DD`, in the years 0001 to 9999. */
   date: string;
-  /** `HH:MM`, 00:00 to 23:59. Null is all day. */
+  /** `HH:MM`, 00:00 to 23:59. Null means all day. */
   time: string | null;
-  /** An IANA name, as it was sent. Null is wherever the reader is. There is no zone without a time. */
+  /** An IANA name, as it was sent. Null means the time zone of the reader. There is no zone without a time. */
   zone: string | null;
 }
 
-/** A due date as a request has it, where null is the same as left out. */
+/** A due date from a request, where null means the same as a missing value. */
 export interface DueInput {
   date: string;
   time?: string | null | undefined;
@@ -34,8 +37,8 @@ export function isTime(text: string): boolean {
 }
 
 /**
- * Whether it names a time zone that this runtime knows, in any case. Temporal takes offsets for zones too, such as
- * `+09:00`. They are refused here, because no rules stand behind them.
+ * Whether it is a time zone that this runtime knows, in upper or lower case. Temporal also accepts offsets, such as
+ * `+09:00`. They are refused here, because they have no rules for daylight saving time.
  */
 export function isZone(text: string): boolean {
   if (!/^[A-Za-z]/.test(text)) return false;
@@ -47,7 +50,7 @@ export function isZone(text: string): boolean {
   }
 }
 
-/** The due date of a request, or undefined when a part of it does not exist or there is a zone without a time. */
+/** The due date of a request. Undefined when a part of it does not exist, or when there is a zone without a time. */
 export function toDue({ date, time, zone }: DueInput): Due | undefined {
   const due = { date, time: time ?? null, zone: zone ?? null };
   if (!isDate(due.date)) return undefined;
@@ -57,11 +60,12 @@ export function toDue({ date, time, zone }: DueInput): Due | undefined {
 }
 
 /**
- * The instant in UTC (RFC 3339, with milliseconds), by the rules that the zone has for that day. A local time that the
- * zone skips is read with the offset before the gap, and of one that occurs twice the first is meant (RFC 5545
- * §3.3.5): Temporal calls this "compatible".
- * @returns null without a zone; null for a zone that this runtime does not know, since another runtime may have stored
- *   it; and null where the instant is outside the years 0001 to 9999, which RFC 3339 or its readers do not cover
+ * The instant in UTC (RFC 3339, with milliseconds), by the rules of the zone for that day. A local time that the zone
+ * skips is read with the offset before the gap. If a local time occurs twice, the first one is used (RFC 5545 §3.3.5).
+ * Temporal calls this "compatible".
+ * @returns null without a zone; null for a zone that this runtime does not know, because another runtime may have
+ *   stored it; and null when the instant is outside the years 0001 to 9999, because RFC 3339 or its readers do not
+ *   support it
  */
 export function dueAt({ date, time, zone }: Due): string | null {
   if (time === null || zone === null || !isZone(zone)) return null;
@@ -72,7 +76,7 @@ export function dueAt({ date, time, zone }: Due): string | null {
 }
 
 /**
- * The date in a zone, or in UTC without one or when this runtime does not know it.
+ * The date in a zone. In UTC if there is no zone, or if this runtime does not know the zone.
  * @param now milliseconds since the epoch
  */
 export function today(now: number, zone: string | null): string {

@@ -1,4 +1,4 @@
-/** A todo's fields as a request has them: what no schema can check, and the columns that each of them sets. */
+/** A todo's fields in a request: the checks that no schema can do, and the columns that each field sets. */
 import { unfit } from "../http/problem.ts";
 import { type Due, dueAt, toDue } from "./due.ts";
 import type { TodoCreate, TodoUpdate } from "./model.ts";
@@ -26,7 +26,7 @@ export function toChecked(input: NonNullable<TodoUpdate["due"]>): Due {
   return due;
 }
 
-/** @param day the day of the month that the user set, when it is not the date's own */
+/** @param day the day of the month that the user set, if it is not the day of the date */
 export function dueColumns(due: Due | null, day = due && anchorOf(due)) {
   const at = due && dueAt(due);
   return {
@@ -39,7 +39,7 @@ export function dueColumns(due: Due | null, day = due && anchorOf(due)) {
 }
 
 /**
- * Always the same text for the same rule, so that a change of nothing is seen to be one.
+ * The same rule always gives the same text, so that a change to the same value is recognized.
  * @throws Failure `validation_failed`
  */
 export function repeatColumn(repeat: Repeat | null): string | null {
@@ -53,7 +53,7 @@ export function repeatColumn(repeat: Repeat | null): string | null {
 }
 
 /**
- * The values of the columns that the fields set; none for a field that is not there.
+ * The values of the columns that the fields set. A missing field sets none.
  * @throws Failure `validation_failed`
  */
 export function columnValues(fields: TodoUpdate) {

@@ -1,4 +1,4 @@
-/** Folds the texts that a former version has written, so that they are searched like all others. */
+/** Folds the texts that a former version has written, so that the search finds them like all others. */
 import { sql } from "drizzle-orm";
 import type { Database } from "../database/drizzle.ts";
 import { todos } from "../database/schema.ts";
@@ -16,9 +16,9 @@ const setFolded = statement(sql`
   UPDATE ${todos} SET contents_folded = ${sql.placeholder("folded")}
   WHERE id = ${sql.placeholder("todo_id")} AND contents = ${sql.placeholder("contents")}`);
 
-/** A former version knows no notes, so what this one has written of them is folded in any case. */
+/** A former version has no notes. So all notes come from this version, and they are folded again in any case. */
 export async function foldTexts(database: Database): Promise<void> {
-  // Each once, so that it ends whatever is written meanwhile.
+  // Each todo is folded once, so the loop ends even if others write meanwhile.
   for (let after = 0; ; ) {
     const [rows] = await runBatch(database, [unfolded({ after })]);
     const last = rows.at(-1);

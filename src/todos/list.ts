@@ -14,19 +14,19 @@ import { fold } from "./search.ts";
 export type View = Omit<TodoQuery, "limit" | "cursor"> &
   Required<Pick<TodoQuery, "sort" | "order">>;
 
-/** Where a page begins: behind the todo that had this place, whether it is still there or not. */
+/** Where a page begins: after the todo that had this place, even if that todo no longer exists. */
 export interface Mark {
-  /** What it is sorted by before its id, see `markOf`. */
+  /** The value that comes before the id in the sort order, see `markOf`. */
   key: string | number;
   id: number;
 }
 
-/** What `due_order` is without a due date: behind all others. */
+/** The `due_order` of a todo without a due date. It sorts after all others. */
 const NO_DUE = "~";
 
 const hasNoDue = sql`${todos.due_order} = ${sql.raw(`'${NO_DUE}'`)}`;
 
-/** The mark of a page that begins behind `todo`. */
+/** The mark of a page that begins after `todo`. */
 export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
   const key = {
     id,
@@ -36,10 +36,10 @@ export function markOf(sort: View["sort"], { id, position, due }: Todo): Mark {
   return { key, id };
 }
 
-/** What `nested` gives: the list that was asked for, if one was and there is one, and the todos. */
+/** What `nested` returns: the requested list, if the request names one that exists, and the todos. */
 type UserRow = [revision: number, ...relations: unknown[][][]];
 
-/** The parts of a query that decide what its statement says; the rest are values. */
+/** The parts of a query that decide the text of its statement. All other parts are values. */
 interface Shape extends Pick<View, "sort" | "order"> {
   is_done: boolean;
   list: "inbox" | "own" | undefined;
@@ -64,7 +64,7 @@ export function todoLists({ database: db, clock }: Services) {
               }),
               todos: {
                 columns: visible,
-                // What a former version has just written is not folded: see `list`.
+                // Rows that a former version has just written are not folded yet, see `list`.
                 ...(shape.search && {
                   extras: { is_folded: sql`${todos.contents_folded} IS NOT NULL`.as("is_folded") },
                 }),
@@ -80,7 +80,7 @@ export function todoLists({ database: db, clock }: Services) {
 
   const prepared = new Map<string, ReturnType<typeof prepare>>();
 
-  /** A statement for each shape, made when it is first asked for. There are some hundreds, of which few are in use. */
+  /** A statement for each shape, made at its first use. There are hundreds of shapes, but only a few are in use. */
   function statementFor(shape: Shape) {
     const name = JSON.stringify(shape);
     const statement = prepared.get(name) ?? prepare(shape);
@@ -90,8 +90,8 @@ export function todoLists({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos behind `mark`, and where the next page begins, if there is one; and the user's revision.
-     * No todos when that is `known`.
+     * At most `limit` todos after `mark`, the mark of the next page if there is one, and the user's revision. There are
+     * no todos when this revision is `known`.
      * @throws Failure `unauthorized`, `list_not_found`
      */
     async list(
@@ -115,7 +115,7 @@ export function todoLists({ database: db, clock }: Services) {
         key: mark?.key,
         after: mark?.id,
         ...known,
-        // One more than asked for tells whether there is a next page.
+        // One more than requested shows whether there is a next page.
         limit: limit + 1,
       });
       const [revision, ...relations] = live(found);
@@ -126,7 +126,7 @@ export function todoLists({ database: db, clock }: Services) {
       const last = page.at(-1);
       const next = rows.length > limit && last ? markOf(view.sort, toTodo(last)) : undefined;
       if (q === undefined) return { todos: page.map(toTodo), next, revision };
-      // The statement gives what is not folded whatever it holds, so a page may turn out shorter than its limit.
+      // Rows that are not folded yet are returned whatever they contain, so a page may be shorter than its limit.
       const matches = page.filter((row) => row[VISIBLE] || isInTodo(q, toTodo(row)));
       return { todos: matches.map(toTodo), next, revision };
     },
@@ -169,7 +169,7 @@ function filtersOf({ is_done, list, priority, due, search }: Shape): (SQL | unde
   ];
 }
 
-/** By due date the todos without one are last in either order, though all the rest is turned round. */
+/** In both directions, todos without a due date come last. All others are reversed. */
 function orderOf({ sort, order }: Shape): SQL[] {
   const direction = order === "ASC" ? asc : desc;
   const id = direction(todos.id);
@@ -178,13 +178,13 @@ function orderOf({ sort, order }: Shape): SQL[] {
   return order === "ASC" ? [asc(todos.due_order), id] : [hasNoDue, desc(todos.due_order), id];
 }
 
-/** True of what comes behind the mark in this order. */
+/** True for rows that come after the mark in this order. */
 function startOf({ sort, order, from }: Shape): SQL | undefined {
   if (from === "start") return undefined;
   const beyond = sql.raw(order === "ASC" ? ">" : "<");
   const isBeyondId = sql`${todos.id} ${beyond} ${sql.placeholder("after")}`;
   if (sort === "id") return isBeyondId;
-  // Nothing else is behind these, which may be many.
+  // Only todos without a due date come after these, and there may be many.
   if (from === "mark without due") return and(hasNoDue, isBeyondId);
   const key = sort === "position" ? todos.position : todos.due_order;
   const isBeyond = sql`(${key}, ${todos.id}) ${beyond} (${sql.placeholder("key")}, ${sql.placeholder("after")})`;

@@ -1,4 +1,4 @@
-/** What goes into and comes out of `/todos`. */
+/** The input and output of `/todos`. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 import { Cursor, Limit, QueryInteger } from "../model/query.ts";
@@ -6,10 +6,10 @@ import { Text } from "../model/text.ts";
 import { header, Id, IdOrNull, Instant, Integer, toId } from "../model/values.ts";
 import { CivilDate, contents, Due, DueInput, isDone, notes, priority, Repeat } from "./values.ts";
 
-/** Todos of a page, or deleted ones, when a request does not say how many. */
+/** Todos on a page, also of the trash, when the request names no number. */
 export const DEFAULT_LIMIT = 50;
 
-/** An example: they are opaque. */
+/** An example. Cursors are opaque. */
 const cursor = "2.mnZg1XZ8L0IDx6kTjFdqYbQGkWJtHn0xqmuGuv7hXpo";
 
 const listId = t.Nullable(Id, {
@@ -60,7 +60,7 @@ const repeat = t.Nullable(Repeat, {
 });
 
 export const TodoCreate = t.Object(
-  // No schema `default`: with one, Elysia copies the body and loses sight of a `__proto__` field.
+  // No schema `default`: with a default, Elysia copies the body and no longer sees a `__proto__` field.
   {
     contents,
     notes: t.Optional(notes),
@@ -109,7 +109,7 @@ export const TodoMove = t.Object(
   },
 );
 
-// No portable pattern can say where the ids end: at 2^53-1.
+// No portable pattern can express the largest id, 2^53-1.
 TypeRegistry.Set(
   "ListOrInbox",
   (_, value) => typeof value === "string" && (value === "inbox" || toId(value) > 0),
@@ -199,7 +199,7 @@ export const TodoPage = t.Object(
   },
 );
 
-/** The answer to a change, which may have brought forth the next todo of a series. */
+/** The answer to a change. The change may have added the next todo of a series. */
 export const ChangedTodo = {
   ...Todo,
   headers: {

@@ -13,7 +13,7 @@ import type { Todo, TodoMove } from "./model.ts";
 import { isOwnList } from "./queries.ts";
 import { toTodo, visibleIn } from "./row.ts";
 
-/** The list that the todo goes to; `stays` is the value for its own. */
+/** The new list of the todo; `stays` is the value for its own list. */
 const target = sql`iif(${sql.placeholder("stays")}, ${todos.list_id}, ${sql.placeholder("list_id")})`;
 
 const theTodo = sql`${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
@@ -32,9 +32,9 @@ const prepare = (place: Place) =>
 
 const moves = { first: prepare("first"), last: prepare("last"), after: prepare("after") };
 
-/** The todo after the move, or as it was, with what stands against the move. */
+/** The todo after the move, or unchanged, with the reasons why it could not be moved. */
 interface State {
-  /** Null when there is none. */
+  /** Null when there is no such todo. */
   id: number | null;
   is_moved: number;
   has_list: number;
@@ -66,7 +66,7 @@ const outcome = outcomeOf<State>({
 export function todoMoves({ clock }: Services) {
   return {
     /**
-     * Moves a todo. Run, it throws Failure `todo_not_found`, `list_not_found`, `precondition_failed`,
+     * Moves a todo. When it runs, it throws Failure `todo_not_found`, `list_not_found`, `precondition_failed`,
      * `validation_failed`.
      */
     move(

@@ -1,16 +1,16 @@
 /**
- * Pages as they were last answered. The statement still runs at each request, and tells whether the session is live and
- * what the user's revision is. A page of that revision is answered as it was, without its rows being read again.
+ * Keeps pages as they were last answered. The statement still runs for each request, and returns whether the session is
+ * live and the user's revision. A page of that revision is answered again without reading its rows.
  */
 import { keepJson } from "../http/kept-json.ts";
 import type { TodoPage } from "./model.ts";
 
-/** Characters of JSON that are kept: some hundred pages of 50 todos. */
+/** Maximum number of characters of JSON that are kept. This is a few hundred pages of 50 todos. */
 const CAPACITY = 4 * 1024 * 1024;
 
 export interface KeptPage {
   page: TodoPage;
-  /** Of the user, when it was read. */
+  /** The user's revision when the page was read. */
   revision: number;
   /** Characters of its JSON. */
   size: number;
@@ -18,13 +18,13 @@ export interface KeptPage {
 
 export interface Pages {
   get(key: string): KeptPage | undefined;
-  /** Keeps a page. Those that were not asked for the longest time make room for it. */
+  /** Keeps a page. The pages that were not requested for the longest time are dropped for it. */
   set(key: string, page: TodoPage, revision: number): void;
 }
 
 /** @param capacity characters of JSON */
 export function createPages(capacity = CAPACITY): Pages {
-  // A Map keeps the order of insertion, and a page that is asked for is inserted anew.
+  // A Map keeps the order of insertion. A page that is requested is inserted again.
   const pages = new Map<string, KeptPage>();
   let size = 0;
 

@@ -1,4 +1,4 @@
-/** Reading a todo and adding one: one round trip each, and neither can touch another user's todo. */
+/** Reading a todo and adding one. Each is one round trip, and neither can reach another user's todo. */
 import { eq, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
@@ -14,7 +14,7 @@ import { checkCreate, columnValues } from "./fields.ts";
 import type { Todo, TodoCreate } from "./model.ts";
 import { toTodo, visible, visibleIn } from "./row.ts";
 
-/** The list with the id `list_id` is the user's own, or it is the inbox. Said of a row of `users`. */
+/** The list with the id `list_id` belongs to the user, or it is the inbox. A condition for a row of `users`. */
 export const isOwnList = sql`(
   ${sql.placeholder("list_id")} IS NULL
   OR EXISTS (
@@ -41,7 +41,7 @@ const create = statement(sql`
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
   WHERE ${isLive()} AND ${isNew} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}`);
 
-/** The new todo, or why there is none. */
+/** The new todo, or the reason why there is none. */
 const outcome = outcomeOf<{ id: number | null; has_list: number }>({
   columns: { ...visibleIn(todos), has_list: isOwnList },
   joins: sql`LEFT JOIN ${todos} ON ${todos.user_id} = ${users.id} AND ${todos.rev} = ${nextRevision}`,
@@ -49,7 +49,7 @@ const outcome = outcomeOf<{ id: number | null; has_list: number }>({
   todo_id: sql`${todos.id}`,
 });
 
-/** What a new todo is unless the request says otherwise. */
+/** The values of a new todo, unless the request has others. */
 const DEFAULTS = { notes: null, is_done: false, priority: 0, due: null, repeat: null };
 
 export function todoQueries({ database: db, clock, config }: Services) {
@@ -67,7 +67,7 @@ export function todoQueries({ database: db, clock, config }: Services) {
   );
 
   return {
-    /** @throws Failure `unauthorized`, as all of these do when the session has ended */
+    /** @throws Failure `unauthorized`, like all functions here, when the session has ended */
     async read(session: SessionRef, todo_id: number) {
       const found = await read({
         ...session,
@@ -80,7 +80,7 @@ export function todoQueries({ database: db, clock, config }: Services) {
 
     /**
      * Adds a todo.
-     * @throws Failure `validation_failed`; run, also `list_not_found`, `limit_reached`
+     * @throws Failure `validation_failed`. When it runs, also `list_not_found`, `limit_reached`
      */
     create(asker: Asker, body: TodoCreate): Operation<Todo> {
       checkCreate(body);

@@ -1,4 +1,4 @@
-/** How a todo repeats, and when its next occurrence is due. Nothing here walks from date to date, so long gaps are cheap. */
+/** How a todo repeats, and when its next occurrence is due. No loop goes from date to date, so a long gap is cheap. */
 import { type Due, today } from "./due.ts";
 import { Temporal } from "./temporal.ts";
 
@@ -8,9 +8,12 @@ export interface Repeat {
   /** 1 to 365 units. */
   every: number;
   unit: "day" | "week" | "month" | "year";
-  /** ISO weekdays, Monday is 1. Only with weeks that are counted from the due date; without them, its own weekday. */
+  /**
+   * ISO weekdays, Monday is 1. Only with weeks that are counted from the due date. Without weekdays, the weekday of the
+   * due date is used.
+   */
   weekdays?: number[];
-  /** What the interval is counted from: the due date, or the day on which the todo is ticked off. */
+  /** The start of the interval: the due date, or the day on which the todo is ticked off. */
   from: "due" | "done";
 }
 
@@ -19,23 +22,24 @@ export interface Occurrence {
   due: Due;
   /**
    * The day of the month, 1 to 31, that the user set. It is later than the date's own day when the month is too short
-   * for it. The next longer month goes back to it.
+   * for it. The next month that is long enough uses it again.
    */
   anchor: number;
 }
 
 const LAST_YEAR = 9999;
 
-/** The day of the month that a due date anchors when the user sets it. */
+/** The day of the month that the user sets with a due date. */
 export function anchorOf(due: Due): number {
   return Temporal.PlainDate.from(due.date).day;
 }
 
 /**
- * The occurrence that follows when a todo is ticked off: the first after its own due date and not before today, in its
- * zone or else in UTC. From "done", it is one interval after today instead. Time and zone stay as they are.
+ * The occurrence that follows when a todo is ticked off: the first one that is after its own due date and not before
+ * today, in its zone or else in UTC. With "done", it is one interval after today instead. The time and the zone stay
+ * the same.
  * @param now milliseconds since the epoch
- * @returns undefined when that is past the year 9999
+ * @returns undefined when the date would be after the year 9999
  */
 export function nextDue(
   { due, anchor }: Occurrence,
@@ -95,13 +99,13 @@ function everyMonths(
       .with({ day: 1 })
       .add({ months: intervals * every })
       .with({ day: anchor });
-  // This compares months without their days, so the occurrence can be too early by one interval.
+  // This compares months without their days, so the result can be too early by one interval.
   const intervals = Math.ceil(monthsBetween(start, earliest) / every);
   const first = occurrence(intervals);
   return isBefore(first, earliest) ? occurrence(intervals + 1) : first;
 }
 
-/** Of every so many ISO weeks, counted from that of `start`, the days that are among the weekdays. */
+/** In every nth ISO week, counted from the week of `start`, the days that are among the weekdays. */
 function onWeekdays(
   start: PlainDate,
   every: number,

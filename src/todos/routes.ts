@@ -48,7 +48,7 @@ export function todoRoutes(services: Services) {
   const { discard } = trashQueries(services);
   const pages = createPages();
 
-  /** A cursor is good for the user and the view that it was made for. */
+  /** A cursor is valid for the user and the view that it was made for. */
   const cursorContext = (session: SessionRef, view: URLSearchParams) =>
     `todos ${session.user_id} ${view}`;
 
@@ -245,7 +245,7 @@ export function todoRoutes(services: Services) {
     );
 }
 
-/** The view as the parameters of a query, always in the same order. */
+/** The view as query parameters, always in the same order. */
 function parametersOf(view: View): URLSearchParams {
   const { sort, order, is_done, list_id, priority, due_from, due_to, q } = view;
   const parameters = { sort, order, is_done, list_id, priority, due_from, due_to, q };

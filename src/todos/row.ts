@@ -1,4 +1,4 @@
-/** A todo's row as it is read: its columns, and the todo that answers make of them. */
+/** The row of a todo as it is read: its columns, and the todo that is made of them for answers. */
 import { type SQL, sql } from "drizzle-orm";
 import { columnsOf, jsonOf, selectionOf } from "../database/columns.ts";
 import { todos, type trash } from "../database/schema.ts";
@@ -25,7 +25,7 @@ const names = [
   "updated_at",
 ] as const;
 
-/** Their values, as SQLite has them: 0 and 1, and milliseconds since the epoch. */
+/** Their values as SQLite returns them: 0 and 1, and milliseconds since the epoch. */
 type Values = readonly [
   id: number,
   contents: string,
@@ -45,28 +45,29 @@ type Values = readonly [
   updated_at: number,
 ];
 
-/** The columns that a todo is made of, for relational queries. */
+/** The columns of a todo, for relational queries. */
 export const visible = columnsOf(todos, names).included;
 
-/** The same columns by name, for an outcome; others may follow. */
+/** The same columns by name, for an outcome. Other columns may follow. */
 export const visibleIn = (table: typeof todos | typeof trash): Record<string, SQL> =>
   Object.fromEntries(names.map((name) => [name, sql`${table[name]}`]));
 
-/** The same columns, for a SELECT; others may follow. */
+/** The same columns, for a SELECT. Other columns may follow. */
 export const visibleOf = (table: typeof todos | typeof trash): SQL => selectionOf(visibleIn(table));
 
 /** The same as one JSON array, for `toTodo`. */
 export const todoAsJson = jsonOf(visibleIn(todos));
 
-/** How many values of a row these columns are. */
+/** The number of these columns in a row. */
 export const VISIBLE = names.length;
 
 /**
- * By index, because a page has many of them: to read each column by Drizzle's decoder takes five times as long.
- * @param values a row that begins with these columns, as SQLite has them
+ * Values are read by index, because a page has many of them: Drizzle's decoder for each column takes five times as
+ * long.
+ * @param values a row that begins with these columns, as SQLite returns them
  */
 export function toTodo(values: ArrayLike<unknown>): Todo {
-  // `as`: what the columns are is said above, and the tests hold it to the answers.
+  // `as`: the type above describes the columns, and the tests compare it with the answers.
   const row = values as Values;
   const due_date = row[6];
   const due_at = row[9];
@@ -95,11 +96,11 @@ export function toTodo(values: ArrayLike<unknown>): Todo {
   };
 }
 
-/** Rules that were read already: most are among a few. */
+/** Rules that were already parsed. Most todos use one of a few rules. */
 const repeats = new Map<string, Repeat>();
 const REPEATS = 1000;
 
-/** @param column what `repeatColumn` has made */
+/** @param column a result of `repeatColumn` */
 export function toRepeat(column: string | null): Repeat | null {
   if (column === null) return null;
   const known = repeats.get(column);

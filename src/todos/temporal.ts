@@ -1,3 +1,3 @@
-/** Temporal: the runtime's own on Bun and Deno. The polyfill is loaded only where there is none, as on workerd. */
+/** Temporal: on Bun and Deno, the runtime's own. On runtimes without it, such as workerd, a polyfill is loaded. */
 export const Temporal =
   globalThis.Temporal ?? (await import("temporal-polyfill/implementation")).Temporal;

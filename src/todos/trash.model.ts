@@ -1,4 +1,4 @@
-/** What comes out of `/trash`. */
+/** The output of `/trash`. */
 import { t } from "elysia";
 import { Cursor, Limit } from "../model/query.ts";
 import { Instant } from "../model/values.ts";

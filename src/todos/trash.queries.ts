@@ -1,4 +1,4 @@
-/** The statements behind the trash: into it, out of it, and away for good. One round trip each. */
+/** The statements behind the trash: delete, restore, and delete for good. Each operation is one round trip. */
 import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
@@ -16,13 +16,13 @@ import { writer } from "../sync/writer.ts";
 import type { Todo } from "./model.ts";
 import { toTodo, VISIBLE, visible, visibleIn, visibleOf } from "./row.ts";
 
-/** Where a page begins: behind the todo with this id that was deleted then (milliseconds). */
+/** The place where a page begins: after the todo with this id that was deleted at this time (milliseconds). */
 export interface TrashMark {
   deleted_at: number;
   id: number;
 }
 
-/** What a todo keeps on its way into the trash and back. */
+/** The columns that a todo keeps on its way into the trash and back. */
 const KEPT = sql.raw(
   "id, user_id, contents, contents_folded, notes, notes_folded, is_done, done_at, priority, " +
     "due_date, due_time, due_zone, due_at, due_day, repeat, created_at",
@@ -33,7 +33,7 @@ const nextRevisionOf = (table: typeof todos | typeof trash) =>
 
 const isOwn = sql`id = ${sql.placeholder("todo_id")} AND user_id = ${writer}`;
 
-/** Puts what fits `which` into the trash; deleting it from `todos` comes after that. */
+/** Copies the todos that match `which` into the trash. After that, they are deleted from `todos`. */
 export const discardWhere = (which: SQL, listId = sql`list_id`) =>
   statement(sql`
     INSERT INTO ${trash} (${KEPT}, list_id, position, updated_at, rev, deleted_at)
@@ -45,7 +45,7 @@ const takeDiscarded = statement(sql`
   DELETE FROM ${todos}
   WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${trash} WHERE ${trash.id} = ${todos.id})`);
 
-/** The todo when it is where it was, and whether it is in the trash since just now. */
+/** The todo if it is still in `todos`, and whether this request has moved it to the trash. */
 const discarded = outcomeOf<{ id: number | null; is_discarded: number }>({
   columns: {
     ...visibleIn(todos),
@@ -74,7 +74,7 @@ const takeRestored = statement(sql`
   DELETE FROM ${trash}
   WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${todos} WHERE ${todos.id} = ${trash.id})`);
 
-/** The todo as it is restored or, when it is still in there, as it is in the trash. */
+/** The todo as it was restored, or as it is in the trash if it is still there. */
 const found = Object.fromEntries(
   [...Object.keys(visible), "deleted_at"].map((name) => [name, sql`found.${sql.identifier(name)}`]),
 );
@@ -104,14 +104,14 @@ const takePurged = statement(sql`
   DELETE FROM ${trash}
   WHERE ${isOwn} AND EXISTS (SELECT 1 FROM ${users} WHERE ${users.id} = ${trash.user_id} AND ${isNoted})`);
 
-/** The todo when it is still in the trash, and whether it is gone since just now. */
+/** The todo if it is still in the trash, and whether this request has deleted it. */
 const purged = outcomeOf<{ id: number | null; is_purged: number }>({
   columns: { ...visibleIn(trash), deleted_at: sql`${trash.deleted_at}`, is_purged: isNoted },
   joins: sql`LEFT JOIN ${trash}
     ON ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}`,
 });
 
-/** Of the text nothing may be left. A request that is sent again is still known, but has no answer any more. */
+/** Nothing of the text may stay. A repeated request is still recognized, but its answer no longer exists. */
 const forgetAnswers = (gone: SQL) =>
   statement(sql`DELETE FROM ${kept_answers} WHERE user_id = ${owner} AND todo_id IN (${gone})`);
 const forgetPurged = forgetAnswers(sql`
@@ -126,7 +126,7 @@ const noteAllDeletions = statement(sql`
 const takeAll = statement(sql`DELETE FROM ${trash} WHERE user_id = ${owner}`);
 const emptied = outcomeOf<unknown>({ columns: { id: sql`${users.id}` } });
 
-/** What `nested` gives for a user with a trash. */
+/** What `nested` returns for a user with a trash. */
 type UserRow = [revision: number, trash: unknown[][]];
 
 export function trashQueries({ database: db, clock }: Services) {
@@ -152,8 +152,8 @@ export function trashQueries({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos behind `mark`, and where the next page begins, if there is one; and the user's revision.
-     * No todos when that is `known`.
+     * At most `limit` todos after `mark`; the place where the next page begins, if there is one; and the user's
+     * revision. No todos when the client already has this revision (`known`).
      * @throws Failure `unauthorized`
      */
     async list(
@@ -168,7 +168,7 @@ export function trashQueries({ database: db, clock }: Services) {
         deleted_at: mark?.deleted_at ?? Number.MAX_SAFE_INTEGER,
         id_before: mark?.id ?? 0,
         ...known,
-        // One more than asked for tells whether there is a next page.
+        // One row more than the limit shows whether there is another page.
         limit: limit + 1,
       });
       const [revision, rows] = live(found);
@@ -178,7 +178,7 @@ export function trashQueries({ database: db, clock }: Services) {
       return { todos, next, revision };
     },
 
-    /** Puts a todo into the trash. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
+    /** Moves a todo to the trash. When it runs, it throws Failure `todo_not_found`, `precondition_failed`. */
     discard(asker: Asker, todo_id: number, if_match: IfMatch): Operation<void> {
       const values = { ...asker, todo_id, if_match, now: clock() };
       return operation(values, [discard, takeDiscarded], discarded, (found) => {
@@ -187,7 +187,7 @@ export function trashQueries({ database: db, clock }: Services) {
       });
     },
 
-    /** Takes a todo out of the trash again. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
+    /** Restores a todo from the trash. When it runs, it throws Failure `todo_not_found`, `precondition_failed`. */
     restore(asker: Asker, todo_id: number, if_match: IfMatch): Operation<Todo> {
       const values = { ...asker, todo_id, if_match, now: clock() };
       return operation(values, [restore, takeRestored], restored, (found) => {
@@ -197,7 +197,9 @@ export function trashQueries({ database: db, clock }: Services) {
       });
     },
 
-    /** Deletes a todo in the trash for good. Run, it throws Failure `todo_not_found`, `precondition_failed`. */
+    /**
+     * Deletes a todo in the trash for good. When it runs, it throws Failure `todo_not_found`, `precondition_failed`.
+     */
     purge(asker: Asker, todo_id: number, if_match: IfMatch): Operation<void> {
       const values = { ...asker, todo_id, if_match, now: clock() };
       return operation(values, [noteDeletion, forgetPurged, takePurged], purged, (found) => {
@@ -207,7 +209,7 @@ export function trashQueries({ database: db, clock }: Services) {
       });
     },
 
-    /** Deletes all that is in the trash for good. */
+    /** Deletes everything in the trash for good. */
     empty(asker: Asker): Operation<void> {
       const values = { ...asker, now: clock() };
       return operation(values, [noteAllDeletions, forgetAll, takeAll], emptied, () => {});
@@ -215,10 +217,10 @@ export function trashQueries({ database: db, clock }: Services) {
   };
 }
 
-/** The columns that a todo in the trash is made of, for relational queries. */
+/** The columns of a todo in the trash, for relational queries. */
 export const deletedVisible = { ...visible, deleted_at: true } as const;
 
-/** @param values these columns, as SQLite has them */
+/** @param values these columns, as SQLite returns them */
 export const toDeletedTodo = (values: ArrayLike<unknown>) => ({
   ...toTodo(values),
   deleted_at: toInstant(Number(values[VISIBLE])),

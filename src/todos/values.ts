@@ -1,4 +1,4 @@
-/** The values of a todo's fields, as requests have them and as answers do. */
+/** The values of a todo's fields, in requests and in answers. */
 import { Kind, TypeRegistry } from "@sinclair/typebox";
 import { t } from "elysia";
 import { MULTILINE, NonBlankText, Text } from "../model/text.ts";
@@ -8,7 +8,7 @@ import { isDate, isZone } from "./due.ts";
 TypeRegistry.Set("CivilDate", (_, value) => typeof value === "string" && isDate(value));
 TypeRegistry.Set("TimeZone", (_, value) => typeof value === "string" && isZone(value));
 
-/** A date of the calendar: the thirtieth of February is none. */
+/** A date that exists in the calendar: February 30 does not. */
 export const CivilDate = (description: string, example = "2026-11-30") =>
   t.Unsafe<string>({
     [Kind]: "CivilDate",

@@ -1,4 +1,4 @@
-/** What an operator may do about users, on any database and also while the service runs. */
+/** What an operator can do with users, on any database, also while the service runs. */
 import { and, asc, desc, eq, gt, isNull, or, sql } from "drizzle-orm";
 import { accountOf } from "../auth/accounts.ts";
 import { createKnownNetworks } from "../auth/known-networks.ts";
@@ -11,7 +11,7 @@ import { ttlTable } from "../database/ttl.ts";
 import { toInstant } from "../instant.ts";
 import { toId } from "../model/values.ts";
 
-/** A deleted user's row waits to be removed, and is nobody. */
+/** The row of a deleted user waits to be removed. It counts as no user. */
 const isThere = isNull(users.deleted_at);
 
 /** @param clock milliseconds since the epoch */
@@ -45,7 +45,7 @@ export function adminQueries(db: Database, clock: () => number) {
       return user;
     },
 
-    /** The live sessions, the newest first. */
+    /** The live sessions, newest first. */
     sessions: (user_id: number) =>
       db
         .select({
@@ -59,7 +59,7 @@ export function adminQueries(db: Database, clock: () => number) {
         .where(isLive(user_id))
         .orderBy(desc(sessions.created_at), desc(sessions.id)),
 
-    /** Ends every session: how many were live. */
+    /** Ends every session. Returns how many were live. */
     async endSessions(user_id: number): Promise<number> {
       const { live } = await batch(db, {
         live: db.select({ id: sessions.id }).from(sessions).where(isLive(user_id)),
@@ -83,14 +83,14 @@ export function adminQueries(db: Database, clock: () => number) {
       await db.update(users).set({ disabled_at: null }).where(eq(users.id, user_id));
     },
 
-    /** Deletes the user with everything that is theirs. The name and the address are free at once. */
+    /** Deletes the user with all data of the user. The name and the address can be used again at once. */
     async delete(user_id: number): Promise<void> {
       const account = accountOf(user_id);
       const always = sql`true`;
       await batch(db, {
         deleted: db.update(users).set(deletedUser(now())).where(eq(users.id, user_id)),
         ended: db.delete(sessions).where(eq(sessions.user_id, user_id)),
-        // They hold addresses that the user logged in from, and would stay for up to three months.
+        // These rows contain addresses that the user logged in from. They would stay for up to three months.
         networks: createKnownNetworks(ttl).clear(account, always),
         failures: createWaits(ttl, "password_failures").clearUnder(account, always),
         ofAccount: ttl.delete("account_failures", account),
@@ -98,7 +98,7 @@ export function adminQueries(db: Database, clock: () => number) {
       while (await removeSlice(db));
     },
 
-    /** The mails that wait, the next one first. */
+    /** The waiting mails. The one that is sent next comes first. */
     outbox: () =>
       db
         .select({

@@ -1,4 +1,4 @@
-/** What goes into and comes out of `/users`. */
+/** The input and output of `/users`. */
 import { t } from "elysia";
 import { Email } from "../model/email.ts";
 import { NEXT_PASSWORD, NewPassword, Password, User, Username } from "../model/user.ts";

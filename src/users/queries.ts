@@ -14,16 +14,16 @@ import { toInstant } from "../instant.ts";
 import type { Language } from "../mail/language.ts";
 import type { Services } from "../services.ts";
 
-/** Someone who signs up. */
+/** A person who signs up. */
 export interface Newcomer {
   username: string;
   password_hash: string;
-  /** In lower case. A one-time password to verify it goes there, unless too many went there today. */
+  /** In lower case. A one-time password to verify it is sent there, unless too many were sent there today. */
   email: string | undefined;
   language: Language;
 }
 
-/** The user as they see themselves. */
+/** The user's own view of the account. */
 const user = columnsOf(users, ["id", "username", "email", "created_at"]);
 
 export function userQueries(services: Services) {
@@ -40,14 +40,14 @@ export function userQueries(services: Services) {
 
   return {
     /**
-     * The new user; undefined when the name is taken, whatever its case.
+     * The new user; undefined when the name is taken, in upper or lower case.
      * @throws Failure `rate_limited`
      */
     async create({ username, password_hash, email, language }: Newcomer, exchange: Exchange) {
       const now = clock();
       const network = networkOf(exchange.ip);
       const username_key = username.toLowerCase();
-      // A hash has a random salt, so a row with this hash is the one inserted here.
+      // A hash has a random salt. So a row with this hash is the row that was inserted here.
       const id = sql`(
         SELECT id FROM ${users}
         WHERE username_key = ${username_key} AND password_hash = ${password_hash}
@@ -62,7 +62,7 @@ export function userQueries(services: Services) {
           ON CONFLICT (username_key) DO NOTHING
           RETURNING id, username`),
         spent: budgets.spend("sign_ups", network, now, isCreated),
-        // Failures from before the sign-up do not count against the new user.
+        // Failures from before the sign-up do not count for the new user.
         forgotten: throttle.clearAll(pseudonym(username_key, now), isCreated),
         sending: email
           ? verification.sendingToNew(id, { email, language, exchange }, now)
@@ -74,14 +74,14 @@ export function userQueries(services: Services) {
       return user && { id: user.id, username: user.username };
     },
 
-    /** @throws Failure `unauthorized`, as all of the following do when the session has ended */
+    /** @throws Failure `unauthorized`, like all functions below, when the session has ended */
     async me(session: SessionRef) {
       return user.read(live(await me({ ...session, now: clock() })));
     },
 
     /**
-     * Sets the new hash, ends every other session, and tells the verified address, if the old hash still stands;
-     * undefined if it does not. The session skips a generation, so that its refresh token is too old for the leeway.
+     * If the old hash is still stored, sets the new hash, ends every other session, and sends a mail to the verified
+     * address. Undefined if it is not. The session skips a generation, so its refresh token is too old for the leeway.
      * @throws Failure `too_many_attempts`
      */
     async changePassword(
@@ -94,7 +94,7 @@ export function userQueries(services: Services) {
       const now = clock();
       const { user_id } = session;
       const owner = ownerOf(db, session, now);
-      // A hash has a random salt. If this one is stored, the update has happened.
+      // A hash has a random salt. So if this hash is stored, the update has happened.
       const isChanged = sql`EXISTS (
         SELECT 1 FROM ${users} WHERE id = ${user_id} AND password_hash = ${newHash}
       )`;
@@ -138,8 +138,9 @@ export function userQueries(services: Services) {
     },
 
     /**
-     * Deletes the user, if the hash still stands: whether it did, and whether more than a slice of what is theirs is
-     * left to remove. Nothing of it can be reached any more: the name and the address are free, and no session lives.
+     * Deletes the user if the hash is still stored. Returns whether it was, and whether rows are left to remove after
+     * the first slice. Nothing of the user can be reached any more: the name and the address are free, and no session
+     * is live.
      * @throws Failure `too_many_attempts`
      */
     async remove(
@@ -175,7 +176,7 @@ export function userQueries(services: Services) {
         ],
         networks: knownNetworks.clear(account, isDeleted),
         codes: email === null ? [] : reset.forget(email, isDeleted),
-        // The user goes with it, unless there is more.
+        // The user's row is deleted too, unless more rows are left.
         slice: removalOf(db, sql`${user_id}`),
         left: findRemovable(db),
       });
