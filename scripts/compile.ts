@@ -32,7 +32,8 @@ const result = await Bun.build({
         build.onLoad({ filter: /[\\/]libsql[\\/](index|promise)\.js$/ }, async ({ path }) => {
           const source = await Bun.file(path).text();
           const dynamic = /require\(`@libsql\/\$\{target\}`\)/;
-          if (!dynamic.test(source)) throw new Error(`${path} is not as this script knows it`);
+          if (!dynamic.test(source))
+            throw new Error(`${path} has changed, and this script does not know the new code`);
           const contents = source.replace(dynamic, `require("${nativePackage()}")`);
           return { contents, loader: "js" };
         });
@@ -45,7 +46,8 @@ const result = await Bun.build({
         build.onLoad({ filter: /[\\/]database[\\/]replica\.ts$/ }, async ({ path }) => {
           const source = await Bun.file(path).text();
           const written = `new URL("./replica.worker.ts", import.meta.url)`;
-          if (!source.includes(written)) throw new Error(`${path} is not as this script knows it`);
+          if (!source.includes(written))
+            throw new Error(`${path} has changed, and this script does not know the new code`);
           const contents = source.replace(written, `"./database/replica.worker.js"`);
           return { contents, loader: "ts" };
         });

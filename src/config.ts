@@ -302,7 +302,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     faults.push("JWT_PREVIOUS_SECRETS must not name a secret twice, nor the one in JWT_SECRET");
   }
   if (config.reads === "local" && (isEmbedded(config) || config.databaseStaleReads === 0)) {
-    faults.push("READS=local takes a database on a server, and DATABASE_STALE_READS of at least 1");
+    faults.push(
+      "READS=local requires a database on a server, and DATABASE_STALE_READS of at least 1",
+    );
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;

@@ -204,7 +204,7 @@ export async function createServices(
     sweep,
     watch,
     upkeep: createUpkeep({
-      "delete what has had its time": sweep.all,
+      "delete expired rows": sweep.all,
       "fold texts": () => foldTexts(database),
     }),
     clock,

@@ -30,8 +30,8 @@ export function createUpkeep(jobs: Record<string, Job>): Upkeep {
       try {
         await job();
       } catch (error) {
-        // The next turn tries again.
-        logger.warn("can't {job}: {error}", { job: name, error });
+        // The next round tries again.
+        logger.warn("cannot {job}: {error}", { job: name, error });
       }
     }
   }

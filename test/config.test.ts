@@ -1,8 +1,11 @@
-/** The settings: `.env.example` tells of each and of its default, and what can't be one is refused by its name. */
+/**
+ * The settings: `.env.example` describes each one and has its default, and an invalid value is refused with the
+ * setting's name.
+ */
 import { describe, expect, test } from "bun:test";
 import { ConfigError, readConfig } from "../src/config.ts";
 
-/** Nothing that this file sets holds it by chance, and no fault may. */
+/** No value in this file contains this by chance, and no error message may contain it. */
 const CANARY = "Zq7canary";
 
 type Environment = Record<string, string | undefined>;
@@ -20,14 +23,14 @@ function readExample(): Record<string, string> {
   const print = "process.stdout.write(JSON.stringify(process.env))";
   const run = Bun.spawnSync([process.execPath, `--env-file=${path}`, "-e", print], {
     env: {},
-    // Where there is no `.env` of one's own.
+    // In a folder without a `.env` file.
     cwd: import.meta.dir,
   });
   return JSON.parse(run.stdout.toString());
 }
 const example = readExample();
 
-/** The names that `readConfig` asks for. */
+/** The names that `readConfig` reads. */
 function namesRead(): string[] {
   const names = new Set<string>();
   const recording = new Proxy<Environment>(
@@ -113,7 +116,7 @@ describe("defaults", () => {
 });
 
 describe("faults", () => {
-  /** Bad, whatever the setting, but for those that take any text. */
+  /** Invalid for every setting, except for those that accept any text. */
   const allWrong = Object.fromEntries(
     namesRead()
       .filter((name) => !["HOST", "JWT_ISSUER", "JWT_AUDIENCE", "OTEL_SERVICE_NAME"].includes(name))
@@ -335,7 +338,7 @@ describe("the database", () => {
       expect(readConfig({ ...near, ...server }).reads).toBe("local");
       expect(faultsOf({ ...near, ...server, DATABASE_STALE_READS: "0" })).toHaveLength(1);
     }
-    expect(faultsOf(near)).toEqual([expect.stringMatching(/^READS=local takes /)]);
+    expect(faultsOf(near)).toEqual([expect.stringMatching(/^READS=local requires /)]);
   });
 
   test("asks for a secret when other services may share it", () => {

@@ -26,7 +26,7 @@ process.stdout.write(`\n  The todo app is at http://localhost:${server.port}\n\n
 async function startService() {
   if (await isAlive()) {
     process.stderr.write(
-      `At ${service} is a service already. Stop it, or name it as SERVICE_URL.\n`,
+      `A service already runs at ${service}. Stop it, or set SERVICE_URL to its address.\n`,
     );
     process.exit(1);
   }

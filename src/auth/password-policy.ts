@@ -26,6 +26,6 @@ export async function refuseCommonPassword(password: string, pointer: string): P
  */
 export function refuseNameInPassword(password: string, username: string, pointer: string): void {
   if (!password.toLowerCase().includes(username.toLowerCase())) return;
-  const detail = "The password must not hold the user name.";
+  const detail = "The password must not contain the user name.";
   throw new Failure("weak_password", { errors: [{ pointer, detail }] });
 }

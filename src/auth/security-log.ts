@@ -8,9 +8,9 @@ import { type Exchange, idsOf } from "../http/exchange.ts";
 const logger = getLogger(["todos", "security"]);
 
 const EVENTS = {
-  too_many_failures: "a password or reset code failed, or was not judged, after five failures",
-  account_refused: "a log-in was not judged: too many failures of this account from everywhere",
-  budget_spent: "the limit an hour of this network is reached",
+  too_many_failures: "a password or reset code failed, or was not checked, after five failures",
+  account_refused: "a log-in was not checked: this account has too many failures from everywhere",
+  budget_spent: "this network has reached an hourly limit",
   refresh_token_reused: "a refresh token was used again, and its session has ended",
   password_reset: "the password was reset",
   password_changed: "the password was changed",

@@ -8,7 +8,7 @@ export const EventQuery = t.Object(
   {
     since: t.Optional(
       Cursor(
-        "An event's `id`, or the `next` of `GET /todos/changes`: what has changed since is told at once.",
+        "An event's `id`, or the `next` of `GET /todos/changes`. If something has changed since then, one event says so at once.",
       ),
     ),
   },
@@ -17,11 +17,11 @@ export const EventQuery = t.Object(
 
 export const lastEventId = requestHeader(
   "Last-Event-ID",
-  "The `id` of the last event that came. It counts in place of `since`.",
+  "The `id` of the last event that the client received. It replaces `since`.",
   changeCursor,
 );
 
 export const EventStream = t.String({
-  description: "Events, as they come.",
+  description: "A stream of events.",
   mediaType: "text/event-stream",
 });

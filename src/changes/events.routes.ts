@@ -78,10 +78,10 @@ export function eventRoutes(services: Services) {
         detail: {
           summary: "Listen for changes",
           description:
-            "Server-sent events. `changed` comes as soon as something of yours has changed, with your revision; several " +
-            "changes may come as one. Its `id` is a cursor for `GET /todos/changes`. `end` comes when your session or your " +
-            "token has ended, or the service is about to stop, and then the stream closes: connect again, with the last " +
-            "`id`. Between them there are comments.",
+            "Server-sent events. `changed` is sent as soon as one of your todos or lists has changed, with your revision. " +
+            "Several changes may be one event. Its `id` is a cursor for `GET /todos/changes`. `end` is sent when your " +
+            "session or your token has ended, or when the service is about to stop. Then the stream closes: connect " +
+            "again with the last `id`. Between the events there are comments.",
           operationId: "listenForChanges",
           ...takesHeaders(lastEventId),
         },

@@ -37,7 +37,9 @@ const Deletion = t.Object(
 export const ChangeQuery = t.Object(
   {
     limit: t.Optional(Limit(500, DEFAULT_LIMIT)),
-    since: t.Optional(Cursor("The `next` of an earlier answer; without it, all that there is.")),
+    since: t.Optional(
+      Cursor("The `next` of an earlier answer. Without it, the answer has everything."),
+    ),
   },
   { additionalProperties: false },
 );
@@ -48,10 +50,11 @@ export const ChangePage = t.Object(
       description: "Each todo and each list once, as it is now, in the order of revisions.",
     }),
     next: t.String({
-      description: "From where to go on: what is told next time is what has changed since.",
+      description:
+        "The cursor for the next request, which then returns the changes after this answer.",
       examples: [changeCursor],
     }),
-    has_more: t.Boolean({ description: "Whether there is more already.", examples: [false] }),
+    has_more: t.Boolean({ description: "Whether there are more changes now.", examples: [false] }),
   },
   { title: "ChangePage", description: "What has changed." },
 );

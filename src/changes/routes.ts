@@ -29,8 +29,8 @@ export function changeRoutes(services: Services) {
         detail: {
           summary: "List what has changed",
           description:
-            "Your todos and lists that have changed since, each as it is now; what is in the trash counts as deleted. " +
-            "Without `since`, all that there is. Keep `next`: it is where to go on, now or later.",
+            "Your todos and lists that have changed since then, each in its current state. A todo in the trash " +
+            "counts as deleted. Without `since`, all of them. Keep `next` for the next request, now or later.",
           operationId: "listChanges",
         },
       },

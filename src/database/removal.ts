@@ -123,7 +123,7 @@ export function createRemoval(db: Database): Removal {
       try {
         isLeft = await removeSlice(db);
       } catch (error) {
-        logger.warn("can't remove what deleted users leave: {error}", { error });
+        logger.warn("cannot remove the rows of deleted users: {error}", { error });
         rest = RETRY_AFTER;
       }
       // The pause is at least as long as the slice took, so that at most half of the time is spent on removal.

@@ -38,7 +38,7 @@ export function openReplica(following: Following, interval: number, heard: Heard
     const isGood = data.reason === undefined;
     // Logged once, not at every interval.
     if (!isGood && reason !== data.reason) {
-      logger.warn("the replica can't sync: {reason}", { ...data });
+      logger.warn("the replica cannot sync: {reason}", { ...data });
     }
     if (isGood && (!hasSynced || reason)) logger.info("the replica is in sync");
     hasSynced ||= isGood;

@@ -102,7 +102,7 @@ const exampleOf = ({ properties = {} }: Schema): object =>
 /** The details in the example of a 422: the first value is invalid, or the password is. */
 function faultsOf(code: Code, { fields, query }: Inputs): FieldError[] {
   if (code === KEY_REUSED)
-    return [{ parameter: "Idempotency-Key", detail: "A key that no other request was sent with." }];
+    return [{ parameter: "Idempotency-Key", detail: "A key that no other request has used." }];
   const names = Object.keys(fields);
   if (code === "weak_password") {
     const name = names.findLast((each) => each.endsWith("password"));

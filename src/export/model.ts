@@ -9,7 +9,7 @@ const ExportedTodo = t.Object(
   {
     ...todoFields,
     deleted_at: t.Optional(
-      Instant("When it was deleted, in UTC (RFC 3339); only what is in the trash has it."),
+      Instant("When it was deleted, in UTC (RFC 3339). Only todos in the trash have it."),
     ),
   },
   { title: "ExportedTodo", description: "A todo, or one in the trash." },
@@ -24,10 +24,10 @@ export const Export = t.Object(
   },
   {
     title: "Export",
-    description: "All that is yours.",
+    description: "Everything that you have.",
     headers: {
       "Content-Disposition": header(
-        "That it is to be saved, and as what.",
+        "Says that the answer is a download, and names the file.",
         'attachment; filename="todos.json"',
       ),
     },

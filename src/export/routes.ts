@@ -77,7 +77,7 @@ function streamOf(
         if (done) controller.close();
         else controller.enqueue(encoder.encode(value));
       } catch (error) {
-        logger.warn("export ended in the midst: {error}", { ...idsOf(exchange), error });
+        logger.warn("the export broke off: {error}", { ...idsOf(exchange), error });
         controller.error(error);
       }
     },

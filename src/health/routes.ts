@@ -29,7 +29,7 @@ const Ready = t.Object(
 );
 const Pong = t.Object(
   { ping: t.Literal("pong", { description: "Always pong.", examples: ["pong"] }) },
-  { title: "Pong", description: "The service is there." },
+  { title: "Pong", description: "The service is running." },
 );
 
 const NEWEST = migrations.at(-1)?.tag ?? "";
@@ -63,7 +63,8 @@ export const health = ({ drain, schema }: Pick<Services, "drain" | "schema">) =>
       response: { 200: Ok, ...alive },
       detail: {
         summary: "Is the process alive?",
-        description: "Touches nothing else. A supervisor restarts the process when this fails.",
+        description:
+          "Checks nothing else, not even the database. A supervisor restarts the process when this fails.",
         operationId: "isAlive",
       },
     })
@@ -82,7 +83,7 @@ export const health = ({ drain, schema }: Pick<Services, "drain" | "schema">) =>
         response: {
           200: Ready,
           ...ready,
-          503: { ...ready[503], description: "It cannot serve, and the log says why." },
+          503: { ...ready[503], description: "It cannot serve requests, and the log says why." },
         },
         detail: {
           summary: "Can it serve?",

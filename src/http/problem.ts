@@ -31,17 +31,17 @@ export const catalogue = {
   invalid_credentials: [401, "The user name or the password is wrong."],
   invalid_refresh_token: [401, "The refresh token is invalid, expired or used up."],
   unauthorized: [401, "This needs a valid access token, sent as a bearer token."],
-  password_required: [403, "Changing a verified address takes the password."],
+  password_required: [403, "Changing a verified address requires the password."],
   wrong_password: [403, "The password is wrong."],
-  limit_reached: [403, "You have as many as you may have; delete some first, from the trash too."],
+  limit_reached: [403, "You have reached the limit; delete some first, also from the trash."],
   not_found: [404, "There is nothing at this path."],
   session_not_found: [404, "You have no such session."],
   todo_not_found: [404, "You have no such todo."],
   list_not_found: [404, "You have no such list."],
-  method_not_allowed: [405, "This path does not take this method; see Allow."],
+  method_not_allowed: [405, "This path does not support this method; see Allow."],
   username_taken: [409, "This user name is taken."],
-  cursor_expired: [410, "This cursor is too old to go on from; begin anew, without it."],
-  precondition_failed: [412, "It has changed since; see current."],
+  cursor_expired: [410, "This cursor is too old; start again without a cursor."],
+  precondition_failed: [412, "It has changed meanwhile; see current."],
   body_too_large: [
     413,
     "The body is larger than 64 KiB (a batch: 256 KiB), or comes in more than 1,024 pieces.",
@@ -62,7 +62,7 @@ export const catalogue = {
     "A one-time password was sent a moment ago, or too many were sent today; try again later.",
   ],
   internal_error: [500, "Something went wrong on the server."],
-  unavailable: [503, "The service can't answer right now; try again soon."],
+  unavailable: [503, "The service cannot answer right now; try again soon."],
 } as const satisfies Record<string, readonly [status: keyof typeof titles, detail: string]>;
 
 export type Code = keyof typeof catalogue;

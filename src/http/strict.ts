@@ -58,7 +58,7 @@ function refuseUnclear(url: string): void {
   const { search, searchParams } = new URL(url);
   const names = Array.from(searchParams.keys());
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
-  if (repeated !== undefined) throw unfitParameter(repeated, "Must be given once.");
+  if (repeated !== undefined) throw unfitParameter(repeated, "Must be given only once.");
   const pairs = search
     .slice(1)
     .split("&")

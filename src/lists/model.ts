@@ -13,10 +13,10 @@ const name = NonBlankText({
 export const List = t.Object(
   {
     id: Id,
-    name: t.String({ description: "What it is called.", examples: ["Groceries"] }),
+    name: t.String({ description: "The name of the list.", examples: ["Groceries"] }),
     position: Integer({
       format: "int64",
-      description: "The order among your lists; ties by id. To sort by, not to work with.",
+      description: "The order among your lists; ties by id. Use it only to sort.",
       examples: [1_048_576],
     }),
     rev: Integer({
@@ -43,7 +43,8 @@ export const ListUpdate = t.Object({ name }, { title: "ListUpdate", additionalPr
 export const ListMove = t.Object(
   {
     after: t.Nullable(Id, {
-      description: "The list that it goes behind, a positive integer, or null: first.",
+      description:
+        "The id of the list that it goes after, a positive integer, or null for the first place.",
       examples: [null],
     }),
   },

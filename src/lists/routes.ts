@@ -47,7 +47,7 @@ export function listRoutes(services: Services) {
         },
         detail: {
           summary: "List your lists",
-          description: "All of them, by position.",
+          description: "All lists, sorted by position.",
           operationId: "listLists",
           ...takesHeaders(ifNoneMatch(WEAK_TAG)),
         },
@@ -150,7 +150,7 @@ export function listRoutes(services: Services) {
         },
         detail: {
           summary: "Move a list",
-          description: "Behind another of your lists, or first.",
+          description: "After another of your lists, or to the front.",
           operationId: "moveList",
           parameters: [listId],
           ...takesHeaders(ifMatch, idempotencyKey),

@@ -59,7 +59,7 @@ export function startClockwork({ claim, deliver }: Outbox, clock: Clock): Clockw
         // If more mails are due, the first mail that is done will look for them.
         if (mails.length < hands && nextAt !== null) wakeIn(nextAt - clock());
       } catch (error) {
-        logger.warn("can't look for mails to send: {error}", { error });
+        logger.warn("cannot look for mails to send: {error}", { error });
         wakeIn(LOOK_AFTER);
       }
     }

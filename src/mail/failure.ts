@@ -12,8 +12,8 @@ export const reasonOf = ({ name, code, originalCode, responseCode }: SendError):
 
 /** What the operator should know about a code. */
 const EXPLANATIONS = new Map([
-  ["ETLS", "(the mail server gives no TLS, without which nothing is sent: see MAIL_URL)"],
-  ["EAUTH", "(the mail server does not take the user and the password in MAIL_URL)"],
+  ["ETLS", "(the mail server offers no TLS, and nothing is sent without TLS: see MAIL_URL)"],
+  ["EAUTH", "(the mail server does not accept the user and the password in MAIL_URL)"],
 ]);
 
 /** Warns when no mail can be sent at the moment. Never rejects. */

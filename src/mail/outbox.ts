@@ -111,7 +111,7 @@ export function createOutbox(services: {
     if (isOver(mail, next)) {
       meter.mail("given_up");
       logger.error(
-        "mail {outbox_id} given up, since it expires before it can be sent: {reason}",
+        "mail {outbox_id} given up, because it expires before it can be sent: {reason}",
         line,
       );
       return remove(mail);

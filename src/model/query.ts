@@ -26,7 +26,7 @@ export const Limit = (maximum: number, usual: number) =>
   QueryInteger({
     minimum: 1,
     maximum,
-    description: `1 to ${maximum}; ${usual} unless told.`,
+    description: `1 to ${maximum}; ${usual} by default.`,
     examples: [usual],
   });
 

@@ -18,7 +18,7 @@ export const REFRESH_TOKEN =
 /** RFC 6749 §5.1: caches must not store tokens. */
 export const tokenHeaders = { "cache-control": "no-store", pragma: "no-cache" };
 
-export const noStore = header("The answer is not to be kept (RFC 6749 §5.1).", "no-store");
+export const noStore = header("Caches must not store the answer (RFC 6749 §5.1).", "no-store");
 
 /** RFC 6749 §5.1. */
 export const Tokens = t.Object(
@@ -29,11 +29,11 @@ export const Tokens = t.Object(
     }),
     token_type: t.Literal("bearer", { description: "Always bearer.", examples: ["bearer"] }),
     expires_in: Integer({
-      description: "Seconds for which the access token is good.",
+      description: "Seconds for which the access token is valid.",
       examples: [1800],
     }),
     refresh_token: t.String({
-      description: "Good for one refresh.",
+      description: "Valid for one refresh.",
       examples: [REFRESH_TOKEN],
     }),
   },

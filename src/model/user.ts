@@ -26,7 +26,7 @@ export const NewPassword = (minLength: number, example = "correct horse battery"
   Text({
     description:
       `${minLength} to 256 characters; no control characters, not a common password, ` +
-      "and not with the user name in it.",
+      "and without the user name in it.",
     minLength,
     maxLength: 256,
     format: "password",

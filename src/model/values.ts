@@ -10,7 +10,7 @@ export const Id = Integer({
   format: "int64",
   minimum: 1,
   maximum: Number.MAX_SAFE_INTEGER,
-  description: "A positive integer, never given out again.",
+  description: "A positive integer. Each id is used only once.",
   examples: [1],
 });
 

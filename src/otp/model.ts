@@ -33,17 +33,18 @@ export const PasswordOtpRequest = t.Object(
 export const OtpSent = t.Object(
   {
     expires_in: Integer({
-      description: "Seconds for which the one-time password is good.",
+      description: "Seconds for which the one-time password is valid.",
       examples: [180],
     }),
     resend_after: Integer({
-      description: "Seconds after which another may be asked for.",
+      description: "Seconds after which another one may be requested.",
       examples: [60],
     }),
   },
   {
     title: "OtpSent",
-    description: "A mail is on its way, or would be if anybody had the address.",
+    description:
+      "A mail is being sent. A code to reset a password is sent only if a user has the address.",
   },
 );
 

@@ -53,7 +53,7 @@ export function otpRoutes(services: Services) {
         detail: {
           summary: "Ask for a one-time password to verify an address",
           description:
-            "Once an address is verified, another one takes the `password`. The mail is in Korean if " +
+            "To replace a verified address, send the `password` too. The mail is in Korean if " +
             "`Accept-Language` prefers it, else in English.",
           operationId: "sendEmailOtp",
         },
@@ -81,7 +81,7 @@ export function otpRoutes(services: Services) {
         },
         detail: {
           summary: "Verify the address",
-          description: "It is then yours, and you may log in by it.",
+          description: "The address is then part of your account, and you can log in with it.",
           operationId: "verifyEmail",
         },
       },
@@ -104,7 +104,7 @@ export function otpRoutes(services: Services) {
         detail: {
           summary: "Ask for a code to reset a forgotten password",
           description:
-            "The answer is the same whether anybody has the address or not. While three codes are good, no other is sent.",
+            "The answer is the same whether anybody has the address or not. While three codes are valid, no other is sent.",
           operationId: "sendPasswordOtp",
         },
       },
@@ -145,8 +145,8 @@ export function otpRoutes(services: Services) {
         detail: {
           summary: "Reset the password",
           description:
-            "Every session and every other code ends, failed log-ins are forgotten, and the address is told. A wrong code " +
-            "spends nothing but the guesses of who sent it.",
+            "Every session and every other code ends, failed log-ins are forgotten, and the address gets a mail. A wrong code " +
+            "only counts against the client that sent it.",
           operationId: "resetPassword",
         },
       },

@@ -35,17 +35,23 @@ export const Session = t.Object(
   {
     id: t.String({ description: "Names the session.", examples: ["pCkQ2vYtq0W8hQyqv1mUXA"] }),
     created_at: Instant("When the log-in was, in UTC (RFC 3339)."),
-    last_used_at: Instant("When it last gave tokens, in UTC (RFC 3339)."),
+    last_used_at: Instant("When it last issued tokens, in UTC (RFC 3339)."),
     expires_at: Instant("When it ends by itself, in UTC (RFC 3339).", "2026-12-20T10:00:00.000Z"),
     user_agent: t.Nullable(
-      t.String({ description: "What logged in, by its own word.", examples: ["curl/8.5.0"] }),
+      t.String({
+        description: "The `User-Agent` of the client that logged in.",
+        examples: ["curl/8.5.0"],
+      }),
     ),
     ip: t.Nullable(
-      t.String({ description: "From where it logged in.", examples: ["203.0.113.7"] }),
+      t.String({ description: "The address that it logged in from.", examples: ["203.0.113.7"] }),
     ),
-    current: t.Boolean({ description: "Whether it is the one that asks.", examples: [true] }),
+    current: t.Boolean({
+      description: "Whether it is the session of this request.",
+      examples: [true],
+    }),
   },
-  { title: "Session", description: "A session: what a log-in began." },
+  { title: "Session", description: "A session, which a log-in has begun." },
 );
 
 export const Sessions = t.Object(
@@ -58,7 +64,7 @@ export const TokenRequest = t.Object(
   {
     grant_type: t.Optional(
       t.Union([t.Literal("password"), t.Literal("refresh_token")], {
-        description: "password, unless told.",
+        description: "password, by default.",
         examples: ["password"],
       }),
     ),

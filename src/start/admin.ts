@@ -92,7 +92,7 @@ async function testMail(to: string, { environment, print }: Command): Promise<vo
     await transport.send({ to, ...render("verify_email", test) });
     print(`Sent. ${config.mailUrl === "log:" ? "MAIL_URL is log:, so it is printed above." : ""}`);
   } catch (error) {
-    throw faultOf("The mail was not taken (MAIL_URL, MAIL_FROM)", error);
+    throw faultOf("The mail was not accepted (MAIL_URL, MAIL_FROM)", error);
   } finally {
     transport.close();
   }

@@ -57,7 +57,7 @@ async function lookAtMails(config: Config): Promise<string> {
   const transport = nativePlatform(() => null).openTransport(config);
   try {
     await transport.check();
-    return "The mail server answers, and takes the credentials.";
+    return "The mail server answers, and accepts the credentials.";
   } catch (error) {
     const reason = reasonOf(error instanceof Error ? error : new Error(String(error)));
     throw new Error(`The mail server (MAIL_URL): ${reason}`);

@@ -15,7 +15,7 @@ export const requestHeader = (name: string, description: string, example: string
 
 export const ifMatch = requestHeader(
   "If-Match",
-  "The `ETag` or the `rev` that it must still have, as a strong entity tag: otherwise 412.",
+  "The `ETag` or the `rev` that it must still have, as a strong entity tag. Otherwise the answer is 412.",
   '"7"',
 );
 
@@ -23,13 +23,13 @@ export const ifMatch = requestHeader(
 export const ifNoneMatch = (example: string) =>
   requestHeader(
     "If-None-Match",
-    "The `ETag` of what you have: 304 while it is as it was.",
+    "The `ETag` of your copy. The answer is 304 while the copy is current.",
     example,
   );
 
 export const idempotencyKey = requestHeader(
   "Idempotency-Key",
-  "1 to 128 visible ASCII characters of your choice. Sent again with the same key, the request is not done again.",
+  "1 to 128 visible ASCII characters of your choice. A repeated request with the same key is not carried out again.",
   "3f1c9a52-6a0e-4f0b-9d7e-2b8f5c1d4e6a",
 );
 
@@ -39,7 +39,7 @@ export const Replayable = <S extends TSchema>(schema: S): S => ({
   headers: {
     ...schema.headers,
     "Idempotency-Replayed": {
-      ...header("`true` when the request was done before, under its key.", "true"),
+      ...header("`true` when the request with this key was already carried out.", "true"),
       required: false,
     },
   },
@@ -51,7 +51,7 @@ export const takesHeaders = (...headers: ReturnType<typeof requestHeader>[]) =>
 
 /** @param tag an example */
 const tagHeaders = (tag: string) => ({
-  ETag: header("Changes whenever this does; for `If-None-Match`.", tag),
+  ETag: header("Changes whenever the content changes; for `If-None-Match`.", tag),
 });
 
 /** An answer with an `ETag`. */
@@ -65,5 +65,5 @@ export const Tagged = <S extends TSchema>(schema: S, tag: string): S => ({
  * `If-None-Match` itself. For all others Eden would have one more error, without a body.
  */
 export const notModified = {
-  304: t.Void({ description: "It is as you have it.", headers: tagHeaders('"7"') }),
+  304: t.Void({ description: "Your copy is current.", headers: tagHeaders('"7"') }),
 } as object;

@@ -155,7 +155,7 @@ export function isReplay(
 ): boolean {
   if (known.fingerprint === null) return false;
   if (known.fingerprint !== fingerprint) {
-    throw unfitKey("idempotency_key_reused", "A key that no other request was sent with.");
+    throw unfitKey("idempotency_key_reused", "A key that no other request has used.");
   }
   headers["idempotency-replayed"] = "true";
   return true;

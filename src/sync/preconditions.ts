@@ -41,7 +41,7 @@ export const preconditionFailed = (current: object) =>
 /** For the `response` of a route: 412 with the current row. */
 export function changedMeanwhile<Row extends TProperties>(row: TObject<Row>) {
   const { title, ...schema } = problemSchema(["precondition_failed"]);
-  const current = { ...row, description: "It as it is now." };
+  const current = { ...row, description: "The current row." };
   const named = { ...schema, title: `${row.title}Changed` };
   const whole = {
     ...named,

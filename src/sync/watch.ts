@@ -142,8 +142,8 @@ function createLook(database: Database, clock: Clock) {
       }
       hasFailed = false;
     } catch (error) {
-      // The next look tries again. Requests tell of each failure, so this is told once.
-      if (!hasFailed) logger.warn("can't look for changes of other nodes: {error}", { error });
+      // The next look tries again. Each failed request is logged anyway, so this failure is logged only once.
+      if (!hasFailed) logger.warn("cannot look for changes of other nodes: {error}", { error });
       hasFailed = true;
     } finally {
       isLooking = false;

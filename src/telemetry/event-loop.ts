@@ -11,7 +11,7 @@ const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 export function watchEventLoop(registry: Registry): () => void {
   const lag = histogram(registry, {
     name: "todos_event_loop_lag_seconds",
-    help: `How late a timer rang that was set to ring after ${EVERY / 1000} s.`,
+    help: `How late a timer fired that was set to ${EVERY / 1000} s.`,
     buckets: LAG_SECONDS,
   })();
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -26,7 +26,10 @@ export function createExporter({ url, headers, timeout }: ExporterOptions): Span
     if (failure === reason) return;
     reason = failure;
     if (failure === undefined) logger.info("traces arrive at the collector again");
-    else logger.warn("traces are lost, the collector does not take them: {reason}", { reason });
+    else
+      logger.warn("traces are lost, because the collector does not accept them: {reason}", {
+        reason,
+      });
   }
 
   async function send(spans: ReadableSpan[]): Promise<ExportResult> {

@@ -36,7 +36,7 @@ export function createMeter(registry: Registry): Meter {
   const requestOf = requestSeries(registry);
   const tripSeries = histogram(registry, {
     name: "todos_database_trip_duration_seconds",
-    help: "Time of a statement or batch, from the call to its answer, waiting included.",
+    help: "Time of a statement or batch, from the call to its answer, including the wait.",
     buckets: TRIP_SECONDS,
   });
   const trips = {
@@ -61,13 +61,13 @@ export function createMeter(registry: Registry): Meter {
   });
   const refusals = new Counter({
     name: "todos_refusals_total",
-    help: "Requests refused by the throttle, or because a network's limit an hour is reached.",
+    help: "Requests refused by the throttle, or because a network has reached an hourly limit.",
     labelNames: ["reason"],
     registers,
   });
   const mails = new Counter({
     name: "todos_mails_total",
-    help: "Attempts to send a mail, by what came of them.",
+    help: "Attempts to send a mail, by outcome.",
     labelNames: ["outcome"],
     registers,
   });
@@ -82,7 +82,7 @@ export function createMeter(registry: Registry): Meter {
   let hashesWaiting = 0;
   new Counter({
     name: "todos_database_statements_total",
-    help: "Statements sent to the database, those in batches too.",
+    help: "Statements sent to the database, including those in batches.",
     registers,
     collect() {
       this.reset();

@@ -24,7 +24,7 @@ const Names = t.Object(
       },
     ),
   },
-  { description: "An operation: an object with op, and what that takes." },
+  { description: "An operation: an object with op, and the members for this op." },
 );
 const Update = t.Object(operationNames.update);
 const Move = t.Object(operationNames.move);

@@ -85,7 +85,7 @@ const { required = [], ...problem } = problemSchema(refusals);
 const BatchProblem = t.Unsafe<BatchProblem & { current?: Todo }>({
   ...problem,
   title: "OperationProblem",
-  description: "Why it was refused: the problem that the single request would have.",
+  description: "Why it was refused: the problem of the single request.",
   properties: {
     ...problem.properties,
     current: { ...Todo, description: "With 412 alone: the todo as it is now." },

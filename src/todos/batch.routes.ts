@@ -30,9 +30,9 @@ export function batchRoutes(services: Services) {
         detail: {
           summary: "Change many todos at once",
           description:
-            "The operations are done one after another. Each holds or fails by itself, one that is not valid too, and " +
-            "all that hold are saved together. `if_match` is for an operation what `If-Match` is for a request. What a " +
-            "batch adds has no id yet that the same batch could name. The body may have 256 KiB.",
+            "The operations are done one after another. Each one succeeds or fails by itself, also an invalid one. All " +
+            "successful ones are saved together. `if_match` of an operation works like `If-Match` of a request. The same " +
+            "batch cannot change a todo that it adds, because this todo has no id yet. The body may have 256 KiB.",
           operationId: "changeTodos",
           ...takesHeaders(idempotencyKey),
         },

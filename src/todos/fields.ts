@@ -6,8 +6,9 @@ import { anchorOf, type Repeat } from "./repeat.ts";
 import { fold } from "./search.ts";
 
 export const needsDue = () => unfit("/due", "A todo that repeats needs a due date.");
-export const isDoneAlready = () => unfit("/repeat", "A todo that is done does not repeat.");
-export const endsBefore10000 = () => unfit("/due", "The next one would be past the year 9999.");
+export const isDoneAlready = () => unfit("/repeat", "A todo that is done cannot repeat.");
+export const endsBefore10000 = () =>
+  unfit("/due", "The next todo would be due after the year 9999.");
 
 /** @throws Failure `validation_failed` */
 export function checkCreate({ due, repeat, is_done }: TodoCreate): void {
@@ -21,8 +22,8 @@ export function checkCreate({ due, repeat, is_done }: TodoCreate): void {
  */
 export function toChecked(input: NonNullable<TodoUpdate["due"]>): Due {
   const due = toDue(input);
-  // Its schema has looked at each part by itself.
-  if (!due) throw unfit("/due/zone", "Only with a time.");
+  // The schema has already checked each part by itself.
+  if (!due) throw unfit("/due/zone", "Allowed only with a time.");
   return due;
 }
 
@@ -46,7 +47,7 @@ export function repeatColumn(repeat: Repeat | null): string | null {
   if (repeat === null) return null;
   const { every, unit, weekdays, from } = repeat;
   if (weekdays && (unit !== "week" || from !== "due")) {
-    throw unfit("/repeat/weekdays", "Only with weeks that are counted from the due date.");
+    throw unfit("/repeat/weekdays", "Allowed only with weeks that are counted from the due date.");
   }
   const sorted = weekdays?.toSorted((a, b) => a - b);
   return JSON.stringify({ every, unit, ...(sorted && { weekdays: sorted }), from });

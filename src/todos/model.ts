@@ -34,7 +34,7 @@ export const todoFields = {
   list_id: listId,
   position: Integer({
     format: "int64",
-    description: "The order within its list; ties by id. To sort by, not to work with.",
+    description: "The order within its list; ties by id. Use it only to sort.",
     examples: [1_048_576],
   }),
   rev: Integer({
@@ -119,14 +119,14 @@ export const TodoQuery = t.Object(
   {
     sort: t.Optional(
       t.Union([t.Literal("id"), t.Literal("position"), t.Literal("due")], {
-        description: "id (unless told), position or due.",
+        description: "id (the default), position or due.",
         examples: ["due"],
       }),
     ),
     order: t.Optional(
       t.Union([t.Literal("ASC"), t.Literal("DESC")], {
         description:
-          "ASC (unless told) or DESC. Todos without a due date are last in either order, by due.",
+          "ASC (the default) or DESC. With due, todos without a due date are last in either order.",
         examples: ["DESC"],
       }),
     ),
@@ -154,8 +154,10 @@ export const TodoQuery = t.Object(
         examples: [3],
       }),
     ),
-    due_from: t.Optional(CivilDate(": only those that are due then or later.", "2026-11-01")),
-    due_to: t.Optional(CivilDate(": only those that are due then or earlier.")),
+    due_from: t.Optional(
+      CivilDate(": only todos that are due on this day or later.", "2026-11-01"),
+    ),
+    due_to: t.Optional(CivilDate(": only todos that are due on this day or earlier.")),
     q: t.Optional(
       Text({
         description: "1 to 100 characters to be found in contents or notes, in any case or width.",
@@ -205,7 +207,7 @@ export const ChangedTodo = {
   headers: {
     Link: {
       ...header(
-        "The next todo of its series, when ticking it off has added one (RFC 8288).",
+        "The next todo of its series, if this change has added one (RFC 8288).",
         '</todos/8>; rel="next"',
       ),
       required: false,

@@ -19,7 +19,7 @@ export const TrashQuery = t.Object(
 
 export const TrashPage = t.Object(
   {
-    todos: t.Array(DeletedTodo, { description: "The latest deleted first." }),
+    todos: t.Array(DeletedTodo, { description: "The todo that was deleted last comes first." }),
     next_cursor: nextCursor,
   },
   { title: "TrashPage", description: "A page of the trash.", headers: nextLink("/trash?limit=50") },

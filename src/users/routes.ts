@@ -67,7 +67,7 @@ export function userRoutes(services: Services) {
       response: { 200: User, ...problems("validation_failed") },
       detail: {
         summary: "Who you are",
-        description: "You, with your e-mail address once it is verified.",
+        description: "Your account, with your e-mail address once it is verified.",
         operationId: "getMe",
       },
     })
@@ -107,8 +107,8 @@ export function userRoutes(services: Services) {
         detail: {
           summary: "Change your password",
           description:
-            "Every other session ends. This one goes on with the tokens in the answer: its refresh token from before is " +
-            "no longer good. The verified address is told.",
+            "Every other session ends. This session continues with the tokens in the answer: its former refresh token is " +
+            "no longer valid. The verified address gets a mail.",
           operationId: "changePassword",
         },
       },

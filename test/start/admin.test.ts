@@ -1,4 +1,4 @@
-/** `todos admin`, on the database of a service that runs meanwhile. */
+/** `todos admin`, on the database of a running service. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { resetSync } from "@logtape/logtape";
 import { runCommand } from "../../src/start/command-line.ts";
@@ -10,10 +10,10 @@ beforeAll(async () => {
   service = await startService();
 });
 afterAll(() => service.stop());
-// A command sets the log up for the whole process.
+// A command configures the log of the whole process.
 afterEach(() => resetSync());
 
-/** Runs `todos admin` as an operator beside the service does. */
+/** Runs `todos admin` as an operator does while the service runs. */
 async function admin(args: string[], stdin = "", environment: Record<string, string> = {}) {
   let stdout = "";
   let stderr = "";
@@ -66,7 +66,7 @@ test.each([
   expect(stderr).toStartWith("Usage: todos admin <command>");
 });
 
-test("a command takes one user, and does nothing for more", async () => {
+test("a command takes one user, and changes nothing when more are named", async () => {
   const { token } = await service.user("first");
   await service.user("second");
   const lines = ["disable", "end-sessions", "delete"].map((name) => [name, "first", "second"]);
@@ -114,7 +114,7 @@ test("a disabled user has no session, and is refused as with a wrong password un
     exitCode: 0,
     stdout: "Disabled disabled. Every session has ended.\n",
   });
-  // The security event names the user by id alone.
+  // The security event has only the user's id, not the name.
   const event = JSON.parse(disabled.stderr);
   expect(event).toMatchObject({ level: "WARN", event: "disabled", user_id: id });
 
@@ -143,7 +143,7 @@ test("sessions are listed and ended", async () => {
   expect((await admin(["sessions", "sessions"])).stdout).toBe("None.\n");
 });
 
-test("no user agent can steer the terminal that sessions are listed on", async () => {
+test("no user agent can control the terminal that lists sessions", async () => {
   await service.user("steering");
   const answer = await service.call("POST", "/users/log-in", {
     json: { username: "steering", password: PASSWORD },
@@ -156,7 +156,7 @@ test("no user agent can steer the terminal that sessions are listed on", async (
     expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
   };
   await listed();
-  // As a former version kept it.
+  // As a former version stored it.
   await service.services.database.$client.execute({
     sql: "UPDATE sessions SET user_agent = ? WHERE user_agent LIKE ?",
     args: ["before\u001b[31m\u009b2J\rafter", "before%after"],
@@ -193,7 +193,7 @@ test("a user is deleted with all that is theirs, but not by mistake", async () =
     });
     expect([table, rows[0]?.[0]]).toEqual([table, 0]);
   }
-  // Where they have logged in from is theirs, too.
+  // The networks of their log-ins are deleted, too.
   expect(await kindsOf(id)).toEqual([]);
   await service.user("deleted");
 });
@@ -205,7 +205,7 @@ test("a test mail goes out, and the reason is told when it does not", async () =
     MAIL_URL: "smtp://127.0.0.1:1",
   });
   expect(refused.exitCode).toBe(1);
-  expect(refused.stderr).toStartWith("The mail was not taken (MAIL_URL, MAIL_FROM): ");
+  expect(refused.stderr).toStartWith("The mail was not accepted (MAIL_URL, MAIL_FROM): ");
 });
 
 test("the outbox shows what waits, without addresses and codes", async () => {

@@ -1,4 +1,4 @@
-/** The command line, as a process of its own. */
+/** The command line, in a separate process. */
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { startPrimary } from "../sqld.ts";
 
 const MAIN = new URL("../../src/main.bun.ts", import.meta.url).pathname;
 
-/** Milliseconds: a process takes its time to start on a busy machine. */
+/** Milliseconds: a process takes long to start on a busy machine. */
 const TIMEOUT = 30_000;
 
 /** Runs a command to its end, in an empty folder. */
@@ -111,7 +111,7 @@ test(
     const ready = await command(["check"], production);
     expect([ready.exitCode, ready.stdout]).toEqual([
       0,
-      expect.stringContaining("The mail server answers, and takes the credentials."),
+      expect.stringContaining("The mail server answers, and accepts the credentials."),
     ]);
     expect(smtp.received).toEqual([]);
   },
@@ -119,7 +119,7 @@ test(
 );
 
 test(
-  "check names each part that is at fault, and goes on to the next",
+  "check names each faulty part, and continues with the next one",
   async () => {
     const { exitCode, stdout, stderr } = await command(["check"], {
       JWT_SECRET: "s".repeat(32),
