@@ -1,9 +1,9 @@
 /**
- * `bun bench/compare.ts`: what a request costs, beside the floor of `floor.ts`, in about a minute. It is for whoever has
- * changed something: run it before and after, and compare the last column. Both servers run at once and are asked in
- * turn, so that other work on the machine disturbs both alike.
+ * `bun bench/compare.ts`: the CPU time of a request, compared with the minimal server of `floor.ts`, in about a minute.
+ * Run it before and after a change, and compare the last column. Both servers run at the same time and are measured in
+ * turns, so other work on the machine affects both in the same way.
  *
- * On Linux the cost is the server's CPU time for a request, elsewhere the wall time.
+ * On Linux the cost is the server's CPU time for a request. On other systems it is the elapsed time.
  */
 import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ const HOST = "127.0.0.1";
 const folder = mkdtempSync(join(tmpdir(), "todos-bench-"));
 const here = import.meta.dir;
 
-/** A server under measurement, as a process of its own. */
+/** A server to measure, in a separate process. */
 interface Target {
   process: Bun.Subprocess;
   port: number;
@@ -90,7 +90,7 @@ async function fill(call: Call, token: string): Promise<void> {
   }
 }
 
-/** All rows in many views, more than are kept: so each is read anew. */
+/** All rows in many views, more than the service keeps in memory. So each page is read again. */
 const views = ["id", "position", "due"].flatMap((sort) =>
   ["order=ASC", "order=DESC", "order=ASC&priority=0", "order=DESC&priority=0"].flatMap((rest) =>
     Array.from({ length: 51 }, (_, i) => `/todos?limit=${TODOS + i}&sort=${sort}&${rest}`),
@@ -106,10 +106,10 @@ const REQUESTS: [what: string, method: string, paths: string[], body?: object][]
   ["POST /todos", "POST", ["/todos"], { contents: "buy milk", is_done: false }],
 ];
 
-/** Seconds of CPU time; undefined where that is not told. */
+/** Seconds of CPU time; undefined on systems that do not report it. */
 const cpuOf = (pid: number) => (process.platform === "linux" ? cpuSeconds(pid) : undefined);
 
-/** What a request costs at `target`, in microseconds. */
+/** The cost of a request at `target`, in microseconds. */
 async function cost({ process, port, token }: Target, request: (typeof REQUESTS)[number]) {
   const [, method, paths, body] = request;
   const text = body ? JSON.stringify(body) : "";
@@ -143,7 +143,7 @@ try {
   print("us a request", "the service", "the floor", "times");
   for (const request of REQUESTS) {
     const costs: [service: number, floor: number][] = [];
-    // The first round warms up.
+    // The first round is for warming up.
     for (let round = 0; round <= ROUNDS; round++) {
       costs.push([await cost(service, request), await cost(floor, request)]);
     }

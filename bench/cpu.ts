@@ -1,8 +1,8 @@
-/** The processor time of a process, which other work on the machine disturbs less than rates. */
+/** The CPU time of a process. Other work on the machine affects it less than it affects rates. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
- * Seconds of CPU time that all threads of a process have used, to the microsecond. Only on Linux.
+ * Seconds of CPU time that all threads of a process have used, with microsecond precision. Only on Linux.
  * https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
  */
 export function cpuSeconds(pid: number): number {

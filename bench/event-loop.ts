@@ -1,7 +1,7 @@
 /**
- * Measures whether hashing holds up the event loop: how long `GET /`, sent every 5 ms, waits for its answer while
- * eight clients log in without pause, and while nobody does. The service, the clients and the probe are a process
- * each. `bun bench/event-loop.ts 30` measures for 30 seconds each, in place of 10.
+ * Measures whether hashing blocks the event loop: how long `GET /`, sent every 5 ms, waits for its answer, while eight
+ * clients log in without pause, and while nobody logs in. The service, the clients and the probe are separate
+ * processes. `bun bench/event-loop.ts 30` measures for 30 seconds each; the default is 10.
  */
 import { startProcess, temporaryFolder } from "../test/process.ts";
 import { PASSWORD } from "../test/service.ts";
@@ -15,7 +15,7 @@ const [first = "10", url = ""] = process.argv.slice(2);
 if (first === "log-in") await logInForever();
 else await measure(Number(first) * 1000);
 
-/** The process of the clients. It ends when its parent, which reads its output, ends it. */
+/** The process of the clients. Its parent reads its output, and ends it. */
 async function logInForever(): Promise<never> {
   const json = { username: USERNAME, password: PASSWORD };
   const client = async (): Promise<never> => {
@@ -41,7 +41,7 @@ async function measure(milliseconds: number): Promise<void> {
     stdio: ["ignore", "inherit", "inherit"],
   });
   const logIns = () => service.stdout.filter((line) => line.includes("/users/log-in 200")).length;
-  // The first second warms everybody up.
+  // The first second is for warming up.
   await Bun.sleep(1000);
   const before = logIns();
   const times = await probe(service.url, milliseconds);
@@ -52,7 +52,7 @@ async function measure(milliseconds: number): Promise<void> {
   process.stdout.write(`log-ins a second: ${perSecond.toFixed(1)}\n`);
 }
 
-/** How long each GET / took, in milliseconds, from the shortest to the longest. */
+/** The time of each GET / in milliseconds, from the shortest to the longest. */
 async function probe(url: string, milliseconds: number): Promise<number[]> {
   const sent: Promise<number>[] = [];
   const get = async () => {
@@ -60,7 +60,8 @@ async function probe(url: string, milliseconds: number): Promise<number[]> {
     await (await fetch(url)).text();
     return performance.now() - sentAt;
   };
-  // Sent whether or not the last was answered: else one long wait would count once, and not for all who wait.
+  // Sent even if the last one was not answered. Otherwise a long wait would count once, and not for every request in
+  // it.
   const timer = setInterval(() => sent.push(get()), INTERVAL);
   await Bun.sleep(milliseconds);
   clearInterval(timer);

@@ -1,6 +1,6 @@
 /**
- * What a page of 50 costs with the fields that todos have beside contents and is_done, compared with one of those two
- * alone: when the fields are empty, and when all of them are set. A whole request counts, without the network.
+ * The cost of a page of 50 todos with all of their fields, compared with a page of only contents and is_done: when the
+ * other fields are empty, and when all of them are set. A whole request is measured, without the network.
  */
 import { asc, sql } from "drizzle-orm";
 import { isLive } from "../src/auth/live-session.ts";
@@ -16,7 +16,7 @@ const PAGE = 50;
 const service = await startService({ NODE_ENV: "production", MAIL_FROM: "todos@example.com" });
 const { database: db } = service.services;
 
-/** A user with this many todos, whose page is then asked for. */
+/** A user with this many todos. The user's page is then requested. */
 async function userWith(todo: object) {
   const { token, id } = await service.user();
   for (let i = 0; i < PAGE + 1; i++) {
@@ -62,7 +62,7 @@ const listOfFew = nested<[number, unknown[][]]>(
 const { list } = todoLists(service.services);
 type User = typeof plain;
 
-/** From the session to the text of the answer, as the service does it. */
+/** From the session to the text of the answer, as in the service. */
 async function listAll({ session }: User) {
   const page = await list(session, { sort: "id", order: "ASC" }, PAGE, undefined, {
     known: -1,
@@ -105,7 +105,7 @@ const [alone = 0, empty = 0, , requestEmpty = 0, requestSet = 0] = times.map(med
 for (const [i, [name]] of ways.entries()) {
   process.stdout.write(`${name.padEnd(28)} ${median(times[i]).toFixed(1).padStart(7)} µs\n`);
 }
-// What is around the list is the same for all.
+// The JSON around the list is the same for all.
 const without = requestEmpty - empty + alone;
 process.stdout.write(`\na request without the fields   ${without.toFixed(1)} µs\n`);
 process.stdout.write(`with them empty: ${(requestEmpty / without).toFixed(2)} of that\n`);

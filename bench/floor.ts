@@ -1,7 +1,8 @@
 /**
- * The floor of `compare.ts`: the same answers as the service's, of the same length, from Bun.serve and bun:sqlite with
- * nothing in between. The session is checked in each statement, and a write is on the disk when it is answered. There is
- * no validation, no log, and no sharing of commits. Its one user and session are `1`; PORT and DATABASE say where.
+ * The floor for `compare.ts`: a server on Bun.serve and bun:sqlite, with nothing in between. Its answers are the same
+ * as the service's, and have the same length. Each statement checks the session, and a write is on the disk before it
+ * is answered. There is no validation and no log, and writes do not share commits. Its only user and session have the
+ * id `1`. PORT and DATABASE say where it listens and stores its data.
  */
 import { Database } from "bun:sqlite";
 

@@ -1,7 +1,7 @@
 /**
- * What a page of 50 todos costs among 1,000, 100,000 and 1,000,000 todos, of which no user has more than 10,000: by each
- * order, at the start, in the middle and at the end. It should cost the same. The statements run on three databases in
- * turn, so that other work on the machine disturbs all of them alike. `bun bench/list.ts 200` takes 200 rounds.
+ * The cost of a page of 50 todos among 1,000, 100,000 and 1,000,000 todos, where no user has more than 10,000: in each
+ * order, at the start, in the middle and at the end. The cost should be the same. The statements run on three databases
+ * in turns, so other work on the machine affects all of them in the same way. `bun bench/list.ts 200` runs 200 rounds.
  */
 import { todoLists, type View } from "../src/todos/list.ts";
 import { startService } from "../test/service.ts";
@@ -22,7 +22,7 @@ const VIEWS: [name: string, view: View][] = [
 ];
 const PLACES = ["start", "middle", "end"] as const;
 
-/** A service with so many todos, and how to read a page of its last user. */
+/** A service with this many todos, and a function that reads a page of its last user. */
 async function among(todos: number) {
   const service = await startService();
   const { database } = service.services;
@@ -51,7 +51,7 @@ async function among(todos: number) {
   const page = (view: View, mark: Mark) =>
     list(session, view, LIMIT, mark, { known: -1, kept: -1 });
 
-  /** Where the pages of a view begin, by following them all. */
+  /** The beginnings of all pages of a view, found by following them. */
   async function marksOf(view: View): Promise<Mark[]> {
     const marks: Mark[] = [undefined];
     for (;;) {

@@ -1,16 +1,16 @@
-/** Load for one server: the same requests again and again, on connections that are kept open. */
+/** Load for one server: the same requests again and again, on connections that stay open. */
 
 const CONNECTIONS = 32;
 
-/** How many answers came in how many seconds. */
+/** The number of answers and the number of seconds. */
 interface Load {
   answers: number;
   seconds: number;
 }
 
 /**
- * Sends the requests in turn, written as HTTP/1.1 has them, for so many seconds; each connection waits for an answer
- * before it asks again. Throws when an answer is not a success or has no Content-Length.
+ * Sends the requests in turn, as HTTP/1.1 text, for this number of seconds. Each connection waits for an answer before
+ * it sends the next request. Throws when an answer is not a success or has no Content-Length.
  */
 export async function load(
   hostname: string,
@@ -27,7 +27,7 @@ export async function load(
 
   function converse(): Promise<void> {
     return new Promise((resolve, reject) => {
-      /** Of the answer that is coming in: what is still to come, once its head is there. */
+      /** The bytes of the current answer that have not arrived yet, when its head has arrived. */
       let missing: number | undefined;
       let head = "";
       Bun.connect({

@@ -1,7 +1,7 @@
 /**
- * Measures the embedded database. First reads and single writes, compared with `@libsql/client`. Then parallel writers,
- * and what a read waits meanwhile, compared with commits that block the event loop. `bun bench/local.ts 5` takes 5
- * seconds for each figure, in place of 1.
+ * Measures the embedded database. First it measures reads and single writes, compared with `@libsql/client`. Then it
+ * measures parallel writers and the time that a read waits meanwhile, compared with commits that block the event loop.
+ * `bun bench/local.ts 5` takes 5 seconds for each figure; the default is 1.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ const SELECT = "SELECT id, contents, is_done FROM todos WHERE id = ?";
 
 type Work = () => Promise<unknown>;
 
-/** Runs each by turns, so that a busy machine slows them alike. */
+/** Runs each function in turns, so that a busy machine slows all of them in the same way. */
 async function compare(label: string, works: Record<string, Work>): Promise<void> {
   const times = Object.values(works).map((): number[] => []);
   for (const end = performance.now() + milliseconds; performance.now() < end; ) {
@@ -34,7 +34,7 @@ async function compare(label: string, works: Record<string, Work>): Promise<void
   print(`${label.padEnd(12)} ${figures.join(", ")} µs at the median`);
 }
 
-/** `writers` write without pause while one reads without pause, a read each turn of the event loop. */
+/** `writers` write without pause, and one reader reads without pause, once in each turn of the event loop. */
 async function load(name: string, writers: number, write: Work, read: Work): Promise<void> {
   const writeTimes: number[] = [];
   const readTimes: number[] = [];
@@ -49,7 +49,7 @@ async function load(name: string, writers: number, write: Work, read: Work): Pro
     for (let at = performance.now(); at < end; at = performance.now()) {
       await turn();
       await read();
-      // From the turn before: what holds up the event loop holds up the read.
+      // Counted from the turn before, so that a blocked event loop makes the read longer.
       readTimes.push(performance.now() - at);
     }
   };
@@ -76,9 +76,9 @@ function print(line: string): void {
 
 const local = openLocal(join(folder, "local.db"));
 const stock = createClient({ url: `file:${join(folder, "stock.db")}`, concurrency: 1 });
-// As openLocal has it, so that both do the same work on the disk.
+// The same settings as in openLocal, so that both do the same work on the disk.
 await stock.executeMultiple("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
-/** The base line: a transaction for each write, whose commit blocks the event loop. */
+/** The baseline: a transaction for each write, with a commit that blocks the event loop. */
 const blocking = new Database(join(folder, "blocking.db"));
 blocking.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ${TABLE}`);
 const insertion = blocking.prepare(INSERT);

@@ -1,6 +1,6 @@
 /**
- * What a database on a libSQL server costs, on this machine and far away: first a statement by libSQL's stock client
- * and by this service's, then a request to the service, with each place for its data.
+ * The cost of a database on a libSQL server, on this machine and far away. First a statement with libSQL's own client
+ * and with this service's client, then a request to the service, for each place of its data.
  */
 import { createClient } from "@libsql/client/web";
 import type { Client } from "@libsql/core/api";
@@ -12,11 +12,11 @@ import { startProcess, temporaryFolder } from "../test/process.ts";
 import { SECRET } from "../test/service.ts";
 import { serverToken, startPrimary, startReplica } from "../test/sqld.ts";
 
-/** Milliseconds to the server and back. */
+/** Milliseconds of a round trip to the server. */
 const DISTANCES = [0, 30];
 /** The same, for requests. */
 const FURTHER = [...DISTANCES, 100];
-/** Requests at once in the second half of each row. */
+/** Concurrent requests in the second half of each row. */
 const IN_FLIGHT = 32;
 
 using folder = temporaryFolder();
@@ -31,7 +31,7 @@ const print = (...cells: (string | number)[]) => {
   process.stdout.write(`${name?.padEnd(42)}${rest.map((cell) => cell.padStart(11)).join("")}\n`);
 };
 
-/** Milliseconds that one call takes alone, and calls a second with many in flight. */
+/** Milliseconds of a single call, and calls per second with many in flight. */
 async function time(call: () => Promise<unknown>, distance: number) {
   const alone = distance === 0 ? 200 : 20;
   for (let i = 0; i < IN_FLIGHT; i++) await call();
@@ -130,7 +130,7 @@ for (const distance of DISTANCES) {
 
 let users = 0;
 
-/** Starts a service, adds 50 todos and times requests to it. */
+/** Starts a service, adds 50 todos and measures requests to it. */
 async function timeService(what: string, distance: number, environment: Record<string, string>) {
   const service = await startProcess(folder.path, {
     DATABASE_AUTH_TOKEN: databaseAuthToken,
@@ -147,7 +147,7 @@ async function timeService(what: string, distance: number, environment: Record<s
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
     return body;
   };
-  /** Waits until a replica that answers has all that was written so far. */
+  /** Waits until a replica has everything that was written so far. */
   const settled = async () => {
     const readAt = async () => {
       const startedAt = performance.now();

@@ -1,7 +1,7 @@
 /**
- * Scans the folded texts of a user with 10,000 todos for one that is in none of them, so that all are read: in a file
- * database, among the rows of ten such users, interleaved as they are when many people write. It compares reading them
- * from the table with reading them from an index that holds them, where a user's texts are side by side.
+ * Searches the folded texts of a user with 10,000 todos for a text that is in none of them, so that all of them are
+ * read. The database is a file with the rows of ten such users, mixed as they are when many people write. It compares
+ * reading the texts from the table with reading them from an index, where a user's texts are next to each other.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ const WORDS =
     " ",
   );
 
-/** Text of about so many characters, another for each `seed`. */
+/** A text with about this many characters, different for each `seed`. */
 function words(characters: number, seed: number): string {
   let text = `${seed}`;
   for (let i = seed; text.length < characters; i += 7) text += ` ${WORDS[i % WORDS.length]}`;

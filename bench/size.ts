@@ -1,6 +1,7 @@
 /**
- * How much the service writes: bytes of the database for each user, session and todo, of the log for each request, and of
- * the -wal file at most. `bun bench/size.ts`. docs/operating.md has the numbers.
+ * `bun bench/size.ts`: how much the service writes. It measures the bytes of the database for each user, session and
+ * todo, the bytes of the log for each request, and the maximum size of the -wal file. docs/operating.md has the
+ * numbers.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { startProcess, temporaryFolder } from "../test/process.ts";
 
 const USERS = 200;
 const TODOS = 10_000;
-/** As few as one network may have in the queue for hashes. */
+/** As many as one network may have in the queue for hashes. */
 const WRITERS = 8;
 
 using folder = temporaryFolder();
@@ -19,7 +20,7 @@ await using service = await startProcess(folder.path, {
 const path = join(folder.path, "data/todos.db");
 const size = (end = "") => statSync(path + end, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Runs `work` on the numbers up to `count`, WRITERS at a time. */
+/** Runs `work` with the numbers up to `count`, WRITERS at the same time. */
 async function each(count: number, work: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async () => {
@@ -28,7 +29,7 @@ async function each(count: number, work: (i: number) => Promise<unknown>): Promi
   await Promise.all(Array.from({ length: WRITERS }, worker));
 }
 
-/** Bytes of the database that `work` adds: with what is in the -wal file, by a backup. */
+/** The bytes that `work` adds to the database. They are measured by a backup, which includes the -wal file. */
 async function grown(work: () => Promise<unknown>): Promise<number> {
   const before = await backedUp();
   await work();

@@ -1,8 +1,8 @@
 /**
- * Measures what a slow disk does to reads, by making every fsync 10 ms longer. First it runs `bench/local.ts` so. Then
- * it measures `GET /todos` of the service while nobody writes and while eight clients do, and beside it
- * `GET /health/alive`, which uses no database: what slows both is not the disk. It runs on Linux with a C compiler
- * (`cc`). `bun bench/slow-disk.ts 10` takes 10 seconds for each figure, in place of 3.
+ * Measures how a slow disk affects reads. It makes every fsync 10 ms longer. First it runs `bench/local.ts`. Then it
+ * measures `GET /todos` of the service, while nobody writes and while eight clients write. Beside that it measures `GET
+ * /health/alive`, which uses no database: if both become slower, the reason is not the disk. It needs Linux and a C
+ * compiler (`cc`). `bun bench/slow-disk.ts 10` takes 10 seconds for each figure; the default is 3.
  */
 import { join } from "node:path";
 import { startProcess, temporaryFolder } from "../test/process.ts";
@@ -13,7 +13,7 @@ const CLIENTS = 8;
 const INTERVAL = 10;
 const PATHS = ["/todos?limit=20", "/health/alive"];
 
-/** Stands in front of the C library's own functions when it is preloaded. */
+/** When it is preloaded, it replaces the C library's own functions. */
 const SHIM = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -34,7 +34,7 @@ async function run(command: string[], environment: Record<string, string> = {}):
   if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed`);
 }
 
-/** How long each request took, in milliseconds, from the shortest to the longest, by path. */
+/** The time of each request in milliseconds, from the shortest to the longest, by path. */
 async function probe(get: (path: string) => Promise<Response>): Promise<Map<string, number[]>> {
   const sent = new Map(PATHS.map((path): [string, Promise<number>[]] => [path, []]));
   const one = async (path: string) => {
@@ -42,7 +42,8 @@ async function probe(get: (path: string) => Promise<Response>): Promise<Map<stri
     await (await get(path)).text();
     return performance.now() - sentAt;
   };
-  // Sent whether or not the last was answered. Otherwise a long wait would count once, and not for all who wait.
+  // Sent even if the last one was not answered. Otherwise a long wait would count once, and not for every request in
+  // it.
   const timer = setInterval(() => {
     for (const [path, requests] of sent) requests.push(one(path));
   }, INTERVAL);

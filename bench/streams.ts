@@ -1,9 +1,12 @@
-/** What 1,000 open streams of events cost: memory, and processor time of a page of todos, in turns with none. */
+/**
+ * The cost of 1,000 open streams of events: their memory, and the CPU time of a page of todos, compared with no
+ * streams.
+ */
 import { cpuSeconds, holdStreams, residentMemory } from "../test/changes/hold-streams.ts";
 import { startProcess, temporaryFolder } from "../test/process.ts";
 import { load } from "./load.ts";
 
-/** Users, with as many streams as one may have. */
+/** Users, each with the maximum number of streams. */
 const USERS = 200;
 const EACH = 5;
 const ROUNDS = 5;
@@ -17,7 +20,7 @@ const tokens: string[] = [];
   for (let i = 0; i < USERS; i++) tokens.push((await service.user()).token);
   await service.stop();
 }
-// Another process, because this one still holds what hashing passwords took.
+// A separate process, because this one still holds the memory that hashing passwords needed.
 await using service = await startProcess(folder.path, settings);
 const [token = ""] = tokens;
 for (let i = 0; i < 50; i++) {
@@ -29,7 +32,7 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 
 const before = residentMemory(service.pid);
 const first = await holdStreams(service.port, tokens, EACH);
-// Some looks.
+// Long enough for some looks at the database.
 await Bun.sleep(3000);
 const more = residentMemory(service.pid) - before;
 tell(`${first.count} streams take ${more.toFixed(1)} MB beside ${before.toFixed(1)} MB`);
@@ -38,7 +41,7 @@ await Bun.sleep(10_000);
 tell(`and ${(100 * (cpuSeconds(service.pid) - idle)).toFixed(0)} ms of processor time a second`);
 first.close();
 
-/** Pages a second, and microseconds of processor time for each. */
+/** Pages per second, and microseconds of CPU time for each page. */
 async function measure() {
   const cpu = cpuSeconds(service.pid);
   const { answers, seconds } = await load("127.0.0.1", service.port, [page], SECONDS);

@@ -1,7 +1,7 @@
 /**
- * For `telemetry.ts`: two services in one process, so that both have the same machine code and the same heap. The second
- * has the settings of the first argument beside. They are asked in turn, without the network. Prints what a request costs
- * each, and where the first listens.
+ * For `telemetry.ts`: two services in one process, so that both have the same machine code and the same heap. The
+ * second one also has the settings of the first argument. Requests are made to both in turn, without the network.
+ * Prints the cost of a request for each, and the address of the first one.
  */
 import { startService } from "../test/service.ts";
 
@@ -28,7 +28,7 @@ async function start(beside: Record<string, string>) {
   return {
     port: Number(new URL(service.url).port),
     token,
-    /** Microseconds that a request takes. */
+    /** Microseconds for each request. */
     async time(path: string): Promise<number> {
       const before = performance.now();
       for (let i = 0; i < BATCH; i++) {
@@ -40,7 +40,7 @@ async function start(beside: Record<string, string>) {
   };
 }
 
-/** The lower quarter's bound: other work on the machine only ever adds to a time. */
+/** The first quartile: other work on the machine can only make a time longer. */
 const lowerQuartile = (values: number[]) =>
   values.toSorted((a, b) => a - b)[values.length >> 2] ?? Number.NaN;
 
@@ -50,7 +50,7 @@ const costs = [];
 for (const path of paths) {
   const times = { off: [] as number[], on: [] as number[] };
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-    // Each goes first as often as the other.
+    // Each of the two goes first equally often.
     for (const name of round % 2 ? (["off", "on"] as const) : (["on", "off"] as const)) {
       const time = await (name === "on" ? on : off).time(path);
       if (round >= WARM_UP) times[name].push(time);

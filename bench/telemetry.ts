@@ -1,13 +1,13 @@
 /**
- * `bun bench/telemetry.ts`: what metrics and traces cost a request, in about three minutes, on Linux. What they add is
- * measured without the network, where two services in one process are asked in turn: two processes of the very same
- * service differ by more than that. It is then compared with the CPU time of the whole request over HTTP.
+ * `bun bench/telemetry.ts`: the cost of metrics and traces for a request, in about three minutes, on Linux. The added
+ * time is measured without the network, with two services in one process, in turns: two processes with the same service
+ * differ by more than this time. It is then compared with the CPU time of the whole request over HTTP.
  */
 import { startCollector } from "../test/telemetry/collector.ts";
 import { cpuSeconds } from "./cpu.ts";
 import { load } from "./load.ts";
 
-/** Of each kind, one after the other. */
+/** Processes of each kind, one after the other. */
 const PROCESSES = 5;
 const SECONDS = 1;
 const PATHS = ["/todos?limit=50", "/todos/7"];
@@ -19,7 +19,7 @@ const traces = (part: string) => ({
   OTEL_TRACES_SAMPLER_ARG: part,
 });
 const WAYS: Record<string, Record<string, string>> = {
-  // Shows how exact the others are.
+  // The control: it shows how exact the other results are.
   nothing: {},
   metrics: { METRICS_PORT: "0" },
   "traces, 1 %": traces("0.01"),
@@ -27,13 +27,16 @@ const WAYS: Record<string, Record<string, string>> = {
 };
 
 interface Measured {
-  /** Microseconds a request, for each path. */
+  /** Microseconds for each request, by path. */
   costs: { off: number; on: number }[];
   port: number;
   token: string;
 }
 
-/** For each path, microseconds: what `settings` add to a request, and what the whole request costs without them. */
+/**
+ * In microseconds, for each path: the time that `settings` add to a request, and the time of the whole request without
+ * them.
+ */
 async function measure(settings: Record<string, string>) {
   const script = new URL("./telemetry.child.ts", import.meta.url).pathname;
   const child = Bun.spawn([process.execPath, script, JSON.stringify(settings), ...PATHS], {

@@ -1,4 +1,4 @@
-/** Runs a command to its end, for tests of what others would type. */
+/** Runs a command to its end, for tests of commands that users type. */
 
 export interface Ran {
   stdout: string;
@@ -6,7 +6,7 @@ export interface Ran {
   code: number;
 }
 
-/** @param environment variables beside this process's own */
+/** @param environment variables in addition to those of this process */
 export async function command(
   folder: string,
   words: string[],
@@ -26,8 +26,8 @@ export async function command(
 }
 
 /**
- * What the command prints on stdout.
- * @throws Error with all that it printed, when its exit code is not 0
+ * The command's output on stdout.
+ * @throws Error with its whole output, when its exit code is not 0
  */
 export async function output(...of: Parameters<typeof command>): Promise<string> {
   const { stdout, stderr, code } = await command(...of);

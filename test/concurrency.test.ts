@@ -1,4 +1,4 @@
-/** Requests that race each other: whatever the order, each answer is true, and nothing ends half done. */
+/** Requests that race each other. In any order, each answer is true, and nothing is left half done. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { tally, times } from "./parallel.ts";
 import { PASSWORD, type Service, startService } from "./service.ts";
@@ -33,7 +33,7 @@ async function count(sql: string, id: number) {
 
 let sharedUser: ReturnType<Service["user"]> | undefined;
 
-/** A user whom several tests use, since each sign-up costs a hash. */
+/** A user that several tests share, because each sign-up costs a hash. */
 function shared() {
   sharedUser ??= service.user("shared");
   return sharedUser;
@@ -90,10 +90,10 @@ test("a token and its successor refreshed at once are no two lineages", async ()
     const granted = answers.filter(({ status }) => status === 200);
     const tokens = await Promise.all(granted.map((answer) => answer.json()));
     const successors = new Set(tokens.map((each) => each.refresh_token));
-    // The first gives the next, as before, until that has been used; and that gives one more.
+    // The first token gives the second again, until the second one was used. The second gives one more.
     successors.delete(next);
     expect(successors.size).toBe(1);
-    // By now the first is two behind.
+    // By now the first token is two generations behind.
     expect((await refresh(refresh_token)).status).toBe(401);
     for (const { access_token } of tokens) expect((await me(access_token)).status).toBe(401);
   }
@@ -142,7 +142,7 @@ describe("a log-out while requests are in flight", () => {
     for (let round = 0; round < 10; round++) {
       const { token, refresh_token } = await service.logIn(username);
       const [refreshed] = await Promise.all([refresh(refresh_token), logOut(token)]);
-      // Either the refresh came first, or there was no session left to refresh.
+      // Either the refresh was first, or there was no session left to refresh.
       const tokens =
         refreshed.status === 200 ? await refreshed.json() : { access_token: token, refresh_token };
       expect((await me(tokens.access_token)).status).toBe(401);
@@ -154,7 +154,7 @@ describe("a log-out while requests are in flight", () => {
 describe("password changes at once", () => {
   test("by one session: one succeeds, and its password alone logs in", async () => {
     const { username, token } = await service.user();
-    // Few enough for none to be throttled when all the wrong ones are tried.
+    // There are only a few of them, so none is throttled when all wrong ones are tried.
     const passwords = Array.from({ length: 4 }, (_, i) => `${OTHER_PASSWORD} ${i}`);
     const answers = await Promise.all(
       passwords.map((password) => changePassword(token, PASSWORD, password)),
@@ -205,7 +205,7 @@ test("log-ins that race a password change leave no session of the old password",
     expect(await count("SELECT count(*) FROM sessions WHERE user_id = ?", id)).toBe(1);
     expect((await me(token)).status).toBe(200);
   }
-  // Otherwise the rounds have shown nothing.
+  // Otherwise the rounds would have shown nothing.
   expect(loggedIn).toBeGreaterThan(0);
 });
 

@@ -1,11 +1,11 @@
 /**
- * Fails when the tests run less than nine tenths of the lines of `src`. Its argument is the file that
- * `bun test --coverage --coverage-reporter=lcov` writes. A file that no test loads into its own process is not in
- * there, and counts as not run at all: so do the mains, which the tests start as processes of their own.
+ * Fails when the tests run less than nine tenths of the lines of `src`. Its argument is the file that `bun test
+ * --coverage --coverage-reporter=lcov` writes. A file that no test loads into its own process is missing there, and
+ * counts as not run. So do the entries of the runtimes, because the tests start them as separate processes.
  */
 import { join } from "node:path";
 
-/** Per cent, of all files together. */
+/** Per cent of the lines, over all files. */
 const FLOOR = 90;
 
 interface Lines {
@@ -16,7 +16,7 @@ interface Lines {
 const root = join(import.meta.dir, "..");
 const report = await Bun.file(process.argv[2] ?? "coverage/lcov.info").text();
 
-/** The files of the report, by their paths from the root. */
+/** The files of the report, with their paths from the root. */
 const reported = new Map<string, Lines>();
 for (const record of report.split("end_of_record")) {
   const [, path] = /^SF:(.+)$/m.exec(record) ?? [];
@@ -51,7 +51,7 @@ function print(path: string, { run, all }: Lines): void {
   process.stdout.write(`${percent} % of ${all} lines: ${path}\n`);
 }
 
-/** Lines with something on them that is not a comment. */
+/** Lines that are neither empty nor only a comment. */
 function countLines(source: string): number {
   return source.split("\n").filter((line) => !/^\s*($|\/\/|\/\*|\*)/.test(line)).length;
 }

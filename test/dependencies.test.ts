@@ -1,4 +1,4 @@
-/** What installing the dependencies does: it puts files in place and runs nothing of theirs. */
+/** Installing the dependencies only copies files, and runs none of their scripts. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { dirname, join } from "node:path";
 
@@ -6,15 +6,15 @@ import { dirname, join } from "node:path";
 setDefaultTimeout(30_000);
 
 const ROOT = join(import.meta.dir, "..");
-/** What a package may have run when it is installed (https://docs.npmjs.com/cli/using-npm/scripts). */
+/** The scripts that a package manager may run at installation (https://docs.npmjs.com/cli/using-npm/scripts). */
 const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall"];
 
-/** The folders of the installed packages that have such a script, relative to the project's. */
+/** The folders of the installed packages with such a script, relative to the project's folder. */
 async function packagesWithScripts(): Promise<string[]> {
   const folders: string[] = [];
   const manifests = new Bun.Glob("node_modules/**/package.json");
   for await (const path of manifests.scan({ cwd: ROOT, dot: true })) {
-    // A package's own folder, and not one within it.
+    // The folder of a package itself, not a folder inside it.
     if (!/node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(path)) continue;
     const { scripts = {} } = await Bun.file(join(ROOT, path)).json();
     if (INSTALL_SCRIPTS.some((name) => name in scripts)) folders.push(dirname(path));

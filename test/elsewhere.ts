@@ -1,6 +1,6 @@
 /**
- * Starts the service as whoever runs it does, on any runtime and any kind of database, for the very tests that else
- * have it in their own process. `TODOS_TARGET` says where: see `test/slow/matrix.slow.ts`.
+ * Starts the service as its operator does, on any runtime and with any kind of database. The tests are the same as
+ * those that otherwise run it in their own process. `TODOS_TARGET` chooses: see `test/slow/matrix.slow.ts`.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,14 +14,17 @@ export const DATABASES = ["file", "primary", "replica", "embedded-replica"] as c
 export type Runtime = (typeof RUNTIMES)[number];
 export type DatabaseKind = (typeof DATABASES)[number];
 
-/** The kinds of database that a runtime takes. On workerd there are no files. */
+/** The kinds of database that a runtime supports. workerd has no files. */
 export function databasesOf(runtime: Runtime): readonly DatabaseKind[] {
   return runtime === "workerd" ? ["primary", "replica"] : DATABASES;
 }
 
 const ROOT = join(import.meta.dir, "..");
 
-/** Deno itself, which its package puts in place at its first start; and the package's starter passes no signals on. */
+/**
+ * The Deno executable itself. Its package unpacks it at the first start, and the package's starter does not forward
+ * signals.
+ */
 function denoPath(): string {
   const folder = join(ROOT, "node_modules/deno");
   Bun.spawnSync([process.execPath, join(folder, "bin.cjs"), "--version"]);
@@ -29,8 +32,8 @@ function denoPath(): string {
 }
 
 /**
- * The command of a task of `deno.json`, as arguments, for any folder: what it names of this project, by its whole path.
- * (`deno task` itself would stand between the service and its signals.)
+ * The command of a task in `deno.json`, as arguments, so that it works in any folder: paths of this project become
+ * absolute. (`deno task` itself would not forward signals to the service.)
  */
 export function denoTask(name: string): string[] {
   const { tasks } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
@@ -52,9 +55,9 @@ export function buildWorkerd(): void {
   if (!success) throw new Error(stderr.toString());
 }
 
-/** workerd, as built by `buildWorkerd`, on any free port. It says which one as a line of JSON. */
+/** workerd with the build of `buildWorkerd`, on any free port. It prints the port as a line of JSON. */
 export function workerdCommand(config = join(ROOT, "build/workerd/config.capnp")): string[] {
-  // Not the package's own script: a signal would end that, and leave workerd running.
+  // Not the package's own script: a signal would end the script, and leave workerd running.
   const machine = `${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
   const workerd = join(ROOT, `node_modules/@cloudflare/workerd-${machine}/bin/workerd`);
   return [workerd, "serve", config, "--socket-addr=http=127.0.0.1:0", "--control-fd=1"];
@@ -67,7 +70,7 @@ function commandFor(runtime: Runtime, kind: DatabaseKind): string[] {
   return denoTask(kind === "embedded-replica" ? "start:replica" : "start:edge");
 }
 
-/** Stands in front of the libSQL server at `url`, and counts the requests that come for it. */
+/** A proxy for the libSQL server at `url`, which counts the requests. */
 function countRequests(url: string) {
   let count = 0;
   const server = Bun.serve({
@@ -75,10 +78,10 @@ function countRequests(url: string) {
     port: 0,
     async fetch(request) {
       const body = await request.text();
-      // What the outbox does beside the answers is no part of them.
+      // The requests of the outbox do not belong to the answers.
       if (!/"sql":"(update|delete from) \\"outbox\\"/.test(body)) count++;
       const { method, headers } = request;
-      // The rest of the headers is between the two ends of one connection.
+      // The other headers are only for one of the two connections.
       const authorization = headers.get("authorization") ?? "";
       const type = headers.get("content-type") ?? "";
       const { pathname } = new URL(request.url);
@@ -100,7 +103,7 @@ function countRequests(url: string) {
   };
 }
 
-/** A database of one kind: the settings for it, and how to end what runs for it. */
+/** A database of one kind: its settings, and a function that ends its processes. */
 async function prepare(kind: DatabaseKind, folder: string) {
   const url = "file:data/todos.db";
   if (kind === "file") {
@@ -124,7 +127,7 @@ async function prepare(kind: DatabaseKind, folder: string) {
   return {
     settings,
     inspect: primary.url,
-    // An embedded replica syncs by requests of its own.
+    // An embedded replica syncs with requests of its own.
     trips: kind === "embedded-replica" ? undefined : counting.trips,
     async stop() {
       await counting.stop();
@@ -148,12 +151,12 @@ export async function startElsewhere(target: string, environment: Record<string,
   );
   return {
     url: service.url,
-    /** Where the tests look into the tables. */
+    /** Where the tests read the tables. */
     inspect: {
       DATABASE_URL: database.inspect,
       DATABASE_AUTH_TOKEN: serverToken(),
     },
-    /** Requests that reached the libSQL server so far. */
+    /** Requests that have reached the libSQL server so far. */
     trips: database.trips,
     async stop() {
       await service.stop();
@@ -164,12 +167,12 @@ export async function startElsewhere(target: string, environment: Record<string,
 }
 
 /**
- * Runs test files, but for the tests whose names hold one of `left`.
- * @param where `TODOS_TARGET`, or `TODOS_COMMAND` for those that start processes themselves (see `process.ts`)
- * @returns how many passed and were left out, and the lines of those that failed
+ * Runs test files, except the tests whose names contain one of `left`.
+ * @param where `TODOS_TARGET`, or `TODOS_COMMAND` for tests that start processes themselves (see `process.ts`)
+ * @returns how many passed and how many were left out, and the lines of the failed ones
  */
 export async function runTests(where: Record<string, string>, files: string[], left: string[]) {
-  // An empty list would leave out everything.
+  // An empty list would leave out every test.
   const names = left.map((name) => RegExp.escape(name)).join("|") || "$^";
   const pattern = `^(?!.*(?:${names}))`;
   const child = Bun.spawn(

@@ -1,4 +1,4 @@
-/** Moments as text: the same as `toISOString` gives, for every moment that a row may hold. */
+/** Moments as text: the same result as `toISOString`, for every moment that a row may have. */
 import { expect, test } from "bun:test";
 import { toInstant } from "../src/instant.ts";
 

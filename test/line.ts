@@ -1,9 +1,10 @@
-/** A line between two programs: a TCP proxy that drops no byte, but may take its time, or stall. */
+/** A line between two programs: a TCP proxy that loses no byte, but can be slow, or stall. */
 import { connect, createServer, type Socket } from "node:net";
 
 /**
  * A line to `port` on this machine.
- * @param delay milliseconds that bytes take one way, asked for each piece. Pieces stay in order.
+ * @param delay returns the milliseconds that bytes take in one direction. It is called for each piece. The order of
+ *   pieces is kept.
  */
 export async function openLine(port: number, delay: () => number = () => 0) {
   const sockets = new Set<Socket>();
@@ -21,7 +22,7 @@ export async function openLine(port: number, delay: () => number = () => 0) {
       sockets.delete(from);
       inOrder(() => to.destroy());
     });
-    // What failed is closed as well.
+    // A connection that has failed is closed too.
     from.on("error", () => undefined);
     if (isHeld) from.pause();
   }
@@ -44,14 +45,14 @@ export async function openLine(port: number, delay: () => number = () => 0) {
   return {
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
-    /** Connections that were made so far, and bytes that went to the far end and came back. */
+    /** The number of connections so far, and the bytes that went to the far end and came back. */
     counts: () => ({ ...counts }),
-    /** From now on nothing comes through, though connections are still taken. */
+    /** From now on no bytes are forwarded, but connections are still accepted. */
     hold() {
       isHeld = true;
       for (const socket of sockets) socket.pause();
     },
-    /** What was held comes through, and all that follows. */
+    /** Forwards the bytes that were held back, and all further ones. */
     release() {
       isHeld = false;
       for (const socket of sockets) socket.resume();
@@ -63,7 +64,7 @@ export async function openLine(port: number, delay: () => number = () => 0) {
   };
 }
 
-/** Does what it is given after a delay, one after the other in the order in which they came. */
+/** Runs each task after a delay, one after the other, in the order of the calls. */
 function delayed(delay: () => number) {
   const waiting: { due: number; act: () => void }[] = [];
   let last = 0;

@@ -1,8 +1,8 @@
-/** What is loaded at its first use, and what becomes of a failure. */
+/** loadOnce loads at the first use, and tries again after a failure. */
 import { expect, test } from "bun:test";
 import { loadOnce } from "../src/load-once.ts";
 
-test("it is loaded once, however many ask at once and later", async () => {
+test("it loads once, however many calls come at once and later", async () => {
   let times = 0;
   const get = loadOnce(async () => ({ times: ++times }));
   expect(times).toBe(0);
@@ -11,7 +11,7 @@ test("it is loaded once, however many ask at once and later", async () => {
   expect([second, await get()]).toEqual([first, first]);
 });
 
-test("after a failure it is tried again, and no failure is kept", async () => {
+test("after a failure the next call loads again", async () => {
   let times = 0;
   const get = loadOnce(async () => {
     if (++times === 1) throw new Error("EMFILE");

@@ -20,7 +20,7 @@ setDefaultTimeout(30_000);
 
 const HOST = "127.0.0.1";
 const DATABASE = "data/todos.db";
-/** What production asks for, but for the secret. */
+/** The settings that production requires, except for the secret. */
 const PRODUCTION = {
   NODE_ENV: "production",
   MAIL_URL: "smtp://localhost",
@@ -49,7 +49,7 @@ describe("start", () => {
     expect(readFileSync(secretPath, "utf8")).toBe(secret);
   });
 
-  test("removes what has had its time, though nobody writes", async () => {
+  test("deletes expired rows, although nobody writes", async () => {
     using folder = temporaryFolder();
     await using first = await startProcess(folder.path);
     const { token } = await first.user();
@@ -74,7 +74,7 @@ describe("start", () => {
   });
 
   test("in production warns when no mail can be sent, and serves meanwhile", async () => {
-    // It takes connections, and never says a word.
+    // It accepts connections, and never sends anything.
     const silent = createServer();
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     // `as`: it listens on TCP, so its address is neither null nor a path.
@@ -98,7 +98,7 @@ describe("start", () => {
     silent.close();
   });
 
-  test("in production says nothing of a mail server that takes the credentials", async () => {
+  test("in production says nothing of a mail server that accepts the credentials", async () => {
     using folder = temporaryFolder();
     const hasLeft = Promise.withResolvers<void>();
     await using smtp = await startSmtp({ onClose: () => hasLeft.resolve() });
@@ -251,7 +251,7 @@ describe("log", () => {
     expect(logged).toEqual(
       requests.map((request) => ({
         "@timestamp": expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
-        // Health checks would else be most of the log.
+        // Otherwise most of the log would be health checks.
         level: request.route?.startsWith("/health/") ? "DEBUG" : "INFO",
         logger: "todos.http",
         message: expect.stringContaining(request.method),
@@ -357,7 +357,7 @@ describe("stop", () => {
 
   test("is not put off by a connection that is kept open without a request", async () => {
     using folder = temporaryFolder();
-    // Longer than this test may take.
+    // Longer than this test may run.
     await using service = await startProcess(folder.path, { SHUTDOWN_TIMEOUT: "300" });
     const [used, unused] = [connect(service.port, HOST), connect(service.port, HOST)];
     const answered = new Promise((resolve) => used.once("data", resolve));
@@ -388,7 +388,7 @@ describe("stop", () => {
     for (const signal of ["SIGTERM", "SIGTERM", "SIGINT"] as const) {
       service.kill(signal);
       await service.line(/draining/);
-      // Answered after the signal, so it has not ended the process.
+      // This request is answered after the signal, so the signal has not ended the process.
       expect((await service.call("GET", "/health/alive")).status).toBe(200);
     }
     expect(await slow.finish()).toStartWith("HTTP/1.1 201 Created\r\n");
@@ -417,7 +417,7 @@ function runSql(path: string, sql: string): void {
   database.close();
 }
 
-/** What `sql` finds in a copy of the database file alone, without the files that SQLite keeps beside it. */
+/** The result of `sql` in a copy of the database file alone, without the files that SQLite keeps beside it. */
 function inCopy(folder: string, sql: string): unknown[] {
   const copy = join(folder, "copy.db");
   copyFileSync(join(folder, DATABASE), copy);
@@ -429,7 +429,7 @@ function inCopy(folder: string, sql: string): unknown[] {
   }
 }
 
-/** A POST /todos that the service has begun to answer, and whose body ends when `finish` is called. */
+/** A POST /todos that the service has begun to answer. Its body ends when `finish` is called. */
 async function beginTodo(port: number, token: string, contents: string) {
   const body = JSON.stringify({ contents });
   const socket = connect(port, HOST);
@@ -442,7 +442,7 @@ async function beginTodo(port: number, token: string, contents: string) {
     received = received.slice(interim.length);
     begun.resolve();
   });
-  /** All that came after the interim answer, once the connection is closed, by an error too. */
+  /** Everything that arrives after the interim answer, when the connection is closed, also by an error. */
   const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(received)));
   socket.on("error", begun.reject);
   const head = [
@@ -451,7 +451,7 @@ async function beginTodo(port: number, token: string, contents: string) {
     `Authorization: Bearer ${token}`,
     "Content-Type: application/json",
     `Content-Length: ${body.length}`,
-    // The interim answer tells when the head has arrived (RFC 9110 §10.1.1).
+    // The interim answer shows that the head has arrived (RFC 9110 §10.1.1).
     "Expect: 100-continue",
     "Connection: close",
   ];
@@ -475,7 +475,7 @@ interface LoggedRequest {
   user_id: number | null;
 }
 
-/** Sends every kind of request; gives what the log should have of each, and what it must not have of any. */
+/** Sends every kind of request. Returns the lines that the log should have, and the texts that it must not have. */
 async function walk(service: ServiceProcess) {
   const requests: LoggedRequest[] = [];
   const agent = "agent-secret";
@@ -506,7 +506,7 @@ async function walk(service: ServiceProcess) {
     });
     const body = await response.text();
     expect([path, response.status]).toEqual([path, status]);
-    // The user is known once the token is verified, whatever comes after.
+    // The user is known after the token is verified, whatever happens later.
     const isUsers = options.token !== undefined && status !== 401;
     requests.push({ request_id, method, route, status, user_id: isUsers ? user_id : null });
     return body.startsWith("{") ? JSON.parse(body) : undefined;
@@ -533,7 +533,7 @@ async function walk(service: ServiceProcess) {
   const granted = await send(["POST", "/token"], 200, form(user));
   await send(["POST", "/token"], 400, form({ username, password: new_password }));
   for (const { access_token, refresh_token } of [tokens, refreshed, granted]) {
-    // The heads of all tokens are the same, and public.
+    // All tokens begin with the same header, which is public.
     secrets.push(...`${access_token}.${refresh_token}`.split(".").slice(1));
   }
 
@@ -558,7 +558,7 @@ async function walk(service: ServiceProcess) {
 
   const asJson = { "content-type": "application/json" };
   const malformed = `{"contents": ${contents}`;
-  // The form of the body comes before the credentials, and nobody is known by then.
+  // The form of the body is checked before the credentials, so no user is known at that time.
   const formError = requests.length;
   await send(["POST", "/todos"], 400, { token, headers: asJson, body: malformed });
   await send(["POST", "/todos"], 415, {

@@ -15,11 +15,11 @@ test.each([
   ["SIGNUPS_PER_HOUR", "SIGN_UPS_PER_HOUR"],
   ["JWT_PREVIOUS_SECRET", "JWT_PREVIOUS_SECRETS"],
   ["CORS_ORIGIN", "CORS_ORIGINS"],
-])("%s is meant as %s", (name, meant) => {
+])("%s is taken for a misspelling of %s", (name, meant) => {
   expect(missesOf(name)).toEqual(meant === undefined ? [] : [{ name, meant }]);
 });
 
-test("what a machine has set for others is none", () => {
+test("variables for other programs on a machine are not near misses", () => {
   const others =
     "PATH HOME HOSTNAME SHELL TERM LANG LC_ALL USER LOGNAME PWD SHLVL TMPDIR MAIL TZ EDITOR DISPLAY";
   const more =
@@ -27,6 +27,6 @@ test("what a machine has set for others is none", () => {
   expect(missesOf(...`${others} ${more}`.split(" "))).toEqual([]);
 });
 
-test("settings themselves are none, and neither is what is far from each of them", () => {
+test("settings and names that are far from every setting are not near misses", () => {
   expect(nearMisses(["MAIL_URL", "MAIL_HOST"], ["MAIL_URL", "MAIL_FROM"])).toEqual([]);
 });

@@ -1,15 +1,15 @@
-/** Starts the service as a process of its own, as whoever runs it does, in a temporary folder. */
+/** Starts the service as a separate process in a temporary folder, as its operator does. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { callsTo } from "./service.ts";
 
-/** What starts the service: Bun, unless `test/slow/deno.slow.ts` says otherwise. */
+/** The command that starts the service: Bun, unless `test/slow/deno.slow.ts` sets another one. */
 const COMMAND: string[] = process.env.TODOS_COMMAND
   ? JSON.parse(process.env.TODOS_COMMAND)
   : [process.execPath, join(import.meta.dir, "../src/main.bun.ts")];
 
-/** A folder that is gone, with all in it, at the end of the block that has it by `using`. */
+/** A folder that is deleted with its content at the end of the block that has it by `using`. */
 export function temporaryFolder() {
   const path = mkdtempSync(join(tmpdir(), "todos-"));
   return {
@@ -19,8 +19,8 @@ export function temporaryFolder() {
 }
 
 /**
- * Starts the process in `folder`, with nothing in its environment but `environment`, and a free port.
- * At the end of the block that has it by `await using` it is killed, if it still runs.
+ * Starts the process in `folder` on a free port, with no environment variables except `environment`. At the end of the
+ * block that has it by `await using`, it is killed if it still runs.
  */
 export function launch(
   folder: string,
@@ -56,12 +56,12 @@ export function launch(
     /** The lines so far. */
     stdout,
     stderr,
-    /** The exit code, once the process has ended and all its lines are read. */
+    /** The exit code, when the process has ended and all its lines were read. */
     ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     pid: child.pid,
 
-    /** What `pattern` finds in the first line on stdout that has it, now or later. */
+    /** The match of `pattern` in the first line on stdout that has one, now or later. */
     async line(pattern: RegExp): Promise<RegExpExecArray> {
       for (;;) {
         for (const line of stdout) {
@@ -82,10 +82,10 @@ export function launch(
 
 export type ServiceProcess = Awaited<ReturnType<typeof startProcess>>;
 
-/** What tells that it listens: a line of its log or, on workerd, of the runtime. */
+/** The line that shows that it listens: a line of its log or, on workerd, of the runtime. */
 const LISTENING = /(http:\/\/[^/"\s]+)|"event":"listen".*"port":(\d+)/;
 
-/** Launches the service, and waits until it listens. */
+/** Starts the service, and waits until it listens. */
 export async function startProcess(
   folder: string,
   environment: Record<string, string> = {},
@@ -100,7 +100,7 @@ export async function startProcess(
     port: Number(new URL(url).port),
     ...callsTo(url),
 
-    /** Stops it as a supervisor does: the exit code. */
+    /** Stops it as a supervisor does. Returns the exit code. */
     async stop(): Promise<number> {
       launched.kill("SIGTERM");
       return launched.ended;

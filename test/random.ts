@@ -1,4 +1,4 @@
-/** Random numbers for tests: the same for the same seed, so that a run can be repeated. */
+/** Random numbers for tests. The same seed gives the same numbers, so a run can be repeated. */
 
 export type Random = ReturnType<typeof createRandom>;
 
@@ -6,7 +6,7 @@ export type Random = ReturnType<typeof createRandom>;
 export function createRandom(seed: number) {
   let state = seed;
 
-  /** From 0 to below 1. */
+  /** At least 0 and below 1. */
   function random(): number {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
@@ -14,7 +14,7 @@ export function createRandom(seed: number) {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** From 0 to below `limit`, an integer. */
+  /** An integer, at least 0 and below `limit`. */
   function below(limit: number): number {
     return Math.floor(random() * limit);
   }

@@ -1,4 +1,7 @@
-/** A change of `JWT_SECRET`, with the former one in `JWT_PREVIOUS_SECRETS`: what was given out before stays good. */
+/**
+ * A change of `JWT_SECRET`, with the former one in `JWT_PREVIOUS_SECRETS`: everything that was issued before stays
+ * valid.
+ */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { expectProblem } from "./http/answers.ts";
@@ -12,7 +15,7 @@ const BEFORE = { JWT_SECRET: OLD };
 const BETWEEN = { JWT_SECRET: NEW, JWT_PREVIOUS_SECRETS: OLD };
 const AFTER = { JWT_SECRET: NEW };
 
-/** Services that follow each other on one database, each stopped before the next one starts. */
+/** Services that follow each other on one database. Each one is stopped before the next one starts. */
 async function onOneDatabase() {
   const folder = temporaryFolder();
   let service: Service | undefined;
@@ -107,7 +110,7 @@ test("keeps the digits that verify an address, sent to new users and to others",
 
 test("keeps codes that reset a password, and the new secret alone keeps those that came after", async () => {
   await using services = await onOneDatabase();
-  // Without a wait between two sends.
+  // Without a wait between two mails.
   const quick = { OTP_RESEND_AFTER: "0" };
   const before = await services.start({ ...BEFORE, ...quick });
   const requests = otpRequests(() => before);
@@ -121,7 +124,7 @@ test("keeps codes that reset a password, and the new secret alone keeps those th
   const between = await services.start({ ...BETWEEN, ...quick });
   const { reset, sendReset } = otpRequests(() => between);
   expect((await reset("mina@example.com", ofMina)).status).toBe(204);
-  // A code is good once.
+  // A code can be used once.
   await expectProblem(await reset("mina@example.com", ofMina), [400, "invalid_otp"]);
   expect((await sendReset("jiho@example.com")).status).toBe(202);
   const ofJiho = await between.nextOtp("jiho@example.com");
@@ -155,7 +158,7 @@ test("forgets no count, whether anybody has the name or not", async () => {
   const guess = await reset("nobody@example.com", "AAAAA-AAAAA-AAA");
   await expectProblem(guess, [429, "too_many_attempts"]);
 
-  // Who takes the name begins without the failures of others.
+  // A user who takes the name begins without the failures of others.
   expect((await signUp("nobody", "nobody@example.com")).status).toBe(201);
   expect((await logIn("nobody")).status).toBe(200);
 });

@@ -1,10 +1,16 @@
-/** How often each request goes to the database, at most: the table "Round trips" of the contract, row by row. */
+/**
+ * The maximum number of round trips of each request to the database: the table "Round trips" of the contract, row by
+ * row.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type CallOptions, PASSWORD, type Service, startService } from "./service.ts";
 
 type User = Awaited<ReturnType<Service["user"]>>;
 
-/** A request, made with what its user has, the status that shows that it did what it says, and the most trips. */
+/**
+ * A request, made with the values of its user; the status that shows that it has worked; and the maximum number of
+ * trips.
+ */
 type Row = [
   what: string,
   trips: number,
@@ -35,7 +41,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** @param who whose request each is */
+/** @param who returns the user of each request */
 function count(who: () => Promise<User>, rows: Row[]) {
   test.each(rows)("%s: %i", async (_what, trips, status, method, path, options) => {
     const asker = await who();
@@ -61,7 +67,7 @@ const refreshToken = ({ refresh_token }: User) => ({ json: { refresh_token } });
 const form = (fields: (user: User) => Record<string, string>) => (user: User) => ({
   body: new URLSearchParams(fields(user)),
 });
-/** Asks for a one-time password for an address of the user's own: the address, and the six digits of the mail. */
+/** Asks for a one-time password for an address of the user. Returns the address, and the six digits from the mail. */
 async function askToVerify({ token, username }: User) {
   const email = `${username}@example.com`;
   await service.call("POST", "/users/email/otp", { token, json: { email } });
@@ -77,13 +83,13 @@ async function askToReset(user: User) {
   await service.call("POST", "/users/password/otp", { json: { email } });
   return { email, otp: await service.nextOtp(email) };
 }
-/** Fails to confirm by the password until the session has to wait, and then goes on with `options`. */
+/** Confirms with wrong passwords until the session has to wait, and then continues with `options`. */
 const sessionThrottled = (options: (user: User) => CallOptions) => async (user: User) => {
   const wrong = { token: user.token, json: { password: "wrong horse" } };
   await Promise.all(Array.from({ length: 5 }, () => service.call("DELETE", "/users/me", wrong)));
   return options(user);
 };
-/** Fails to log in until the user has to wait, and then goes on with `options`. */
+/** Fails to log in until the user has to wait, and then continues with `options`. */
 const throttled = (options: (user: User) => CallOptions) => async (user: User) => {
   const { username } = user;
   const wrong = { json: { username, password: "wrong horse" } };
@@ -94,13 +100,13 @@ const throttled = (options: (user: User) => CallOptions) => async (user: User) =
 const malformed = { headers: { "content-type": "application/json" }, body: "{" };
 const todo = () => `/todos/${todoId}`;
 const DAILY = { every: 1, unit: "day", from: "due" };
-/** Adds a todo that repeats, to be ticked off: its id. */
+/** Adds a todo that repeats, to tick it off later. Returns its id. */
 async function repeating({ token }: User): Promise<number> {
   const json = { contents: "x", due: { date: "2126-01-01" }, repeat: DAILY };
   const { id } = await (await service.call("POST", "/todos", { token, json })).json();
   return id;
 }
-/** A batch of all kinds of operations. */
+/** A batch with all kinds of operations. */
 const operations = () => [
   { op: "create", contents: "x" },
   { op: "create" },

@@ -1,4 +1,4 @@
-/** Starts the service in this process, on a database file and a port of its own, for tests to call over HTTP. */
+/** Starts the service in this process, with its own database file and port. The tests call it over HTTP. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,10 +13,10 @@ import { type Received, startSmtp } from "./mail/smtp.ts";
 export const PASSWORD = "correct horse battery";
 export const SECRET = "a secret of this test run alone, long enough";
 
-/** Argon2 parameters that cost next to nothing: what they protect is not what these tests are about. */
+/** Argon2 parameters that cost almost nothing. These tests are not about the protection of hashes. */
 const CHEAP = { memoryCost: 64, timeCost: 1, parallelism: 1 };
 
-/** All tests come from one network, which would soon have spent its budgets and its places in the queue for hashes. */
+/** All tests come from one network, which would soon reach its limits and use up its places in the queue for hashes. */
 const UNLIMITED = {
   FAILED_LOG_INS_PER_HOUR: "0",
   SIGN_UPS_PER_HOUR: "0",
@@ -35,15 +35,15 @@ export interface CallOptions {
 
 export type Service = Awaited<ReturnType<typeof startService>>;
 
-/** Where else the service is to run than in this process, if anywhere; see `elsewhere.ts`. */
+/** Where the service runs, if it does not run in this process; see `elsewhere.ts`. */
 const TARGET = process.env.TODOS_TARGET;
 /** Whether the data of a service in this process is on a libSQL server; see `slow/on-server.slow.ts`. */
 const ON_SERVER = process.env.TODOS_ON_SERVER;
 
 /**
- * Its mails go to a real SMTP server, unless `MAIL_URL` says otherwise.
- * @param environment settings beside or in place of the tests' own
- * @param mailDelay milliseconds until a mail is due; a clock that stands still must not keep it
+ * Its mails go to a real SMTP server, unless `MAIL_URL` names another place.
+ * @param environment settings that add to the tests' own settings or replace them
+ * @param mailDelay milliseconds until a mail is due; with a clock that stands still, there must be no delay
  */
 export async function startService(
   environment: Record<string, string> = {},
@@ -114,15 +114,18 @@ export async function startService(
     app,
     folder,
     ...callsTo(url),
-    /** With METRICS_PORT, what answers there. */
+    /** The port for metrics answers here, if METRICS_PORT is set. */
     metrics,
-    /** Statements and batches sent to the database so far: seen at its client or, elsewhere, on the wire. */
+    /**
+     * Statements and batches that were sent to the database so far. They are counted at its client or, for a service
+     * elsewhere, on the network.
+     */
     trips: () => elsewhere?.trips?.() ?? here(trips.count),
-    /** Moves the service's clock on. */
+    /** Moves the service's clock forward. */
     passSeconds(seconds: number) {
       ahead += here(seconds * 1000);
     },
-    /** From now on the service's clock moves by `passSeconds` alone, for a test to name the second. */
+    /** From now on only `passSeconds` moves the service's clock, so a test can rely on exact seconds. */
     stopClock() {
       stoppedAt ??= here(Date.now());
     },
@@ -144,12 +147,12 @@ export async function startService(
   };
 }
 
-/** The mails that the service has sent, each to be taken once. */
+/** The mails that the service has sent. Each can be taken once. */
 function mailsIn(received: Received[], { database }: Services) {
   const mailbox = {
-    /** Every mail that is not taken yet, once none is waiting to be sent. */
+    /** Every mail that was not taken yet, when none is waiting to be sent. */
     async mails(): Promise<Received[]> {
-      // So none is sent again when the clock then moves beyond the claim on it.
+      // So no mail is sent again when the clock moves beyond the end of its claim.
       while ((await database.$client.execute("SELECT 1 FROM outbox")).rows.length > 0) {
         await Bun.sleep(2);
       }
@@ -178,7 +181,7 @@ function mailsIn(received: Received[], { database }: Services) {
   return mailbox;
 }
 
-/** Requests to the service at `url`, which ends without a slash. */
+/** Requests to the service at `url`. The URL has no slash at the end. */
 export function callsTo(url: string) {
   let names = 0;
 
@@ -200,7 +203,7 @@ export function callsTo(url: string) {
   return {
     call,
 
-    /** A new user, logged in. */
+    /** A new user, who is logged in. */
     async user(username = `user-${++names}`) {
       const json = { username, password: PASSWORD };
       const signedUp = await call("POST", "/users/sign-up", { json });
@@ -218,11 +221,14 @@ export function callsTo(url: string) {
   };
 }
 
-/** Counts what goes to the database, at libSQL's own interface. What the outbox does beside the answers is not counted. */
+/**
+ * Counts the calls of libSQL's own interface. The work of the outbox is not counted, because it does not belong to the
+ * answers.
+ */
 function countTrips({ database: { $client: client } }: Services) {
   const trips = { count: 0 };
   for (const method of ["execute", "batch", "transaction", "executeMultiple"] as const) {
-    // The overloads of `execute` and `batch` come down to one call with the same arguments.
+    // The overloads of `execute` and `batch` lead to one call with the same arguments.
     const original = client[method].bind(client) as (...args: unknown[]) => Promise<never>;
     client[method] = (...args: unknown[]) => {
       if (!/"sql":"(update|delete from) \\"outbox\\"/.test(JSON.stringify(args))) trips.count++;

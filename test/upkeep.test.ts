@@ -1,4 +1,4 @@
-/** When the upkeep does its jobs. What they do is tested where they are; `main.test.ts` shows that a process does them. */
+/** When the upkeep runs its jobs. The jobs have their own tests. `main.test.ts` shows that a process runs them. */
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import { createUpkeep } from "../src/upkeep.ts";
 
@@ -11,12 +11,12 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** Lets what waits for promises alone go on. */
+/** Lets code continue that only waits for promises. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
-test("does its jobs at once, then once a minute, and not after its end", async () => {
+test("runs its jobs at once, then once a minute, and not after its end", async () => {
   let turns = 0;
   const upkeep = createUpkeep({
     count: async () => {
@@ -40,7 +40,7 @@ test("does its jobs at once, then once a minute, and not after its end", async (
   expect(turns).toBe(3);
 });
 
-test("tries a job that fails again, and does the others meanwhile", async () => {
+test("tries a failed job again, and runs the others meanwhile", async () => {
   const done: string[] = [];
   const upkeep = createUpkeep({
     fail: async () => {
@@ -59,7 +59,7 @@ test("tries a job that fails again, and does the others meanwhile", async () => 
   await upkeep.stop();
 });
 
-test("ends only when the job in hand has", async () => {
+test("ends only after the current job", async () => {
   const job = Promise.withResolvers<void>();
   const upkeep = createUpkeep({ work: () => job.promise });
   upkeep.start();

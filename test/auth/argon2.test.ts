@@ -1,4 +1,4 @@
-/** Argon2id as each runtime has it: a hash that one makes, every other verifies. */
+/** Argon2id on each runtime: a hash from one implementation is verified by all others. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,10 @@ const native = nativePlatform(() => null).argon2;
 
 const CHEAP = { memoryCost: 64, timeCost: 1, parallelism: 1 };
 
-/** Each with one that differs in its last code point alone: a hash of a part of it would not tell them apart. */
+/**
+ * Each password with another one that differs only in its last code point. A hash of only a part of the password could
+ * not distinguish them.
+ */
 const passwords = [
   ["ASCII", "correct horse battery", "correct horse batterz"],
   ["Korean", "바른말고운말배터리", "바른말고운말배터림"],

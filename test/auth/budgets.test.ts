@@ -1,4 +1,4 @@
-/** What one network may do in an hour, over all accounts: over HTTP, from networks of the tests' choice. */
+/** The hourly limits of one network over all accounts. The tests use HTTP, and choose the networks themselves. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { expectProblem } from "../http/answers.ts";
 import { tally, times } from "../parallel.ts";
@@ -41,7 +41,7 @@ const reset = (email: string, headers: Host) =>
     json: { email, otp: "00000-00000-000", new_password: PASSWORD },
     headers,
   });
-/** A user who has signed up and logged in from there. */
+/** A user who has signed up and logged in from this network. */
 async function userAt(headers: Host) {
   const username = newName();
   const json = { username, password: PASSWORD };
@@ -50,7 +50,7 @@ async function userAt(headers: Host) {
   return { username, token: access_token as string };
 }
 
-/** Asserts that `answer` is refused, and gives its `Retry-After` in seconds. */
+/** Asserts that `answer` is refused, and returns its `Retry-After` in seconds. */
 async function expectLimited(answer: Response): Promise<number> {
   await expectProblem(answer, LIMITED);
   return Number(answer.headers.get("retry-after"));
@@ -115,7 +115,7 @@ describe("sign-ups of one network", () => {
       );
       expect(tally(answers)).toEqual({ 201: LIMIT, 429: 2 * LIMIT });
     }
-    // Another /64, and an IPv4 address that is mapped in the same way but differs.
+    // Another /64, and an IPv4 address that is mapped in the same way but is different.
     expect((await signUp({ "x-forwarded-for": "2001:db8:0:a::1" })).status).toBe(201);
     expect((await signUp({ "x-forwarded-for": "::ffff:cb00:7164" })).status).toBe(201);
   });
@@ -140,7 +140,7 @@ describe("failed log-ins of one network", () => {
     expect((await logIn(username, PASSWORD, newHost())).status).toBe(200);
   });
 
-  test("keep nobody from logging in who has done so there before", async () => {
+  test("do not prevent a log-in by a user who has logged in there before", async () => {
     const host = newHost();
     const { username } = await userAt(host);
     await times(LIMIT, () => logIn(newName(), "wrong", host));
@@ -158,7 +158,7 @@ describe("failed log-ins of one network", () => {
     await expectLimited(await logIn(newName(), "wrong", host));
   });
 
-  test("keep nobody from a reset who has logged in there before", async () => {
+  test("do not keep a user from a reset who has logged in there before", async () => {
     const host = newHost();
     const { username, token } = await userAt(host);
     const email = `${username}@example.com`;
@@ -183,7 +183,7 @@ describe("failed log-ins of one network", () => {
     expect((await resetBy(host)).status).toBe(204);
   });
 
-  test("do not count those that a live session confirms by, nor what is not judged", async () => {
+  test("do not count passwords that confirm a request of a live session, nor attempts that were not judged", async () => {
     const host = newHost();
     const { token, username } = await userAt(host);
     const attempt = () =>

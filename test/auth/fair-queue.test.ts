@@ -1,16 +1,16 @@
-/** The queue for password hashes: who gets the next turn, and who is refused one. */
+/** The queue for password hashes: who gets the next turn, and who is refused. */
 import { describe, expect, test } from "bun:test";
 import { fairQueue } from "../../src/auth/fair-queue.ts";
 import { Failure } from "../../src/http/problem.ts";
 
-/** A queue whose tasks end when the test says so, and what has begun in it so far. */
+/** A queue whose tasks end when the test says so, and the tasks that have begun in it so far. */
 function open(options: { concurrency: number; waitingPerClient: number; waiting: number }) {
   const run = fairQueue(options);
   const begun: string[] = [];
   const running: (() => void)[] = [];
   return {
     begun,
-    /** A task named by its client and a number; resolves to whether it got its turn. */
+    /** A task with the name of its client and a number. It resolves to whether it got its turn. */
     add(client: string, number: number): Promise<boolean> {
       const task = () => {
         begun.push(`${client}${number}`);
@@ -22,7 +22,7 @@ function open(options: { concurrency: number; waitingPerClient: number; waiting:
         return false;
       });
     },
-    /** Ends the task that has run longest, and lets what follows from it happen. */
+    /** Ends the task that has run longest, and waits for the consequences. */
     async endOne(): Promise<void> {
       running.shift()?.();
       await Bun.sleep(0);
@@ -66,18 +66,18 @@ describe("the queue", () => {
     expect(await other).toBe(true);
   });
 
-  test("refuses those who have most when it is full, so that a newcomer has a place", async () => {
+  test("refuses the client with the most tasks when it is full, so that a new client gets a place", async () => {
     const queue = open({ concurrency: 1, waitingPerClient: 3, waiting: 4 });
     void queue.add("running", 0);
     const many = [0, 1, 2].map((i) => queue.add("many", i));
     const few = queue.add("few", 0);
     const newcomer = queue.add("newcomer", 0);
     expect(await many[2]).toBe(false);
-    // Who has one already waits for it, and takes nobody else's.
+    // Clients that already have a waiting task take no place from another client.
     expect(await queue.add("few", 1)).toBe(false);
     const last = queue.add("last", 0);
     expect(await many[1]).toBe(false);
-    // Now each has one, and nobody has one to give.
+    // Now each client has one, and nobody has a place to give up.
     expect(await queue.add("late", 0)).toBe(false);
     for (let i = 0; i < 5; i++) await queue.endOne();
     expect(await Promise.all([many[0], few, newcomer, last])).toEqual([true, true, true, true]);
@@ -91,7 +91,7 @@ describe("the queue", () => {
     expect(await next).toBe("yes");
   });
 
-  test("gives the place of a task that never ends to the next, in the end", async () => {
+  test("gives the place of a task that never ends to the next task after a while", async () => {
     let now = 0;
     const run = fairQueue({ ...options, concurrency: 1, now: () => now });
     const lost = Promise.withResolvers<string>();
@@ -108,7 +108,7 @@ describe("the queue", () => {
     expect(await run("c", async () => "last")).toBe("last");
     expect(await waiting).toBe("waited");
     await late;
-    // If it ends all the same, its place is not given away twice.
+    // If the task ends after all, its place is not given away twice.
     const held = Promise.withResolvers<void>();
     const holding = run("d", () => held.promise);
     lost.resolve("cut");

@@ -1,4 +1,7 @@
-/** The log of security events: a line for each, with whose account and from where, and never a name, address or code. */
+/**
+ * The log of security events: one line for each, with the user's id and the client's address, and never a name, an
+ * e-mail address or a code.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import { times } from "../parallel.ts";
@@ -46,7 +49,10 @@ async function newUser(username: string, headers = newHost()) {
   return { id, username, token, refresh_token };
 }
 
-/** The security events so far: whose, from where, in which request. Asserts what holds for every line. */
+/**
+ * The security events so far: for which user, from which address, in which request. Asserts what must be true of every
+ * line.
+ */
 function events(secrets: string[] = []) {
   const records = logged.filter(({ category }) => category[1] === "security");
   const text = logged.map((record) => Bun.inspect(record, { depth: 9 })).join();

@@ -1,4 +1,4 @@
-/** Access tokens that were verified before: kept until they expire, a bounded number of them, and nothing besides. */
+/** Verified access tokens: they are kept until they expire, their number is limited, and nothing else is kept. */
 import { beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { createTokenSigner, type TokenSigner } from "../../src/auth/tokens.ts";
@@ -52,7 +52,7 @@ test("it expires to the second, whether it was verified before or not", async ()
   expect(await tokens.verifyAccess(unseen)).toBeUndefined();
 });
 
-test("a token that is no good is verified each time", async () => {
+test("an invalid token is verified each time", async () => {
   const token = await tokens.signAccess(SESSION, TTL);
   expect(await tokens.verifyAccess(token)).toEqual(SESSION);
   const forged = `${token.slice(0, token.lastIndexOf("."))}.${"A".repeat(43)}`;
@@ -95,7 +95,7 @@ function sign(header: object, key: Key): string {
 }
 
 describe("with several keys", () => {
-  test("the first signs, each verifies what names it, and what names none", async () => {
+  test("the first key signs, and each key verifies tokens that name it and tokens that name no key", async () => {
     const both = signerOf(mine, other);
     const byMine = await tokens.signAccess(SESSION, TTL);
     const byOther = await signerOf(other).signAccess(SESSION, TTL);
@@ -105,7 +105,7 @@ describe("with several keys", () => {
     expect(await tokens.verifyAccess(await both.signAccess(SESSION, TTL))).toEqual(SESSION);
   });
 
-  test("a key does not verify what names another one", async () => {
+  test("a key does not verify a token that names another key", async () => {
     const misnamed = await signerOf({ id: other.id, key: mine.key }).signAccess(SESSION, TTL);
     expect(await signerOf(mine, other).verifyAccess(misnamed)).toBeUndefined();
     const unknown = await signerOf({ id: "unknown", key: mine.key }).signAccess(SESSION, TTL);

@@ -1,4 +1,4 @@
-/** `GET /todos/changes`: whoever goes from page to page has all that the service has, and nothing else. */
+/** `GET /todos/changes`: a client that follows all pages has the same rows as the service, and no others. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { expectProblem } from "../http/answers.ts";
 import { type Service, startService } from "../service.ts";
@@ -41,7 +41,7 @@ const addList = () => ask<Row>("POST", "/lists", { name: "Garden" });
 const pageAfter = (since?: string, limit = 500) =>
   ask<Page>("GET", `/todos/changes?limit=${limit}${since ? `&since=${since}` : ""}`);
 
-/** What a client has that applies each change as it comes. */
+/** The rows of a client that applies each change as it arrives. */
 async function follow(copy: Map<string, object>, since?: string, limit?: number): Promise<string> {
   for (let cursor = since; ; ) {
     const { changes, next, has_more } = await pageAfter(cursor, limit);
@@ -54,7 +54,7 @@ async function follow(copy: Map<string, object>, since?: string, limit?: number)
   }
 }
 
-/** What there is, by the routes that tell of it. */
+/** The rows that exist, as other routes show them. */
 async function everything(): Promise<Map<string, object>> {
   const { lists } = await ask<{ lists: Row[] }>("GET", "/lists");
   const { todos } = await ask<{ todos: Row[] }>("GET", "/todos?limit=100");
@@ -67,7 +67,7 @@ async function everything(): Promise<Map<string, object>> {
 const sorted = (rows: Map<string, object>) => [...rows].sort(([a], [b]) => a.localeCompare(b));
 
 describe("without since", () => {
-  test("a user who has nothing is told nothing, and of what comes", async () => {
+  test("a user without rows gets no changes, and then the new ones", async () => {
     const { changes, next, has_more } = await pageAfter();
     expect({ changes, has_more }).toEqual({ changes: [], has_more: false });
     const todo = await addTodo();
@@ -98,7 +98,7 @@ describe("without since", () => {
     },
   );
 
-  test("what was deleted before is left out on all pages, and what is deleted meanwhile is told", async () => {
+  test("earlier deletions are left out on all pages, and deletions meanwhile are reported", async () => {
     const todos = [await addTodo(), await addTodo(), await addTodo()];
     const gone = [await addTodo(), await addTodo()];
     for (const { id } of gone) await ask("DELETE", `/todos/${id}`);
@@ -162,7 +162,7 @@ describe("since", () => {
         { type: "todo", id: todo.id, deleted: true },
       ],
     ],
-  ])("%s is told as it is", async (_what, change, expected) => {
+  ])("%s is reported in its current state", async (_what, change, expected) => {
     const list = await addList();
     const todo = await addTodo({ list_id: list.id });
     const { next } = await pageAfter();
@@ -199,7 +199,7 @@ describe("since", () => {
     expect((await pageAfter(next)).changes.length).toBe(6);
   });
 
-  test("rows that were only renumbered are told", async () => {
+  test("rows that were only renumbered are reported", async () => {
     const todos = [await addTodo(), await addTodo(), await addTodo()];
     const copy = new Map<string, object>();
     const next = await follow(copy);
@@ -233,7 +233,7 @@ describe("a cursor", () => {
       await isRefused(await call("GET", `/todos/changes?since=${page.next_cursor}`));
   });
 
-  test("is good for CHANGES_TTL from when it was given, and then gone", async () => {
+  test("is valid for CHANGES_TTL after it was given, and then expired", async () => {
     service.stopClock();
     const { next } = await pageAfter();
     service.passSeconds(CHANGES_TTL - 1);
@@ -243,7 +243,7 @@ describe("a cursor", () => {
     expect((await pageAfter(renewed.next)).changes).toEqual([]);
   });
 
-  test("between two pages expires with the one before the first, so that no deletion is passed over", async () => {
+  test("between two pages expires with the cursor of the first page, so that no deletion is missed", async () => {
     const gone = await addTodo();
     const before = await follow(new Map());
     await addTodo();
@@ -259,7 +259,7 @@ describe("a cursor", () => {
       deleted: true,
     });
     service.passSeconds(101);
-    // The deletion is forgotten by now.
+    // By now the note of the deletion is deleted.
     await service.services.upkeep.run();
     await expectProblem(await call("GET", `/todos/changes?since=${next}`), [410, "cursor_expired"]);
   });
@@ -282,7 +282,7 @@ test.each(["0", "501", "1.5", "x"])("limit=%s is invalid", async (limit) => {
   ]);
 });
 
-test("another user's changes are nobody else's", async () => {
+test("a user's changes are shown to nobody else", async () => {
   await addTodo();
   mina = await service.user();
   expect((await pageAfter()).changes).toEqual([]);

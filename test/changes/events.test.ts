@@ -1,4 +1,4 @@
-/** `GET /todos/events`: what has changed is told at once, and no stream outlives its session. */
+/** `GET /todos/events`: a change is reported at once, and no stream outlives its session. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { adminQueries } from "../../src/users/admin.ts";
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 beforeEach(async () => {
   await Promise.all(open.splice(0).map((events) => events.close()));
-  // The service hears of it a moment later.
+  // The service notices it a moment later.
   while (service.services.watch.listening > 0) await Bun.sleep(2);
   mina = await service.user();
 });
@@ -43,7 +43,7 @@ test("has the headers that keep every proxy from holding it back", async () => {
   expect(response.headers.get("x-content-type-options")).toBe("nosniff");
 });
 
-test("tells each change with its revision, and a cursor right behind it", async () => {
+test("reports each change with its revision and a cursor right after it", async () => {
   const events = await listen();
   const { id, rev } = await add();
   const first = await events.next();
@@ -75,7 +75,7 @@ test.each<[what: string, change: (id: number, listId: number) => Promise<unknown
         headers: { "idempotency-key": "k" },
       }),
   ],
-])("%s is told at once, to the user's other sessions, too", async (_what, change) => {
+])("%s is reported at once, also to the user's other sessions", async (_what, change) => {
   const { id } = await add();
   await add();
   const list = await (await call("POST", "/lists", { name: "x" })).json();
@@ -87,7 +87,7 @@ test.each<[what: string, change: (id: number, listId: number) => Promise<unknown
   }
 });
 
-test("restoring and deleting for good is told", async () => {
+test("restoring and deleting for good is reported", async () => {
   const { id, rev } = await add();
   await call("DELETE", `/todos/${id}`);
   const events = await listen();
@@ -101,7 +101,7 @@ test("restoring and deleting for good is told", async () => {
   }
 });
 
-test("what changes nothing is not told, nor what others do", async () => {
+test("requests that change nothing and changes of other users are not reported", async () => {
   const { id } = await add();
   const jiho = await service.user();
   const events = await listen();
@@ -113,7 +113,7 @@ test("what changes nothing is not told, nor what others do", async () => {
   expect((await events.next()).data).toEqual({ rev });
 });
 
-test("what another process has written is told within its look of each second", async () => {
+test("a write by another process is reported by the look of each second", async () => {
   const events = await listen();
   const { rows } = await service.services.database.$client.execute({
     sql: "UPDATE users SET revision = revision + 5 WHERE id = ? RETURNING revision",
@@ -126,7 +126,7 @@ test("one look a second asks for all, and none when nobody listens", async () =>
   const users = [mina, await service.user(), await service.user()];
   const streams = await Promise.all(users.flatMap((user) => [listen(user), listen(user)]));
   const before = service.trips();
-  // Each stream's heartbeats mark the seconds.
+  // The heartbeats of each stream mark the seconds.
   await Promise.all(streams.map((events) => events.comments(3)));
   const looks = service.trips() - before;
   expect(looks).toBeGreaterThan(0);
@@ -139,7 +139,7 @@ test("one look a second asks for all, and none when nobody listens", async () =>
 });
 
 describe("where it goes on", () => {
-  test("without a cursor, nothing is told of what was before", async () => {
+  test("without a cursor, earlier changes are not reported", async () => {
     await add();
     const events = await listen();
     const { rev } = await add();
@@ -161,7 +161,7 @@ describe("where it goes on", () => {
     },
   );
 
-  test("by the cursor of now, nothing is told until the next change", async () => {
+  test("from the current cursor, nothing is reported until the next change", async () => {
     await add();
     const { next } = await (await call("GET", "/todos/changes")).json();
     const events = await listen(mina, next);
@@ -169,9 +169,9 @@ describe("where it goes on", () => {
     expect((await events.next()).data).toEqual({ rev });
   });
 
-  test("by a cursor in the midst of a revision, the rest of it is told", async () => {
+  test("from a cursor in the middle of a revision, the rest of that revision is reported", async () => {
     const ids = [await add(), await add()].map(({ id }) => id);
-    // One revision of both.
+    // One revision for both.
     const list = await (await call("POST", "/lists", { name: "x" })).json();
     for (const id of ids) await call("POST", `/todos/${id}/move`, { list_id: list.id });
     const { next: before } = await (await call("GET", "/todos/changes")).json();
@@ -192,7 +192,7 @@ describe("where it goes on", () => {
     expect((await events.next()).data).toEqual({ rev });
   });
 
-  test("an empty Last-Event-ID counts for nothing", async () => {
+  test("an empty Last-Event-ID is ignored", async () => {
     await add();
     const { next } = await (await call("GET", "/todos/changes")).json();
     const { rev } = await add();
@@ -230,7 +230,7 @@ describe("where it goes on", () => {
 });
 
 describe("it ends", () => {
-  // Side by side, since each waits for a look.
+  // These run in parallel, because each waits for a look at the database.
   test("when the user logs out, ends all sessions, is deleted or is disabled", async () => {
     const ends: ((user: User) => Promise<unknown>)[] = [
       (user) => call("POST", "/users/log-out", undefined, user),
@@ -291,7 +291,7 @@ describe("it ends", () => {
   });
 });
 
-test("one that is asked for right before the service drains does not begin", async () => {
+test("a stream that is requested right before the service drains does not begin", async () => {
   const draining = await startService();
   try {
     const { token } = await draining.user();
@@ -354,7 +354,7 @@ test("a client that does not read is cut off, and nothing is kept for it", async
     `GET /todos/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${mina.token}\r\n\r\n`,
   );
   while (watch.listeningFor(mina.id) === 0) await Bun.sleep(5);
-  // As from another process, and more than the system's own buffers take.
+  // As if from another process, and more than the system's own buffers can hold.
   let revision = 1;
   for (let told = 0; told < 1_000_000 && watch.listeningFor(mina.id) > 0; told++) {
     watch.tell(mina.id, ++revision);

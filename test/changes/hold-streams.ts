@@ -1,4 +1,4 @@
-/** Holds many streams of events open, by plain sockets, which cost a test or a measurement little. */
+/** Keeps many streams of events open, over plain sockets. These cost a test or a measurement little. */
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 
@@ -23,23 +23,24 @@ function hold(port: number, token: string): Promise<Socket> {
     ),
   );
   socket.on("error", reject);
-  // What comes later is read, and forgotten.
+  // Later data is read and dropped.
   socket.on("data", (data) =>
     String(data).startsWith("HTTP/1.1 200") ? resolve(socket) : reject(new Error(String(data))),
   );
   return promise;
 }
 
-/** Megabytes that a process holds (Linux). */
+/** Megabytes of memory that a process uses (Linux). */
 export function residentMemory(pid: number): number {
   const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kilobytes) / 1000;
 }
 
-/** Seconds of processor time that a process has used (Linux, which counts in hundredths). */
+/** Seconds of CPU time that a process has used (Linux, which counts in hundredths). */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // Behind the name, which may have spaces: user time is the twelfth field, system time the thirteenth.
+  // The name comes first and may contain spaces. After it, user time is the twelfth field, and system time the
+  // thirteenth.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }

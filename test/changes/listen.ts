@@ -54,7 +54,7 @@ export async function listenTo(
 
   return {
     response,
-    /** All that have come so far. */
+    /** All events so far. */
     heard: (): readonly ServerEvent[] => events,
     /** Resolves when the stream has ended. */
     closed,
@@ -70,7 +70,7 @@ export async function listenTo(
         await heard.promise;
       }
     },
-    /** Resolves when there have been this many comments. */
+    /** Resolves when this number of comments has arrived. */
     async comments(count: number): Promise<void> {
       while (comments < count && !hasClosed) await heard.promise;
     },

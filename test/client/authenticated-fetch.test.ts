@@ -1,4 +1,4 @@
-/** How the client keeps a session alive, against a started service. */
+/** How the client keeps a session alive, tested against a running service. */
 import { afterAll, afterEach, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
 import { type Client, createClient, type TokenStore } from "../../src/client/client.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
@@ -15,10 +15,10 @@ afterAll(() => service.stop());
 
 const connect = (options?: Parameters<typeof connectTo>[1]) => connectTo(service.url, options);
 
-/** By the clock of the service alone: the client learns of it by a 401. */
+/** Only by the clock of the service: the client finds out by a 401. */
 const expireAccessTokens = () => service.passSeconds(ACCESS_TOKEN_TTL + 1);
 
-/** As many requests at once: their statuses. */
+/** Sends this number of requests at the same time. Returns their statuses. */
 async function statusesOf(count: number, request: (i: number) => Promise<{ status: number }>) {
   const answers = await Promise.all(Array.from({ length: count }, (_, i) => request(i)));
   return answers.map(({ status }) => status);
@@ -250,7 +250,7 @@ describe("an access token that has expired", () => {
     expect((await client.todos.get()).status).toBe(200);
   });
 
-  /** Logs the client's user in once more, elsewhere. */
+  /** Logs in the client's user once more, on another client. */
   async function otherSession(client: Client) {
     const { data } = await client.users.me.get();
     return service.logIn(data?.username ?? "");
@@ -297,7 +297,7 @@ describe("an access token that has expired", () => {
             return answer;
           });
         }
-        // Not before all three wait for it.
+        // Not before all three requests wait for it.
         return route === REFRESH
           ? passed
               .then(() => Bun.sleep(1))
@@ -341,7 +341,7 @@ describe("a password change", () => {
   const CHANGE = "PUT /users/me/password";
   const change = { current_password: PASSWORD, new_password: "quiet river lantern" };
 
-  /** An answer with new tokens, as for a change that replaces the refresh token. */
+  /** An answer with new tokens, as after a change that replaces the refresh token. */
   const newTokens = (username: string) =>
     service.call("POST", "/users/log-in", { json: { username, password: PASSWORD } });
 
@@ -378,7 +378,7 @@ describe("a password change", () => {
     username = await logIn(client);
     const changing = client.users.me.password.put(change);
     while (count(CHANGE) === 0) await Bun.sleep(1);
-    // Refused, so it asks for a refresh while the change is on its way.
+    // This request is refused, so it asks for a refresh while the change is under way.
     expireAccessTokens();
     const listing = client.todos.get();
     while (count("GET /todos") === 0) await Bun.sleep(1);
@@ -407,7 +407,7 @@ describe("a password change", () => {
 });
 
 describe("a store that clients share", () => {
-  /** As slow as a store may be, and never the same object twice. */
+  /** As slow as a store may be, and it never returns the same object twice. */
   function slowStore(): TokenStore {
     let text = "null";
     return {
@@ -435,7 +435,7 @@ describe("a store that clients share", () => {
     const one = connect({ store });
     const two = connect({
       store,
-      // Out with the old token, back when the other client has a new one.
+      // Sent with the old token. The answer comes when the other client has a new one.
       detour: (route, init) =>
         route === "GET /todos"
           ? fetch(`${service.url}/todos`, init).then((answer) => passed.then(() => answer))
@@ -455,7 +455,7 @@ describe("a store that clients share", () => {
     const store = slowStore();
     const { passed, open } = gate();
     let waiting = 0;
-    // Neither refresh is sent before both want to.
+    // Neither refresh is sent before both are ready to send.
     const detour: Detour = (route, init) => {
       if (route !== REFRESH) return undefined;
       if (++waiting === 2) open();
@@ -468,7 +468,7 @@ describe("a store that clients share", () => {
       expect(status).toBe(200);
     }
     expect(waiting).toBe(2);
-    // What they agreed on lasts beyond the leeway.
+    // The result is still valid after the leeway.
     expireAccessTokens();
     expect((await createClient(service.url, { store }).todos.get()).status).toBe(200);
   });

@@ -1,11 +1,11 @@
-/** Bookmarks, against an HTTP server that gives a new one with each answer and notes what it is sent. */
+/** Bookmarks, tested against an HTTP server that sends a new one with each answer and records the requests. */
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { createClient } from "../../src/client/client.ts";
 import { keep } from "./connect.ts";
 
 let count = 0;
 let received: { route: string; bookmark: string | null }[] = [];
-/** Answers wait for it. */
+/** Answers wait for this promise. */
 let gate: Promise<void> | undefined;
 
 const server = Bun.serve({
@@ -85,7 +85,7 @@ test("those of answers that overlapped are all sent, until one answer has seen t
 
 test("no user's is sent for another", async () => {
   const client = createClient(address);
-  // In base64url these names have both letters that base64 does not have.
+  // The base64url of these names contains both characters that base64 does not have.
   await logInAs(client, "mina~~~???");
   await client.todos.get();
   await client.users["log-out"].post();

@@ -1,4 +1,4 @@
-/** A client whose traffic is recorded and may be diverted, and ways to get it logged in. */
+/** A client whose traffic is recorded and can be redirected, and ways to log in with it. */
 import { expect } from "bun:test";
 import {
   type Client,
@@ -9,10 +9,10 @@ import {
 } from "../../src/client/client.ts";
 import { PASSWORD } from "../service.ts";
 
-/** What happens to requests on their way; without an answer here, they go to the service. */
+/** Handles requests on their way. Without an answer from this function, a request goes to the service. */
 export type Detour = (route: string, init: RequestInit) => Promise<Response> | undefined;
 
-/** A client whose traffic is recorded, and its store, where the test can look. */
+/** A client whose traffic is recorded, with its store, which the test can read. */
 export function connectTo(
   url: string,
   { detour, ...options }: ClientOptions & { detour?: Detour } = {},
@@ -52,7 +52,7 @@ export function keep(tokens: StoredTokens | null = null): TokenStore {
 
 let names = 0;
 
-/** Signs up a new user and logs in by the client: the user's name. */
+/** Signs up a new user and logs in with the client. Returns the user's name. */
 export async function logIn(client: Client, username = `client-${++names}`): Promise<string> {
   const json = { username, password: PASSWORD };
   await client.users["sign-up"].post(json);

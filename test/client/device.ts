@@ -1,4 +1,4 @@
-/** A device of a user: a client with a copy, on a network that can fail. And the service that it is for. */
+/** A device of a user: a client with a copy, on a network that can fail. Also the service for such devices. */
 import { createClient } from "../../src/client/client.ts";
 import { createSync, type List, type SyncOptions, type Todo } from "../../src/client/sync.ts";
 import { PASSWORD, startService } from "../service.ts";
@@ -10,13 +10,13 @@ interface Received {
   route: string;
   query: URLSearchParams;
   body: string;
-  /** Of the answer. */
+  /** The status of the answer. */
   status: number;
 }
 
 export type SyncService = Awaited<ReturnType<typeof startSyncService>>;
 
-/** A service of its own, with what reaches it from devices. */
+/** A separate service, which records the requests from devices. */
 export async function startSyncService(environment: Record<string, string> = {}) {
   const service = await startService(environment);
   const received: Received[] = [];
@@ -27,10 +27,10 @@ export async function startSyncService(environment: Record<string, string> = {})
     return user;
   };
 
-  /** All that a user has, by position. */
+  /** All rows of a user, by position. */
   async function rowsOf(name: string) {
     await userNamed(name);
-    // Anew each time, because a test may let the service's clock run on.
+    // A new log-in each time, because a test may move the service's clock forward.
     const { token } = await service.logIn(name);
     const exported = await service.call("GET", "/users/me/export", { token });
     const rows: { lists: List[]; todos: (Todo & { deleted_at?: string })[] } =
@@ -43,7 +43,7 @@ export async function startSyncService(environment: Record<string, string> = {})
   const watched = {
     ...service,
     received,
-    /** Answers in place of the service, as a proxy before it might. Nothing, unless a test says so. */
+    /** Answers in place of the service, as a proxy in front of it might. By default it does nothing. */
     instead: (_route: string): Response | undefined => undefined,
     /** Carries a device's request to the service. */
     async carry(url: string, init: RequestInit): Promise<Response> {
@@ -54,25 +54,25 @@ export async function startSyncService(environment: Record<string, string> = {})
       return answer;
     },
     count: (route: string) => received.filter((each) => each.route === route).length,
-    /** A user's id, who is signed up when there is none of this name. */
+    /** The id of a user. A user of this name is signed up if there is none. */
     idOf: async (name: string) => (await userNamed(name)).id,
     todos: async (name: string) =>
       (await rowsOf(name)).todos.filter(({ deleted_at }) => deleted_at === undefined),
     trash: async (name: string) =>
       (await rowsOf(name)).todos.filter(({ deleted_at }) => deleted_at !== undefined),
     lists: async (name: string) => (await rowsOf(name)).lists,
-    /** Ends every session of a user, those of devices too. */
+    /** Ends every session of a user, also those of devices. */
     async endSessions(name: string) {
       const { token } = await service.logIn(name);
       await service.call("DELETE", "/users/me/sessions", { token });
     },
-    /** Ends all streams of events, as a service does that is about to stop. */
+    /** Ends all streams of events, as a service does before it stops. */
     endStreams: () => service.services.watch.endAll(),
   };
   return watched;
 }
 
-/** A network that may be down, or lose the answers to what it has carried. */
+/** A network that can be down, or lose the answers to requests that it has carried. */
 export function createNetwork() {
   let cut = new AbortController();
   const network = {
@@ -106,21 +106,21 @@ export function createNetwork() {
 export type Device = Awaited<ReturnType<typeof openDevice>>;
 
 interface DeviceOptions extends SyncOptions {
-  /** A network to keep, or to share. */
+  /** A network to keep or to share. */
   network?: ReturnType<typeof createNetwork>;
   /** The status to wait for while the network is up. */
   expects?: "live" | "polling";
 }
 
-/** Opens a device and logs in on it. The user is signed up when there is none of this name. */
+/** Opens a device and logs in on it. A user of this name is signed up if there is none. */
 export async function openDevice(
   service: SyncService,
   username: string,
   { network = createNetwork(), expects = "live", ...options }: DeviceOptions = {},
 ) {
-  // As a store names its users.
+  // The name that a store uses for its user.
   const user = String(await service.idOf(username));
-  // The log-in is not what is tested: it does not take this network.
+  // The log-in is not part of the test, so it does not use this network.
   const tokens = keep();
   const logIn = createClient(service.url, { store: tokens }).users["log-in"];
   const { error } = await logIn.post({ username, password: PASSWORD });
@@ -131,7 +131,7 @@ export async function openDevice(
   });
   const sync = createSync(client, { pollEvery: 20, ...options });
   await sync.ready();
-  /** Waits until `isSo`, looking after each change. */
+  /** Waits until `isSo` is true. It is checked after each change. */
   const until = (isSo: () => boolean) =>
     new Promise<void>((resolve) => {
       const end = sync.subscribe(check);
@@ -155,7 +155,7 @@ export async function openDevice(
   };
 }
 
-/** Starts services and opens devices, for `closeAll` to end them after each test. */
+/** Starts services and opens devices. `closeAll` ends them after each test. */
 export function createScene() {
   const devices: Device[] = [];
   const services: SyncService[] = [];

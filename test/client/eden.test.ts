@@ -1,4 +1,6 @@
-/** The Eden treaty client, typed by `App` alone: what it takes and what each status answers, for tsc and at run time. */
+/**
+ * The Eden treaty client with the types of `App`: its input and the answer for each status, for tsc and at run time.
+ */
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "bun:test";
 import { treaty } from "@elysiajs/eden";
 import type { App } from "../../src/app.ts";
@@ -37,7 +39,7 @@ interface Tokens {
 let service: Service;
 let client: ReturnType<typeof connect>;
 
-// Without `parseDate: false`, contents that look like a date would come as a Date.
+// Without `parseDate: false`, contents that look like a date would become a Date.
 const connect = (token?: string) =>
   treaty<App>(service.url, {
     parseDate: false,

@@ -1,4 +1,4 @@
-/** What a request says of a place that others have changed, which only luck would show over HTTP. */
+/** Which place a request names when others have changed the lists meanwhile. Over HTTP only luck would show this. */
 import { describe, expect, test } from "bun:test";
 import type { Entries, Operation } from "../../src/client/entries.ts";
 import { nextRequest } from "../../src/client/requests.ts";
@@ -22,7 +22,7 @@ const todo = (id: number, list_id: number | null): Todo => ({
 });
 const list = (id: number): List => ({ id, name: `list ${id}`, position: id, ...times });
 
-/** What the next request asks for, of the first change in the queue. */
+/** The content of the next request, for the first change in the queue. */
 function asked(operation: Operation) {
   const entries: Entries = {
     "todo/1": todo(1, null),
@@ -66,11 +66,11 @@ test("a new todo for a list that is gone goes to the inbox", () => {
   });
 });
 
-describe("a list that is to be moved behind one that is gone", () => {
+describe("a list whose new neighbor was deleted meanwhile", () => {
   const operation: Operation = { type: "list", op: "move", id: 9, place: { after: 8 } };
   const queued = { "queue/1": { key: "1", at, operation } } as const;
 
-  test("goes behind the last of the others", () => {
+  test("goes after the last of the others", () => {
     const entries = { "list/9": { ...list(9), position: 5 }, "list/2": list(2), "list/4": list(4) };
     expect(JSON.parse(nextRequest({ ...entries, ...queued })?.body ?? "")).toEqual({ after: 4 });
   });

@@ -1,4 +1,4 @@
-/** What the package costs those who load it. */
+/** The size of the package for those who load it. */
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ test.each(loads)("%s, minified and compressed, is small", async (_, entry, names
   const { outputs } = await Bun.build({ entrypoints: [app], minify: true, target: "browser" });
   const [code, ...others] = await Promise.all(outputs.map((output) => output.text()));
   expect(others).toEqual([]);
-  // Nothing of the server is in it, and nothing is loaded beside it.
+  // It contains nothing of the server, and it loads nothing else.
   expect(new Bun.Transpiler({ loader: "js" }).scanImports(code ?? "")).toEqual([]);
   expect(Bun.gzipSync(code ?? "", { level: 9 }).length).toBeLessThan(bytes);
 });

@@ -1,4 +1,4 @@
-/** What happens to changes that others have overtaken, and to those that the service refuses. */
+/** What happens to a change when others have changed the same row before, or when the service refuses it. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Conflict, Refusal, SyncOptions } from "../../src/client/sync.ts";
 import { createScene, type Device } from "./device.ts";
@@ -9,7 +9,7 @@ setDefaultTimeout(60_000);
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);
 
-/** Two devices of one user that show the same todo, the second of them offline. */
+/** Two devices of one user that show the same todo. The second one is offline. */
 async function apart(options?: SyncOptions) {
   const service = await start();
   const here = await open(service, "mina");
@@ -29,7 +29,7 @@ async function reunite(here: Device, away: Device) {
   while (rows(here) !== rows(away)) await Bun.sleep(2);
 }
 
-/** So that the later of two changes is later by the clock. */
+/** Makes sure that the later of two changes is also later by the clock. */
 const tick = () => Bun.sleep(3);
 
 describe("two devices that changed one todo", () => {
@@ -118,7 +118,7 @@ describe("two devices that changed one todo", () => {
   test("are told of the row as it is now when it changed at the last moment", async () => {
     const { service, here, away, id } = await apart();
     away.todos.update(id, { contents: "Buy soy milk" });
-    // What `here` does arrives after `away` has caught up and before it sends.
+    // The change by `here` arrives after `away` has fetched the changes and before it sends.
     let isDue = true;
     service.instead = (route) => {
       if (route === "POST /todos/batch" && isDue) {
@@ -163,7 +163,7 @@ describe("two devices that changed one todo", () => {
     await here.flush();
     await away.until(() => away.lists.all().length === 3);
     away.network.down();
-    // What was tried already is sent again as it was. The move is not that far.
+    // A request that was already tried is repeated unchanged. The move was not tried yet.
     away.todos.create({ contents: "Buy milk" });
     await away.until(() => away.status() === "offline");
     const [first, second] = away.lists.all();
@@ -231,7 +231,7 @@ describe("what the service refuses", () => {
     await Bun.sleep(0);
     expect(refusals.map(({ operation, problem }) => [operation.op, problem.code])).toEqual([
       ["create", "limit_reached"],
-      // Its id is none of the service's.
+      // Its id is not an id of the service.
       ["update", "validation_failed"],
     ]);
     expect(device.contents()).toEqual(["Buy milk"]);

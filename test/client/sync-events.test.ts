@@ -1,4 +1,4 @@
-/** How a copy hears of what others change. */
+/** How a copy learns about changes by others. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { memoryStore } from "../../src/client/sync.ts";
 import { createNetwork, createScene } from "./device.ts";
@@ -13,9 +13,9 @@ const EVENTS = "GET /todos/events";
 const CHANGES = "GET /todos/changes";
 const POLL = "GET /todos";
 
-/** A service that has no streams to give. */
+/** A service that has no place for streams. */
 const NO_STREAMS = { STREAMS: "0" };
-/** One that knows a cursor for a minute, and what makes it forget those that it gave. */
+/** A service that accepts a cursor for a minute, and a function that makes it forget its cursors. */
 const FORGETFUL = { CHANGES_TTL: "60" };
 const LATER = 120;
 
@@ -43,7 +43,7 @@ test("without a stream it asks now and then, and is told that nothing has change
   other.todos.create({ contents: "Buy milk" });
   await until(() => todos.all().length === 1);
   expect(status()).toBe("polling");
-  // A stream is asked for now and then, and much less often than the news.
+  // A stream is tried now and then, much less often than the changes are requested.
   expect(service.count(EVENTS)).toBeLessThan(service.count(POLL));
 });
 

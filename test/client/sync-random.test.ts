@@ -1,6 +1,6 @@
 /**
- * Several devices do random things while their networks fail at random. In the end all of them show the same rows,
- * those of the service, and nothing that was written is lost or doubled. Set SEED to repeat a run, STEPS for a longer one.
+ * Several devices do random things while their networks fail at random. In the end all of them show the rows of the
+ * service, and nothing that was written is lost or doubled. Set SEED to repeat a run, and STEPS for a longer one.
  */
 import { expect, test } from "bun:test";
 import { memoryStore } from "../../src/client/sync.ts";
@@ -97,8 +97,8 @@ test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, asyn
           service.endStreams();
           break;
         case 5: {
-          // Closed, whatever is on its way, and opened again from what its store has. Now its answers arrive, because a
-          // device that goes on losing them waits longer and longer, and so would this test.
+          // The device is closed, whatever is under way, and opened again from its store. From now on its answers
+          // arrive. A device that keeps losing them waits longer and longer, and so would this test.
           await device.close();
           place.network.loses = () => false;
           devices[i] = await openDevice(service, "mina", place);

@@ -1,4 +1,4 @@
-/** Tabs that share a store, here in one process. Which of them sends, `test/slow/sync-browser.slow.ts` shows. */
+/** Tabs that share a store, here in one process. `test/slow/sync-browser.slow.ts` shows which of them sends. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { webStorageStore } from "../../src/client/stores.ts";
 import { createNetwork, createScene } from "./device.ts";
@@ -9,7 +9,7 @@ setDefaultTimeout(60_000);
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);
 
-/** Like `localStorage`: what it holds are its own properties. */
+/** Like `localStorage`: its entries are its own properties. */
 function createStorage(): Storage {
   const methods = {
     getItem(this: Record<string, string>, key: string) {
@@ -27,7 +27,7 @@ function createStorage(): Storage {
 
 let names = 0;
 
-/** Two tabs of one user, of which the second cannot send. */
+/** Two tabs of one user. The second one cannot send. */
 async function openTabs() {
   const service = await start();
   const storage = createStorage();
@@ -72,7 +72,7 @@ test("show nothing any more when the user has logged out in one of them", async 
   one.todos.create({ contents: "Buy milk" });
   await one.flush();
   await two.until(() => two.todos.all().length === 1);
-  // As tabs of one origin share the tokens too, the second is logged out by the first.
+  // Tabs of one origin also share the tokens, so the second tab is logged out by the first.
   await two.tokens.set(null);
   await one.client.users["log-out"].post();
   await two.until(() => two.status() === "logged-out");
@@ -131,7 +131,7 @@ test("leave nothing behind that one wrote while the other logged out", async () 
   const { clear } = store;
   store.clear = async (user) => {
     await clear(user);
-    // The other has not heard of it yet.
+    // The other tab has not received the message yet.
     if (two.status() !== "logged-out") two.todos.create({ contents: "late" });
   };
   await two.tokens.set(null);

@@ -1,4 +1,4 @@
-/** The copy: what is done in it holds at once, offline too, and reaches the service in order and once. */
+/** The copy: a change in it is visible at once, also offline, and reaches the service in order and only once. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Conflict, memoryStore, type Refusal, type SyncStore } from "../../src/client/sync.ts";
 import { PASSWORD } from "../service.ts";
@@ -42,7 +42,7 @@ describe("a change", () => {
     expect(contentsOf(await service.todos("mina"))).toEqual(["Buy bread", "Buy milk"]);
     const after = todos.all();
     expect(after.every((todo) => todo.id > 0 && !todo.pending)).toBe(true);
-    // Whoever showed the rows by their keys sees the same rows.
+    // An app that shows the rows by their keys sees the same rows.
     expect([...keysShown]).toEqual([before.map(({ key }) => key).join()]);
     expect(todos.get(milk.id)).toMatchObject({ contents: "Buy milk", is_done: true });
   });
@@ -249,7 +249,7 @@ describe("a lost answer", () => {
     network.up();
     second.retry();
     await second.flush();
-    // And at no time did anybody see one of them twice.
+    // And nobody ever saw one of them twice.
     expect([...shown]).toEqual(["Buy milk,Buy bread"]);
     expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk", "Buy bread"]);
     const [one, two] = service.received.filter(({ route }) => route === "POST /todos/batch");
@@ -278,7 +278,7 @@ describe("a lost answer", () => {
 
     const second = await open(service, "mina", { store: crashed });
     await second.flush();
-    // Each is recognized as one of the two, so what was queued for the second reaches the second.
+    // Each todo is recognized as one of the two, so the queued change for the second one reaches the second one.
     expect(await service.todos("mina")).toMatchObject([twice, { ...twice, priority: 2 }]);
     expect(service.received.map(({ body }) => body).join()).not.toContain("create");
     expect(second.todos.all()).toMatchObject([
@@ -347,7 +347,7 @@ describe("a lost answer", () => {
     expect([refusals, (await service.todos("mina")).length]).toEqual([[], 1]);
   });
 
-  /** What a store holds at this moment, as after a crash. */
+  /** The content of a store at this moment, as after a crash. */
   async function frozen(store: SyncStore, user: string): Promise<SyncStore> {
     const copy = memoryStore();
     await copy.write(user, await store.read(user));
@@ -387,7 +387,7 @@ describe("a visit later", () => {
     const first = await open(service, "mina");
     const { id } = first.lists.create({ name: "Home" });
     await first.flush();
-    // As a crash leaves it between the answer for the list and the request for the todo.
+    // The state that a crash leaves between the answer for the list and the request for the todo.
     const store = memoryStore();
     const operation = {
       type: "todo",
@@ -406,7 +406,7 @@ describe("a visit later", () => {
     const second = await open(service, "mina", { store });
     await second.flush();
     expect(await service.todos("mina")).toMatchObject([{ contents: "a", list_id: 1 }]);
-    // And when nothing is queued any more, nobody needs the old id.
+    // When nothing is queued any more, nobody needs the old id.
     await second.close();
     await (await open(service, "mina", { store })).close();
     expect(Object.keys(await store.read(first.user)).filter((key) => /alias/.test(key))).toEqual(
@@ -468,7 +468,7 @@ describe("users", () => {
     todos.create({ contents: "Jiho's" });
     await flush();
     expect(contentsOf(await service.todos("jiho"))).toEqual(["Jiho's"]);
-    // Nobody logged out, so what Mina had queued is sent when she is back.
+    // Nobody has logged out, so Mina's queue is sent when she is back.
     await client.users["log-in"].post({ username: "mina", password: PASSWORD });
     await ready();
     await flush();

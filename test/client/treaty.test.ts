@@ -1,4 +1,6 @@
-/** What the client takes and gives, against a started service: values, errors, path parameters, and all their types. */
+/**
+ * The input and output of the client, against a running service: values, errors, path parameters, and all their types.
+ */
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "bun:test";
 import type { Client, Problems, Todo } from "../../src/client/client.ts";
 import { type Service, startService } from "../service.ts";
@@ -100,7 +102,7 @@ describe("a path parameter", () => {
     async (parameters) => {
       const { client, sent } = await connect();
       sent.length = 0;
-      // As someone without a type checker would write it.
+      // As a program without a type checker would write it.
       expect(() => client.todos(parameters as { id: number }).get()).toThrow(TypeError);
       expect(sent).toEqual([]);
     },

@@ -1,4 +1,7 @@
-/** Rows that are read without Drizzle: what they hold is what Drizzle's own reading gives, whatever is in them. */
+/**
+ * Rows that are read without Drizzle's decoders. They have the same values as those that Drizzle reads, for any
+ * content.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { getTableColumns, sql } from "drizzle-orm";
 import { columnsOf, nested } from "../../src/database/columns.ts";
@@ -48,7 +51,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-// A different order from the table's, and every column of it.
+// In a different order than in the table, with every column.
 const names = ["notes", "is_done", "id", "updated_at", "contents", "done_at", "list_id"] as const;
 const todo = columnsOf(todos, names);
 const every = columnsOf(
@@ -67,7 +70,7 @@ test.each([
     with: { todos: { columns: included, orderBy: todos.id } },
   });
   const find = nested<unknown[][]>(query);
-  // Prepared once, it is good for many.
+  // Prepared once, it can run many times.
   expect(await find({ id: 0 })).toBeUndefined();
   const rows = await find({ id: user_id });
   expect(rows).toHaveLength(ROWS);

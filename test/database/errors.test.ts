@@ -1,10 +1,10 @@
-/** What each of libSQL's errors means for a client, in each of the three shapes that they come in. */
+/** What each of libSQL's errors means for a client, in each of the three forms of these errors. */
 import { describe, expect, test } from "bun:test";
 import { LibsqlBatchError, LibsqlError } from "@libsql/core/api";
 import { DrizzleQueryError } from "drizzle-orm/errors";
 import { type Outage, outageOf } from "../../src/database/errors.ts";
 
-/** As libSQL's clients and its server 0.24 gave them. */
+/** Errors that libSQL's clients and its server 0.24 have really given. */
 const errors: [outage: Outage | undefined, what: string, error: Error][] = [
   ["locked", "the file's", new LibsqlError("database is locked", "SQLITE_BUSY")],
   ["locked", "a server's", new LibsqlError("SQLite error: database is locked", "SQLITE_BUSY")],
@@ -52,13 +52,13 @@ describe("what an error means", () => {
     expect(outageOf(new DrizzleQueryError("select 1", [], error))).toBe(outage);
   });
 
-  test("is not told by what someone sent", () => {
+  test("does not depend on values that a client has sent", () => {
     const error = new LibsqlError("UNIQUE constraint failed", "SQLITE_CONSTRAINT");
     const sent = ["database is locked", "SQLITE_BUSY", "HTTP status 500"];
     expect(outageOf(new DrizzleQueryError("insert", sent, error))).toBeUndefined();
   });
 
-  test("of what is no error is nothing", () => {
+  test("is nothing for a value that is not an error", () => {
     for (const value of [undefined, null, "SQLITE_BUSY", { code: "SQLITE_BUSY" }]) {
       expect(outageOf(value)).toBeUndefined();
     }

@@ -1,4 +1,7 @@
-/** A database that a former version has filled, and the statements it goes on sending while this version runs beside it. */
+/**
+ * A database that a former version has filled, and the statements that the former version still sends while this
+ * version runs at the same time.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Client, InArgs, InStatement } from "@libsql/core/api";
@@ -8,7 +11,7 @@ import { migrate } from "../../src/database/migrate.ts";
 import { migrations } from "../../src/database/migrations.ts";
 import { temporaryFolder } from "../process.ts";
 
-/** How many migrations the former version knew. */
+/** The number of migrations that the former version had. */
 const FORMER = 2;
 
 let folder: ReturnType<typeof temporaryFolder>;

@@ -1,10 +1,10 @@
-/** What was heard of the primary, and when, by ages that the test makes up. */
+/** What is known about the primary, and since when. The test makes up the ages. */
 import { describe, expect, test } from "bun:test";
 import { createHeard } from "../../src/database/heard.ts";
 
 const BOUND = 1000;
 
-/** A clock of the test's own. */
+/** A clock that the test controls. */
 function startClock() {
   let now = 0;
   return {
@@ -42,7 +42,7 @@ describe("how far a replica must be", () => {
       const age = ages[(heard.floor()?.count ?? 0) - 1]?.() ?? Number.NaN;
       const good = ages.map((each) => each()).filter((each) => each < BOUND);
       expect(age).toBeLessThan(BOUND);
-      // Moments are told apart only so far.
+      // Moments are distinguished only with a limited resolution.
       expect(age).toBeGreaterThanOrEqual(Math.max(...good) - BOUND / 4);
       clock.pass((count * 37) % 101);
     }

@@ -1,4 +1,7 @@
-/** One trip to a libSQL server: what goes there and comes back, against libSQL's own server and against broken ones. */
+/**
+ * One round trip to a libSQL server: the data that is sent and received, with libSQL's own server and with broken
+ * servers.
+ */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { LibsqlError, type ResultSet } from "@libsql/core/api";
 import { outageOf } from "../../src/database/errors.ts";
@@ -76,7 +79,7 @@ describe("values", () => {
     expect(error).toMatchObject({ code: "ARGS_INVALID" });
   });
 
-  test("a value of a type that the service has no use for is an error, and no other value", async () => {
+  test("a value of an unsupported type is an error, and is not changed to another value", async () => {
     const error = await failure(runOne({ sql: "SELECT x'00'" }));
     expect(error).toMatchObject({ code: "HRANA_PROTO_ERROR" });
   });
@@ -142,7 +145,7 @@ test("a program that cannot be read is an error of the whole trip", async () => 
 });
 
 describe("a server that does not answer as it should", () => {
-  /** A server with one answer to everything, the program that it is sent, and how it went. */
+  /** A server with the same answer to everything, the program that it receives, and the result. */
   async function ask(answer: (request: Request) => Response | Promise<Response>, limit = timeout) {
     const broken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
     try {

@@ -1,7 +1,7 @@
 /**
- * The second process of the tests of openLocal, on the database file that is its second argument. `hold` keeps the
- * write lock until its input ends. `write NAME WRITERS [COUNT]` writes as fast as it can, and `groups NAME SIZE`
- * writes SIZE rows at a time; both print what is acknowledged, a line each.
+ * The second process in the tests of openLocal, on the database file in its second argument. `hold` keeps the write
+ * lock until its input ends. `write NAME WRITERS [COUNT]` writes as fast as it can, and `groups NAME SIZE` writes SIZE
+ * rows at a time. Both print each acknowledged write on a line.
  */
 import { writeSync } from "node:fs";
 import Database from "libsql";
@@ -11,7 +11,7 @@ const [, , command, path = "", name = "", size = "1", count = "Infinity"] = proc
 // Printed at once, because the process may be killed right after.
 const print = (line: string) => writeSync(1, `${line}\n`);
 
-/** Each row is written twice, so that half a write shows. */
+/** Each row is written twice, so that a half-finished write is visible. */
 const insert = (id: string) => [
   { sql: "INSERT INTO notes (id) VALUES (?)", args: [id] },
   { sql: "INSERT INTO copies (id) VALUES (?)", args: [id] },

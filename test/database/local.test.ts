@@ -1,4 +1,4 @@
-/** openLocal on real files: what is acknowledged is stored, whatever other processes, full disks and crashes do. */
+/** openLocal with real files: an acknowledged write is stored, whatever other processes, full disks and crashes do. */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -52,7 +52,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const column = (result: ResultSet | undefined) => result?.rows.map((row) => row[0]);
 
-/** All ids, as a new connection sees them. */
+/** All ids, as a new connection reads them. */
 async function idsInFile(table = "notes"): Promise<unknown[] | undefined> {
   return column(await open().execute(`SELECT id FROM ${table} ORDER BY id`));
 }
@@ -83,7 +83,7 @@ async function holdLock() {
   };
 }
 
-/** Kills `child` after it has printed `count` lines, and gives all its lines. */
+/** Kills `child` after it has printed `count` lines, and returns all its lines. */
 async function killAfter(child: ReturnType<typeof spawn>, count: number): Promise<string[]> {
   let output = "";
   for await (const chunk of child.stdout) {
@@ -95,7 +95,10 @@ async function killAfter(child: ReturnType<typeof spawn>, count: number): Promis
   return output.split("\n").slice(0, -1);
 }
 
-/** Makes `count` writes, `pause` ms apart, and gives the ids of those acknowledged and the errors of the others. */
+/**
+ * Makes `count` writes with `pause` ms between them. Returns the ids of the acknowledged ones and the errors of the
+ * others.
+ */
 async function writeMany(client: Client, count: number, pause = 0) {
   const acknowledged: string[] = [];
   const errors: LibsqlError[] = [];
@@ -116,7 +119,7 @@ describe("while another process holds the write lock", () => {
     const lock = await holdLock();
     const writes = writeMany(client, 50);
     for (let i = 0; i < 10; i++) {
-      // The lock is released only after these, so they cannot have waited for it.
+      // The lock is released only after these reads, so they cannot have waited for it.
       expect(column(await client.execute("SELECT count(*) FROM notes"))).toEqual([0]);
       expect(await client.batch(["SELECT 1", "SELECT 2"])).toHaveLength(2);
       await Bun.sleep(20);
@@ -200,7 +203,7 @@ test("two processes that write at once lose nothing", async () => {
 }, 60_000);
 
 describe("writes that wait together", () => {
-  /** How many notes another connection sees. */
+  /** The number of notes that another connection reads. */
   function watch() {
     const other = new Database(path);
     const count = other.prepare("SELECT count(*) FROM notes").raw();
@@ -216,7 +219,7 @@ describe("writes that wait together", () => {
       Array.from({ length: 400 }, (_, i) => insertion(`${name}, ${i}`));
     const short = Array.from({ length: 10 }, (_, i) => insert(client, `short ${i}`));
     const writes = Array.from({ length: 5 }, (_, i) => client.batch(long(i), "write"));
-    // One that has more by itself than all together may have.
+    // One write that alone has more statements than a commit may have.
     const longest = client.batch([...long(5), ...long(6), ...long(7)], "write");
     await Promise.all([...short, ...writes, longest]);
     expect(commits).toEqual([12, 2, 1, 1]);
@@ -277,11 +280,11 @@ describe("writes that wait together", () => {
       reads++;
     }
     await writing;
-    // Two or three come before and after a commit that blocks them. This one takes a tenth of a second.
+    // Two or three reads happen before and after a commit that blocks them. This commit takes a tenth of a second.
     expect(reads).toBeGreaterThan(10);
   });
 
-  // Each fails in another way: alone, with its own changes half made, after them, or with the whole transaction.
+  // Each one fails in another way: alone, with its own changes half done, after them, or with the whole transaction.
   test.each([
     ["a statement that fails", [insertion("a")], "SQLITE_CONSTRAINT"],
     ["a batch whose second statement fails", [insertion("x"), insertion("a")], "SQLITE_CONSTRAINT"],
@@ -301,7 +304,7 @@ describe("writes that wait together", () => {
       "SQLITE_CONSTRAINT",
     ],
     ["one too large for the disk", [insertion("x".repeat(1_000_000))], "SQLITE_FULL"],
-  ])("%s takes nobody along", async (_name, statements, code) => {
+  ])("%s does not make other writes fail", async (_name, statements, code) => {
     const client = open();
     await client.migrate([
       `CREATE TABLE p (id INTEGER PRIMARY KEY);
@@ -423,7 +426,8 @@ describe("a batch", () => {
     const add = other.prepare("INSERT INTO notes (id) VALUES (?)");
     await insert(client, "a");
     const count = "SELECT count(*) AS count FROM notes";
-    // The clock of the other connection: each read batch is run in one go, so none falls between its statements.
+    // The clock of the other connection. Each batch of reads runs without a pause, so no write can happen between its
+    // statements.
     for (let i = 0; i < 20; i++) {
       const reading = client.batch([count, count], "read");
       add.run([`n${i}`]);
@@ -475,7 +479,7 @@ describe("values", () => {
     expect(await one(value)).toEqual([read, type]);
   });
 
-  // `as never`: what TypeScript forbids may still come from outside it.
+  // `as never`: values that TypeScript forbids may still arrive from other code.
   test.each([
     ["undefined", undefined as never],
     ["an object", {} as never],
@@ -573,7 +577,7 @@ describe("a statement", () => {
     expect({ ...rows[0] }).toEqual({ id: "a", weight: null, color: null });
   });
 
-  test("that is in use stays prepared, however many others come and go", async () => {
+  test("that is in use stays prepared, however many others are prepared and dropped", async () => {
     const client = open();
     const prepare = spyOn(Database.prototype, "prepare");
     try {
@@ -583,7 +587,7 @@ describe("a statement", () => {
       }
       const prepared = prepare.mock.calls.map(([sql]) => sql);
       const count = prepared.filter((sql) => sql === "SELECT 'in use'").length;
-      // Once more, perhaps, when there is no more room for the first time.
+      // It may be prepared once more, when the map is full for the first time.
       expect(count).toBeLessThanOrEqual(2);
       expect(count).toBeGreaterThan(0);
     } finally {
@@ -675,7 +679,7 @@ describe("close", () => {
   test("amid a commit lets it end, and acknowledges it", async () => {
     const client = open();
     const writes = Array.from({ length: 10 }, (_, i) => insert(client, `n${i}`));
-    // The queue is taken up in the next turn of the event loop, and its commit then runs on another thread.
+    // The queue is processed in the next turn of the event loop, and its commit then runs on another thread.
     await turn();
     const queued = failure(insert(client, "late"));
     client.close();

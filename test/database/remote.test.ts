@@ -1,4 +1,4 @@
-/** The client of a libSQL server, and of an embedded replica of one, against libSQL's own server. */
+/** The client of a libSQL server, and of an embedded replica, with libSQL's own server. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Database } from "../../src/database/drizzle.ts";
@@ -153,7 +153,7 @@ test("a token that the server does not take is an outage: unauthorized", async (
 test("while the server is gone, a replica that may be stale answers reads, and nothing else is answered", async () => {
   await add(remote, "yuna");
   const before = await names(remote);
-  // The thread that follows has to have seen the last write.
+  // The thread that follows must have seen the last write.
   await until(async () => {
     await primary.kill();
     const seen = await names(replica).catch(() => []);
@@ -185,7 +185,7 @@ test("an embedded replica hears of the primary by its syncs, though nobody asks"
     databaseStaleReads: 60,
   });
   const all = await names(remote);
-  // It is read only while the primary is gone.
+  // It is read only while the primary is unreachable.
   await until(async () => {
     await primary.kill();
     const found = await names(embedded).catch(() => []);

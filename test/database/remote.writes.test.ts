@@ -1,4 +1,4 @@
-/** Writes to a libSQL server that share trips and commits, against libSQL's own server. */
+/** Writes to a libSQL server that share round trips and commits, with libSQL's own server. */
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import type { Client } from "@libsql/core/api";
 import { outageOf } from "../../src/database/errors.ts";
@@ -10,7 +10,7 @@ import { type LibsqlServer, serverToken, startPrimary } from "../sqld.ts";
 // Processes take their time to start on a busy machine.
 setDefaultTimeout(30_000);
 
-/** Enough at once that most of them have to wait, and go together. */
+/** So many concurrent writes that most of them have to wait and share a trip. */
 const MANY = 100;
 
 const folder = temporaryFolder();
@@ -41,7 +41,10 @@ const insert = (name: string) => ({ sql: "INSERT INTO notes (name) VALUES (?)", 
 const names = async () =>
   (await client.execute("SELECT name FROM notes")).rows.map(({ name }) => String(name));
 
-/** Does `write` with the numbers from 0 on, all at once: those that were acknowledged, and the errors of the others. */
+/**
+ * Calls `write` with the numbers from 0, all at the same time. Returns the acknowledged ones, and the errors of the
+ * others.
+ */
 async function atOnce(write: (n: number) => Promise<unknown>, count = MANY) {
   const outcomes = await Promise.allSettled(Array.from({ length: count }, (_, n) => write(n)));
   const acknowledged = outcomes.flatMap(({ status }, n) => (status === "fulfilled" ? [n] : []));
@@ -89,7 +92,7 @@ test("each gets its own results", async () => {
   expect(new Set(counts.map(([first]) => first?.lastInsertRowid)).size).toBe(MANY);
 });
 
-test("one that fails is undone whole, and takes nobody along", async () => {
+test("one that fails is undone completely, and the others succeed", async () => {
   await client.execute(insert("taken"));
   const { acknowledged, errors } = await atOnce((n) =>
     client.batch([insert(`${n}`), insert(n % 3 === 0 ? "taken" : `again ${n}`)], "write"),
@@ -106,7 +109,7 @@ test("one that fails is undone whole, and takes nobody along", async () => {
   );
 });
 
-test("one that cannot even be sent or read takes nobody along", async () => {
+test("one that cannot be sent or read does not make the others fail", async () => {
   const { acknowledged, errors } = await atOnce((n) => {
     if (n === 50) return client.execute(insert("\0"));
     return client.execute(n === 60 ? "INSERT INTO notes nonsense" : insert(`${n}`));
@@ -135,7 +138,7 @@ test("a lock that another process holds for a while is waited for", async () => 
     port: 0,
     async fetch(request) {
       const body = await request.text();
-      // What the server has been seen to answer while many others write.
+      // An answer that the server really gives while many others write.
       if (locked-- > 0) {
         const step_errors = [{ message: "SQLite error: database is locked", code: "SQLITE_BUSY" }];
         const result = { step_results: [null], step_errors };
@@ -166,7 +169,7 @@ test("while the server stalls all are refused in time, and afterwards they happe
   const { errors } = await atOnce((n) => far.execute(insert(`${n}`)), 4 * MANY);
   const took = performance.now() - startedAt;
   expect(errors.map(outageOf)).toEqual(Array(4 * MANY).fill("unreachable"));
-  // Each waits for its turn, and then for its answer. The rest is for a slow machine.
+  // Each write waits for its turn, and then for its answer. The rest is for a slow machine.
   expect(took).toBeLessThan(10 * timeout);
   line.release();
   await far.execute(insert("after"));

@@ -1,4 +1,4 @@
-/** What a deleted user leaves, and how it goes: at once for everybody, and a slice at a time from the tables. */
+/** The rows of a deleted user: nobody can reach them any more, and they are removed from the tables in slices. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { getTableName, is } from "drizzle-orm";
 import { getTableConfig, SQLiteTable } from "drizzle-orm/sqlite-core";
@@ -18,7 +18,7 @@ async function count(sql: string): Promise<number> {
   return Number(rows[0]?.[0]);
 }
 
-/** Gives the user this many todos and as many in the trash, without a request for each. */
+/** Gives the user this many todos, and the same number in the trash, without a request for each. */
 async function fill(user_id: number, rows: number): Promise<void> {
   const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})`;
   const columns = "user_id, contents, is_done, created_at, updated_at, rev";
@@ -41,7 +41,7 @@ const rowsOf = (user_id: number) =>
     + (SELECT count(*) FROM trash WHERE user_id = ${user_id})
     + (SELECT count(*) FROM users WHERE id = ${user_id})`);
 
-/** A user with more than a slice's rows, deleted, of whom the rest is still there. */
+/** A deleted user with more rows than a slice, whose remaining rows still exist. */
 async function deletedUser(rows = 2000) {
   await service.services.removal.stop();
   const user = await service.user();
@@ -63,7 +63,7 @@ test("every table with a user's rows is known, and those of others come before t
   const names = owned.map(getTableName).toSorted();
   expect(names.length).toBeGreaterThan(3);
   expect(OWNED.map(({ table }) => getTableName(table)).toSorted()).toEqual(names);
-  // Else finding a user's rows, and deleting the user, would read whole tables.
+  // Otherwise finding a user's rows, and deleting the user, would read whole tables.
   for (const table of owned) {
     const { indexes, primaryKeys, columns } = getTableConfig(table);
     const first = [
@@ -91,7 +91,7 @@ describe("a user with many rows", () => {
       const json = { username: name, password: PASSWORD };
       expect((await service.call("POST", "/users/log-in", { json })).status).not.toBe(200);
     }
-    // The name is free, for another user.
+    // The name is free for another user.
     const again = await service.user(username);
     expect(again.id).toBeGreaterThan(id);
     const list = await service.call("GET", "/todos", { token: again.token });

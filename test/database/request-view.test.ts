@@ -1,4 +1,4 @@
-/** What one request has seen, and what its client had seen before. */
+/** The state that one request has seen, and the state that its client had seen before. */
 import { expect, test } from "bun:test";
 import { createRequestView } from "../../src/database/request-view.ts";
 

@@ -1,4 +1,4 @@
-/** The rows that requests make in the TTL table: none is long, and none tells a name or an address. */
+/** The rows that requests make in the TTL table: all are short, and none shows a name or an address. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
@@ -19,7 +19,7 @@ async function rowsOf(sql: string): Promise<unknown[][]> {
 }
 
 test("are at most 200 bytes long, whatever is sent to whatever route", async () => {
-  // The longest that there are: an IPv6 network with no zeros, user ids and session ids of full length.
+  // The longest possible values: an IPv6 network without zeros, and user ids and session ids of full length.
   await service.services.database.$client.execute(
     `INSERT INTO sqlite_sequence (name, seq) SELECT 'users', ${Number.MAX_SAFE_INTEGER - 1000}
      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users')`,
@@ -44,7 +44,7 @@ test("are at most 200 bytes long, whatever is sent to whatever route", async () 
   const credentials = { username, password: PASSWORD };
   const { access_token: token } = await (await call("POST", "/users/log-in", credentials)).json();
 
-  // Every route with the longest values, again and again, until whatever it counts is counted.
+  // Every route with the longest values, again and again, until all limits have counted.
   const bodies: Record<string, unknown> = {
     "POST /users/sign-up": { username: `${username.slice(1)}y`, password, email },
     "POST /users/log-in": { username: longName, password },
@@ -61,7 +61,7 @@ test("are at most 200 bytes long, whatever is sent to whatever route", async () 
   for (const { method, path } of service.app.routes) {
     const name = `${method} ${path}`;
     untouched.delete(name);
-    // These end the session, or it would not last.
+    // These requests end the session, so they come last.
     if (name === "DELETE /users/me/sessions" || name === "POST /users/log-out") continue;
     for (let i = 0; i < 7; i++) {
       await call(method, path.replace(":id", "x".repeat(4000)), bodies[name], token);

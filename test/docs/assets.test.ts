@@ -1,4 +1,4 @@
-/** How the docs page and its files come to a browser: compressed, and kept for good. */
+/** How the docs page and its files reach a browser: compressed, and cached permanently. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { expectProblem } from "../http/answers.ts";
 import { type Service, startService } from "../service.ts";
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** An answer as it comes over the line. */
+/** An answer with the bytes that were sent. */
 const raw = (path: string, encoding: string) =>
   fetch(service.url + path, { decompress: false, headers: { "accept-encoding": encoding } });
 
@@ -43,7 +43,7 @@ test("a file may be kept for good, and the page and the document may not", async
   }
 });
 
-test("all of it is compressed for whoever can take that, and for nobody else", async () => {
+test("everything is compressed for clients that accept it, and for no others", async () => {
   for (const path of ["/swagger", "/swagger/json", ...urls]) {
     const plain = await raw(path, "identity");
     expect([path, plain.headers.get("content-encoding")]).toEqual([path, null]);
@@ -63,7 +63,7 @@ test("all of it is compressed for whoever can take that, and for nobody else", a
   }
 });
 
-test("a URL whose hash is another's is no file, nor is any other name", async () => {
+test("a URL with the hash of another file, or with an unknown name, is no file", async () => {
   const [url = ""] = urls;
   for (const path of [
     url.replace(/[\da-f]{16}/, "0123456789abcdef"),

@@ -1,6 +1,6 @@
 /**
- * Holds the service to its OpenAPI document, in the manner of Schemathesis: sends every operation generated requests,
- * good and bad, and compares each answer with what the document says that it may be.
+ * Compares the service with its OpenAPI document, as Schemathesis does: sends generated requests to every operation,
+ * valid and invalid ones, and compares each answer with the answers that the document allows.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { sendRaw } from "../http/answers.ts";
@@ -35,16 +35,19 @@ interface Answer extends Pick<GeneratedRequest, "kind" | "label"> {
 
 const NOT_TOKENS = ["Bearer", "Bearer x", "Bearer a.b.c", "Basic bWluYTptaW5h", "Token x"];
 const COMMON_PASSWORD = "password123";
-/** Headers that belong to some answers alone. */
+/** Headers that only some answers have. */
 const TELLING = ["allow", "link", "location", "retry-after", "www-authenticate"];
 
-/** Of todos and lists: few enough to be reached. */
+/** Limits for todos and lists: low enough to be reached. */
 const LIMIT = 12;
 
 let service: Service;
-/** Of the service as it should be. */
+/** The service in its normal state. */
 const answers: Answer[] = [];
-/** When its database has lost its tables, when that takes no writes, and when it is about to stop. */
+/**
+ * The service when its database has lost its tables, when the database accepts no writes, and when the service is about
+ * to stop.
+ */
 const answersInTrouble: Answer[] = [];
 
 beforeAll(async () => {
@@ -54,7 +57,7 @@ beforeAll(async () => {
     CHANGES_TTL: "60",
   });
   const operations = operationsOf(await readDocument(service));
-  // Side by side, since most of the time goes into hashing passwords.
+  // In parallel, because most of the time is spent on hashing passwords.
   await Promise.all(operations.map((operation, seed) => drive(operation, createGenerator(seed))));
   await changeAddress(operations);
   await spendBudgets(operations);
@@ -85,7 +88,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => service.stop());
 
-/** Sends an operation everything that there is for it. */
+/** Sends an operation all kinds of requests. */
 async function drive(operation: Operation, generator: Generator): Promise<void> {
   const { path } = operation;
   let owner = await ownerFor(path);
@@ -104,7 +107,7 @@ async function drive(operation: Operation, generator: Generator): Promise<void> 
   ]) {
     const answer = await send(operation, owner, request);
     answers.push(answer);
-    // It may have ended the session.
+    // The request may have ended the session.
     if (answer.status === 204) owner = await ownerFor(path);
   }
   const { token } = await service.user();
@@ -121,7 +124,7 @@ async function drive(operation: Operation, generator: Generator): Promise<void> 
   answers.push(await toAnswer(operation, { kind: "other", label: "no host" }, raw));
 }
 
-/** Asks for another address than the verified one, without the password. */
+/** Asks to verify another address than the verified one, without the password. */
 async function changeAddress(operations: Operation[]): Promise<void> {
   const operation = operations.find(({ path }) => path === "/users/email/otp");
   if (!operation) throw new Error("No such operation");
@@ -130,7 +133,7 @@ async function changeAddress(operations: Operation[]): Promise<void> {
   answers.push(await send(operation, owner, { kind: "good", label: "another address", body }));
 }
 
-/** Sends good requests to a service with next to no budget for a network. */
+/** Sends valid requests to a service with very low limits for a network. */
 async function spendBudgets(operations: Operation[]): Promise<void> {
   const whole = service;
   const limits = ["FAILED_LOG_INS_PER_HOUR", "SIGN_UPS_PER_HOUR", "MAILS_PER_HOUR"];
@@ -176,7 +179,7 @@ async function toAnswer(
   return { operation, kind, label, status, headers, text: await textOf(answer) };
 }
 
-/** The whole body or, of a stream that goes on, how it begins. */
+/** The whole body or, for a stream that continues, its beginning. */
 async function textOf(answer: Response): Promise<string> {
   if (answer.headers.get("content-type") !== "text/event-stream") return answer.text();
   const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
@@ -185,7 +188,7 @@ async function textOf(answer: Response): Promise<string> {
   return value;
 }
 
-/** A new user with what an operation at `path` can be about. */
+/** A new user with the rows that an operation at `path` can use. */
 async function ownerFor(path: string): Promise<Owner> {
   const { token, refresh_token, username } = await service.user();
   const email = `${username}@example.com`;
@@ -234,7 +237,7 @@ async function ownerFor(path: string): Promise<Owner> {
   return { token, id: "1", values };
 }
 
-/** What no schema knows of. */
+/** Requests that no schema describes. */
 async function besides(operations: Operation[]): Promise<Answer[]> {
   return [
     ...(await conditional(operations)),
@@ -245,7 +248,7 @@ async function besides(operations: Operation[]): Promise<Answer[]> {
   ];
 }
 
-/** Sends each operation that takes one an entity tag that fits, or does not. */
+/** Sends an entity tag to each operation that accepts one: a matching one and others. */
 function conditional(operations: Operation[]): Promise<Answer[]> {
   const headers = { "If-None-Match": "*", "If-Match": '"0"' };
   const taken = operations.flatMap((operation) =>
@@ -262,7 +265,9 @@ function conditional(operations: Operation[]): Promise<Answer[]> {
   );
 }
 
-/** Sends each operation that takes a key one that was sent before: with the same request, and with another. */
+/**
+ * Sends a key that was already used to each operation that accepts one: with the same request, and with another one.
+ */
 async function underOneKey(operations: Operation[]): Promise<Answer[]> {
   const keyed = operations.filter(({ parameters }) =>
     parameters.some(({ name }) => name === "Idempotency-Key"),
@@ -291,7 +296,7 @@ async function underOneKey(operations: Operation[]): Promise<Answer[]> {
   return answers.flat();
 }
 
-/** Listens while as many listen as may. */
+/** Opens as many streams as a user may have, and one more. */
 async function withoutPlace(operations: Operation[]): Promise<Answer[]> {
   const operation = operations.find(({ operationId }) => operationId === "listenForChanges");
   if (!operation) throw new Error("No such operation");
@@ -304,7 +309,7 @@ async function withoutPlace(operations: Operation[]): Promise<Answer[]> {
   return [refused];
 }
 
-/** Goes on from a cursor that is too old. */
+/** Continues from a cursor that is too old. */
 async function expired(operations: Operation[]): Promise<Answer[]> {
   const owner = await ownerFor("/todos/changes");
   const { next } = await (await service.call("GET", "/todos/changes", owner)).json();
@@ -318,7 +323,9 @@ async function expired(operations: Operation[]): Promise<Answer[]> {
   );
 }
 
-/** Names a list that is not there, and ticks off a todo that repeats when there are enough todos. */
+/**
+ * Names a list that does not exist, and ticks off a todo that repeats when the user has the maximum number of todos.
+ */
 async function withoutList(operations: Operation[]): Promise<Answer[]> {
   const owner = await ownerFor("/todos");
   const add = (json: object) => service.call("POST", "/todos", { token: owner.token, json });
@@ -339,7 +346,7 @@ async function withoutList(operations: Operation[]): Promise<Answer[]> {
   );
 }
 
-/** Asserts that `faultOf` finds no fault with any answer; it says what the fault is. */
+/** Asserts that `faultOf` finds no fault in any answer. It returns a description of the fault. */
 function expectNone(of: Answer[], faultOf: (answer: Answer) => string): void {
   expect(of.length).toBeGreaterThan(40);
   const faults = of.flatMap((answer) => {
@@ -353,14 +360,14 @@ function expectNone(of: Answer[], faultOf: (answer: Answer) => string): void {
 const all = () => [...answers, ...answersInTrouble];
 const documented = ({ operation, status }: Answer) => operation.responses[status];
 const mediaType = ({ headers }: Answer) => headers.get("content-type")?.split(";")[0];
-/** An error's code, a problem's or OAuth's. */
+/** The code of an error, from a problem or from OAuth's format. */
 function codeOf({ text, status }: Answer): string {
   if (status < 400) return "";
   const { code, error } = JSON.parse(text);
   return code ?? error;
 }
 
-/** The same and, as each operation of a batch is refused by itself, the codes of those. */
+/** The same, and the codes of the operations of a batch, because each of them is refused by itself. */
 function codesIn(answer: Answer): string[] {
   if (answer.status !== 200 || answer.operation.operationId !== "changeTodos") {
     return [codeOf(answer)];
@@ -416,13 +423,13 @@ test("every answer has the headers that the document promises, and of those that
   });
 });
 
-test("what the document allows is never refused as invalid", () => {
+test("a request that the document allows is never refused as invalid", () => {
   const refusals = ["validation_failed", "malformed_body", "unsupported_media_type", "not_found"];
   const good = answers.filter(({ kind }) => kind === "good");
   expectNone(good, (answer) => (refusals.includes(codeOf(answer)) ? answer.text : ""));
 });
 
-test("what the document's schemas refuse is refused as invalid", () => {
+test("a request that the document's schemas refuse is refused as invalid", () => {
   const bad = answers.filter(({ kind }) => kind === "bad");
   const isRefusal = (code: string) => code === "validation_failed" || code === "malformed_body";
   expectNone(bad, (answer) => (codesIn(answer).some(isRefusal) ? "" : answer.text));
@@ -447,7 +454,7 @@ test("every answer that the document lists can be got", () => {
         .filter((one) => !got.has(one));
     }),
   );
-  // What nobody foresaw can happen anywhere, but not be made to happen here.
+  // An unexpected error can happen everywhere, but it cannot be provoked here.
   const unforeseen = ["isAlive", "isReady", "ping"].map((id) => `${id} 500 internal_error`);
   expect(never.sort()).toEqual(unforeseen);
 });

@@ -1,4 +1,6 @@
-/** Reads the OpenAPI document for tests: its operations one by one, and what holds an answer or an example to them. */
+/**
+ * Reads the OpenAPI document for tests: its operations, and functions that compare an answer or an example with them.
+ */
 import { Ajv2020, type AnySchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import type { Service } from "../service.ts";
@@ -62,7 +64,7 @@ export interface Operation {
   security: object[];
 }
 
-/** An operation as the document has it. */
+/** An operation of the document. */
 type Described = Omit<Operation, "method" | "path" | "parameters"> & { parameters?: Parameter[] };
 
 export interface Document {
@@ -70,14 +72,14 @@ export interface Document {
   paths: Record<string, Record<string, Described>>;
 }
 
-/** The service's document, with each `$ref` replaced by what it refers to. */
+/** The service's document, with each `$ref` replaced by the part that it names. */
 export async function readDocument(service: Service): Promise<Document> {
   const document: unknown = await (await service.call("GET", "/swagger/json")).json();
-  // A test of its own has the document linted: it is one.
+  // Another test lints the document, so it is an OpenAPI document.
   return resolver(document)(document) as Document;
 }
 
-/** Replaces references. All that refer to one thing get one and the same object, so its schema is compiled once. */
+/** Replaces references. All references to one part get the same object, so its schema is compiled only once. */
 function resolver(document: unknown): (value: unknown) => unknown {
   const targets = new Map<string, unknown>();
 
@@ -110,7 +112,7 @@ export const operationsOf = ({ paths }: Document): Operation[] =>
     })),
   );
 
-/** @throws Error when there is none of that id */
+/** @throws Error when there is no operation with this id */
 export function operationOf(operations: Operation[], operationId: string): Operation {
   const operation = operations.find((each) => each.operationId === operationId);
   if (!operation) throw new Error(`No operation ${operationId}`);
@@ -120,21 +122,21 @@ export function operationOf(operations: Operation[], operationId: string): Opera
 const ajv = new Ajv2020({
   allErrors: true,
   allowUnionTypes: true,
-  // A zone's name is looked up by the service alone.
+  // Only the service looks up the name of a time zone.
   formats: { password: true, "time-zone": true },
 });
 formats.default(ajv);
 const compiled = new WeakMap<Schema, ValidateFunction>();
 
-/** What is wrong with `value` by `schema` (JSON Schema 2020-12), where; "" when nothing is. */
+/** What is wrong with `value` according to `schema` (JSON Schema 2020-12), and where. "" when it is valid. */
 export function faultsOf(schema: Schema, value: unknown): string {
-  // Ajv's type allows for keywords that these schemas don't have.
+  // Ajv's type allows keywords that these schemas do not have.
   const validate = compiled.get(schema) ?? ajv.compile(schema as AnySchemaObject);
   compiled.set(schema, validate);
   return validate(value) ? "" : ajv.errorsText(validate.errors);
 }
 
-/** The same schema, refusing every member that it does not name: JSON Schema lets those pass. */
+/** The same schema, which also refuses members that it does not name. JSON Schema allows such members. */
 export function closed(schema: Schema): Schema {
   const { properties, items, anyOf } = schema;
   const members = Object.entries(properties ?? {}).map(([name, member]) => [name, closed(member)]);
@@ -147,13 +149,15 @@ export function closed(schema: Schema): Schema {
   };
 }
 
-/** The codes that the document lists for an error. Only a 422 of an operation that takes no values has no examples. */
+/**
+ * The codes that the document lists for an error. Only the 422 of an operation that takes no values has no examples.
+ */
 export function codesOf({ content = {} }: ResponseObject): string[] {
   const codes = Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples));
   return codes.length > 0 ? codes : ["validation_failed"];
 }
 
-/** Every schema of the operation that has a name in the document's words: parameters, fields, and headers. */
+/** Every named schema of the operation: parameters, fields and headers. */
 export function namedSchemas(operation: Operation): [name: string, schema: Schema][] {
   const { operationId, parameters, requestBody, responses } = operation;
   const bodies = [requestBody, ...Object.values(responses)].flatMap((body) =>
@@ -174,7 +178,7 @@ export function namedSchemas(operation: Operation): [name: string, schema: Schem
   ];
 }
 
-/** Every schema of a value that a request may hold, as `namedSchemas` has them. */
+/** Every schema of a value in a request, in the form of `namedSchemas`. */
 export const inputsOf = (operation: Operation): [name: string, schema: Schema][] =>
   namedSchemas({ ...operation, responses: {} });
 

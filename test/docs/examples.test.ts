@@ -1,4 +1,4 @@
-/** The words and examples of the OpenAPI document: there for everything, and true. */
+/** The texts and examples of the OpenAPI document: nothing is without one, and they are correct. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import {
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** What Swagger UI fills in: the first example of each field, or of the whole. */
+/** The values that Swagger UI fills in: the first example of each field, or of the whole. */
 function exampleOf({ examples, properties }: Schema): Record<string, unknown> {
   if (examples?.[0]) return Object(examples[0]);
   return Object.fromEntries(
@@ -29,13 +29,13 @@ function exampleOf({ examples, properties }: Schema): Record<string, unknown> {
 
 interface CallOptions {
   token?: string;
-  /** Over the document's example. */
+  /** Values that replace the document's example. */
   json?: object;
   query?: string;
   headers?: Record<string, string>;
 }
 
-/** Sends what the document has for an example. */
+/** Sends the document's example. */
 async function call(to: Service, operation: Operation, options: CallOptions = {}) {
   const { method, path, parameters, requestBody } = operation;
   const { token = "", json, query = "", headers = {} } = options;
@@ -52,7 +52,7 @@ test("every parameter, field and header has a description and examples that fit"
   const fields = operations.flatMap(namedSchemas);
   expect(fields.length).toBeGreaterThan(200);
   const isWhole = ({ type }: Schema) => type === "object" || type === "array";
-  // Any example would be refused, since a cursor is good for one list of one user.
+  // Any example would be refused, because a cursor is valid only for one list of one user.
   const isCursor = (name: string) => /\?(cursor|since)$/.test(name);
   const bad = fields.flatMap(([name, schema]) => {
     const { description = "", examples = [] } = schema;
@@ -94,7 +94,7 @@ test("every error has an example for each of its codes, and they fit", () => {
       }
     }
   }
-  // There is no fault to name where no values are taken.
+  // Without values, no value can be invalid.
   const takesNothing = ({ parameters, requestBody, responses }: Operation) =>
     responses["422"] &&
     !requestBody &&

@@ -1,4 +1,4 @@
-/** What generators of clients need of the OpenAPI document: named schemas, portable patterns, limits and formats. */
+/** What generators of clients need from the OpenAPI document: named schemas, portable patterns, limits and formats. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { RE2JS } from "re2js";
 import { catalogue } from "../../src/http/problem.ts";
@@ -33,7 +33,7 @@ test("every body refers to a named schema, and none is put together inline", asy
 });
 
 test("every text in a request has a maximum length", () => {
-  // Of headers, the HTTP server takes so much and no more.
+  // For headers, the HTTP server has its own limit.
   const withoutHeaders = operations.map((operation) => ({
     ...operation,
     parameters: operation.parameters.filter((parameter) => parameter.in !== "header"),
@@ -65,13 +65,13 @@ test("every pattern means the same in ECMAScript and RE2, and uses nothing that 
     operations.flatMap(inputsOf).flatMap(([, { pattern }]) => pattern ?? []),
   );
   expect(patterns.size).toBeGreaterThan(3);
-  // Each of the first 512 code points, and some beyond, alone and after a letter.
+  // Each of the first 512 code points, and some others, alone and after a letter.
   const characters = [...Array(512).keys(), 0x2028, 0x3000, 0xfeff, 0xffff, 0x1f98a].map((code) =>
     String.fromCodePoint(code),
   );
   const samples = ["", ...characters, ...characters.map((each) => `a${each}`), "mina@example.com"];
   for (const pattern of patterns) {
-    // Groups and escapes mean the same everywhere only when they are plain.
+    // Only plain groups and escapes have the same meaning everywhere.
     expect(pattern).not.toMatch(/\(\?|\\(?!x[0-9a-f]{2}|[^\w\s])|\[\^?\]|&&/);
     const [ours, theirs] = [new RegExp(pattern, "u"), RE2JS.compile(pattern)];
     const different = samples.filter((each) => ours.test(each) !== theirs.test(each));
@@ -79,11 +79,11 @@ test("every pattern means the same in ECMAScript and RE2, and uses nothing that 
   }
 });
 
-/** Every media type object in a part of the document, as it stands: references are not followed. */
+/** Every media type object in a part of the document. References are not followed. */
 function mediaOf(part: unknown): { schema: object }[] {
   if (typeof part !== "object" || part === null) return [];
   if ("content" in part) {
-    // A stream of events is a text.
+    // A stream of events is described as a text.
     const { "text/event-stream": _, ...bodies } = Object(part.content);
     return Object.values(bodies);
   }

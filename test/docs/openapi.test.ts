@@ -1,4 +1,4 @@
-/** The OpenAPI document: valid, whole, and in the order in which a person comes to things. */
+/** The OpenAPI document: it is valid and complete, and its order is useful for a reader. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
 import { type Service, startService } from "../service.ts";
@@ -74,7 +74,7 @@ test("says of an operation that it needs a token where the service asks for one"
   }
 });
 
-test("an error with a meaning of its own is not told as everyone's", () => {
+test("an error with a special meaning is not described as a common error", () => {
   const unready = operationOf(operations, "isReady").responses["503"]?.description;
   expect(unready).toMatch(/\S/);
   expect(unready).not.toBe(operationOf(operations, "ping").responses["503"]?.description);

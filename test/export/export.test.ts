@@ -1,4 +1,4 @@
-/** `GET /users/me/export`: everything that is the user's, as one download that nobody else waits for. */
+/** `GET /users/me/export`: everything that the user has, as one download, which makes no other request wait. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { type Service, startService } from "../service.ts";
@@ -13,7 +13,7 @@ afterAll(() => service.stop());
 
 const path = "/users/me/export";
 
-/** Adds todos with notes of 10,000 characters, a few at a time, as a server takes no more. */
+/** Adds todos with notes of 10,000 characters, only a few at a time, because that is all that a server accepts. */
 async function fill(user: User, count: number): Promise<void> {
   for (let added = 0; added < count; added += 100) {
     await service.services.database.$client.execute({
@@ -73,7 +73,7 @@ describe("of very many todos", () => {
   beforeAll(async () => {
     user = await newUser(service);
     await fill(user, MANY);
-    // Some from the first piece, and more than a piece from the end.
+    // Some from the first piece, and some that are more than one piece before the end.
     const [first, last] = [await user.list("limit=100"), await user.list("limit=100&order=DESC")];
     const { id: list_id } = await user.addList("x");
     for (const { id } of first.todos.slice(60)) await user.remove(id);
@@ -98,14 +98,14 @@ describe("of very many todos", () => {
     const head = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${user.token}\r\n\r\n`;
     await new Promise<void>((resolve) => socket.write(head, () => resolve()));
     let trips = -1;
-    // Until it has come to a halt.
+    // Until it stops reading.
     while (trips !== service.trips() - before) {
       trips = service.trips() - before;
       await Bun.sleep(200);
     }
     expect(trips).toBeGreaterThan(0);
     expect(trips).toBeLessThan(25);
-    // Others are served meanwhile.
+    // Other requests are answered meanwhile.
     expect((await user.call("GET", "/todos?limit=1")).status).toBe(200);
     socket.destroy();
   }, 20_000);

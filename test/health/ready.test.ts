@@ -1,4 +1,4 @@
-/** `/health/ready`: what it says of the version and the schema, and how a service leaves. */
+/** `/health/ready`: the version and the schema in its answer, and how a service stops. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
@@ -44,7 +44,7 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: [] },
     ],
   });
-  // As it is done at the start, and again and again until the schema is current.
+  // As the start does it, and then again and again until the schema is current.
   await services.schema.look();
   await services.schema.look();
   try {

@@ -1,9 +1,12 @@
-/** What the tests of this folder share: how an error has to look, what is stored, and requests written byte by byte. */
+/**
+ * Shared by the tests of this folder: the form of an error, the stored rows, and requests that are written byte by
+ * byte.
+ */
 import { expect } from "bun:test";
 import { connect } from "node:net";
 import type { Service } from "../service.ts";
 
-/** Sent in names and values that are refused: no answer may hold it, whatever its case. */
+/** Sent in names and values that are refused. No answer may contain it, in upper or lower case. */
 export const CANARY = "Zq7canary";
 
 /** RFC 9110 §15. */
@@ -25,7 +28,7 @@ const TITLES: Record<number, string> = {
   503: "Service Unavailable",
 };
 
-/** The two challenges of API.md: without credentials, and with bad ones (RFC 6750 §3). */
+/** The two challenges: without credentials, and with invalid ones (RFC 6750 §3). */
 export const CHALLENGE = 'Bearer realm="todos"';
 export const INVALID_TOKEN = 'Bearer realm="todos", error="invalid_token"';
 
@@ -33,7 +36,8 @@ export const INVALID_TOKEN = 'Bearer realm="todos", error="invalid_token"';
 export type Expected = readonly [status: number, code: string];
 
 /**
- * Asserts that `answer` is the problem (RFC 9457) with this status and code, whole and without anything that was sent.
+ * Asserts that `answer` is the problem (RFC 9457) with this status and code, that it is complete, and that it repeats
+ * nothing from the request.
  * @returns its `errors`; empty unless the status is 422
  */
 export async function expectProblem(answer: Response, [status, code]: Expected) {
@@ -65,7 +69,7 @@ export async function expectProblem(answer: Response, [status, code]: Expected) 
   return faults;
 }
 
-/** Asserts what API.md says that every answer has. */
+/** Asserts the headers that every answer must have. */
 export function expectEveryAnswerHeaders({ headers }: Response): void {
   expect(headers.get("x-request-id")).toMatch(/^[\w.:-]{1,128}$/);
   expect(headers.get("x-content-type-options")).toBe("nosniff");
@@ -73,13 +77,13 @@ export function expectEveryAnswerHeaders({ headers }: Response): void {
   expect(headers.get("content-security-policy")).toBe("default-src 'none'; frame-ancestors 'none'");
 }
 
-/** Asserts that nothing of what was sent is in the body or in a header. */
+/** Asserts that nothing from the request is in the body or in a header. */
 export function expectNoCanary(answer: Response, body: string): void {
   const whole = JSON.stringify([...answer.headers, body]).toLowerCase();
   expect(whole).not.toContain(CANARY.toLowerCase());
 }
 
-/** All of an answer but its request id and date. */
+/** Everything in an answer except its request id and date. */
 export async function whole(answer: Response) {
   const { status, headers } = answer;
   const id = headers.get("x-request-id") ?? "";
@@ -99,7 +103,7 @@ const TABLES = [
   "outbox",
 ];
 
-/** All rows of the tables, of those that requests write to unless told, for a comparison of before and after. */
+/** All rows of the given tables, by default of those that requests write to, to compare before and after. */
 export async function stored({ services }: Service, names = TABLES): Promise<string> {
   const tables = await services.database.$client.batch(
     names.map((table) => `SELECT * FROM ${table} ORDER BY 1, 2`),
@@ -109,8 +113,8 @@ export async function stored({ services }: Service, names = TABLES): Promise<str
 }
 
 /**
- * Sends `request` as it stands, for what `fetch` would put right or refuse to send, and parses the first answer.
- * The request should ask for `Connection: close`, or the answer end otherwise.
+ * Sends `request` unchanged, because `fetch` would correct it or refuse to send it. Parses the first answer. The
+ * request should have `Connection: close`, unless the answer ends the connection anyway.
  */
 export async function sendRaw({ url }: Service, request: string): Promise<Response> {
   const { hostname, port } = new URL(url);
@@ -120,7 +124,7 @@ export async function sendRaw({ url }: Service, request: string): Promise<Respon
     socket.setEncoding("utf8");
     socket.on("data", (chunk) => {
       received += chunk;
-      // Deno keeps the connection open for a body that was declared and does not come.
+      // Deno keeps the connection open for a body that was declared but does not arrive.
       const [head = "", body = ""] = received.split(/(?<=\r\n\r\n)/);
       const length = /^content-length: *(\d+)/im.exec(head)?.[1];
       if (length !== undefined && Buffer.byteLength(body) >= Number(length)) socket.end();

@@ -1,4 +1,4 @@
-/** Bearer tokens: every route wants one unless it is public, and each way for one to be bad is told the same. */
+/** Bearer tokens: every route needs one unless it is public, and all invalid tokens get the same answer. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { deriveKey, type Key } from "../../src/keys.ts";
@@ -15,7 +15,7 @@ import {
 
 const UNAUTHORIZED: Expected = [401, "unauthorized"];
 
-/** All that answers without a bearer token; and the docs, whose every path begins with `/swagger`. */
+/** All routes that answer without a bearer token. The paths of the docs all begin with `/swagger`. */
 const publicRoutes = [
   "GET /",
   "GET /health/alive",
@@ -42,7 +42,7 @@ async function expectChallenge(answer: Response, challenge: string): Promise<voi
   expect(answer.headers.get("cache-control")).toBe("no-store");
 }
 
-/** The key that the service signs tokens with, and one of another secret. */
+/** The key that the service signs tokens with, and a key of another secret. */
 const signingKey = await deriveKey(SECRET, "tokens");
 const otherKey = await deriveKey(`${SECRET}!`, "tokens");
 
@@ -56,7 +56,7 @@ function decode(token: string): { header: Json; claims: Json } {
   return { header: parse(header), claims: parse(claims) };
 }
 
-/** A JWT, well signed unless `hash` is undefined. `undefined` leaves a claim out. */
+/** A JWT, correctly signed unless `hash` is undefined. `undefined` leaves out a claim. */
 function forge(
   header: Json,
   claims: Json,
@@ -142,7 +142,7 @@ describe("no credentials", () => {
 });
 
 describe("a good token", () => {
-  test("has the header and the claims of API.md", async () => {
+  test("has the header and the claims of the contract", async () => {
     const { id, token } = await service.user();
     const { header, claims } = decode(token);
     expect(header).toEqual({
@@ -255,7 +255,7 @@ const badTokens: [name: string, bad: Bad][] = [
 
 describe("a bad token is invalid_token", () => {
   beforeAll(async () => {
-    await service.user(); // whose id is 1, or less than that of the user below
+    await service.user(); // Its id is 1, or at least lower than that of the user below.
   });
 
   test.each(badTokens)("%s", async (_name, bad) => {
@@ -274,7 +274,7 @@ describe("a bad token is invalid_token", () => {
   });
 
   test("one that has had its time", async () => {
-    // A service of its own: the others are not to find the clock moved on.
+    // A separate service, so that the other tests do not find a moved clock.
     const aged = await startService();
     const { token } = await aged.user();
     aged.passSeconds(30 * 60 + 1);
@@ -324,7 +324,7 @@ describe("a bad token is invalid_token", () => {
   });
 });
 
-/** The same bytes with other spare bits at the end: 43 characters of base64url have room for two. */
+/** The same bytes with different spare bits at the end: 43 characters of base64url have two spare bits. */
 function respelt(token: string): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   return token.slice(0, -1) + alphabet[alphabet.indexOf(token.slice(-1)) + 1];

@@ -1,10 +1,10 @@
-/** Bodies in many pieces: how many are taken, and what is read of them. */
+/** Bodies in many pieces: how many pieces are accepted, and that the body is read completely. */
 import { describe, expect, test } from "bun:test";
 import { readJson } from "../../src/http/body.ts";
 
 const JSON_BODY = '{"contents":"우유를 산다"}';
 
-/** A request whose body comes in pieces of one byte: of `text`, padded with white space. */
+/** A request whose body arrives in pieces of one byte: `text`, padded with white space. */
 function inPieces(text: string, pieces: number): Request {
   const bytes = new TextEncoder().encode(text);
   const padded = new Uint8Array(pieces).fill(0x20);

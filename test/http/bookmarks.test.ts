@@ -1,4 +1,4 @@
-/** The header `Bookmark`: which answers have it, and what becomes of what clients send. */
+/** The header `Bookmark`: which answers have it, and how the service treats the bookmarks of clients. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openLine } from "../line.ts";
 import { temporaryFolder } from "../process.ts";
@@ -13,7 +13,7 @@ let server: LibsqlServer;
 let service: Service;
 let token: string;
 
-/** A service whose reads are answered by the server at `url`. */
+/** A service whose reads the server at `url` answers. */
 const startOn = (url: string, more: Record<string, string> = {}) =>
   startService({
     DATABASE_URL: url,
@@ -35,7 +35,7 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-/** What an answer's bookmark is. */
+/** The bookmark of an answer. */
 async function bookmarkOf(method: string, path: string, options: Parameters<Service["call"]>[2]) {
   const { status, headers } = await service.call(method, path, options);
   return { status, bookmark: headers.get("bookmark") ?? "none" };
@@ -44,7 +44,7 @@ const get = (path: string, bookmark?: string) =>
   bookmarkOf("GET", path, { token, ...(bookmark !== undefined && { headers: { bookmark } }) });
 const add = () => bookmarkOf("POST", "/todos", { token, json: { contents: "x" } });
 
-/** Ours: what it says, and a MAC. */
+/** A valid bookmark: its content, and a MAC. */
 const BOOKMARK = /^[\d-]+\.[\w-]{43}$/;
 
 test.each([
@@ -150,7 +150,7 @@ describe("on a replica", () => {
     }
     const read = (path: string, token = user.token) => near.call("GET", path, { token });
     const count = async () => (await (await read("/todos")).json()).todos.length;
-    // The replica comes to know some todos, and not the last one.
+    // The replica receives some todos, but not the last one.
     let added = 0;
     await until(async () => {
       line.release();
@@ -163,25 +163,25 @@ describe("on a replica", () => {
       return (await count()) < added;
     });
 
-    // A todo and a session that are too new for it.
+    // A todo and a session that are too new for the replica.
     const { id } = await add();
     expect((await read(`/todos/${id}`)).status).toBe(200);
     const another = await service.logIn(username);
     expect((await read("/todos", another.token)).status).toBe(200);
-    // What the primary does not know either is refused.
+    // If the primary does not know it either, it is refused.
     expect((await read("/todos/999999")).status).toBe(404);
     const logOut = await service.call("POST", "/users/log-out", { token: another.token });
     expect(logOut.status).toBe(204);
     expect((await read("/todos", another.token)).status).toBe(401);
 
-    // All pieces of an export are as new as its bookmark says, at least.
+    // All pieces of an export are at least as new as its bookmark says.
     const bookmarked = await service.call("GET", `/todos/${id}`, { token: user.token });
     const bookmark = bookmarked.headers.get("bookmark") ?? "";
     const headers = { bookmark };
     const exported = await near.call("GET", "/users/me/export", { token: user.token, headers });
     expect((await exported.json()).todos).toContainEqual(expect.objectContaining({ id }));
 
-    // Whoever has heard an event asks for the changes, without a bookmark of the event's.
+    // A client that has received an event asks for the changes, without a bookmark of the event.
     const { changes } = await (await read("/todos/changes")).json();
     expect(changes).toContainEqual(expect.objectContaining({ type: "todo", id }));
   });

@@ -1,4 +1,4 @@
-/** From where a request comes, by its socket and `X-Forwarded-For`, and what of that one client can't change. */
+/** The client's address, from the socket and `X-Forwarded-For`, and the part of it that the client cannot change. */
 import { describe, expect, test } from "bun:test";
 import { clientIp, networkOf } from "../../src/http/client-ip.ts";
 
@@ -6,11 +6,11 @@ const SOCKET = "192.0.2.1";
 
 describe("the client's address", () => {
   test.each<[forwarded: string | undefined, trustProxy: number, address: string]>([
-    // By default the header counts for nothing.
+    // By default the header is ignored.
     [undefined, 0, SOCKET],
     ["203.0.113.7", 0, SOCKET],
     ["203.0.113.7, 203.0.113.8", 0, SOCKET],
-    // Counted from the right, whatever stands further left.
+    // Counted from the right, whatever is further to the left.
     ["203.0.113.7", 1, "203.0.113.7"],
     ["203.0.113.6, 203.0.113.7", 1, "203.0.113.7"],
     ["203.0.113.6,203.0.113.7", 1, "203.0.113.7"],
@@ -18,11 +18,11 @@ describe("the client's address", () => {
     ["203.0.113.6, 203.0.113.7", 2, "203.0.113.6"],
     ["203.0.113.5, 203.0.113.6, 203.0.113.7", 2, "203.0.113.6"],
     ["203.0.113.5, 203.0.113.6, 203.0.113.7", 3, "203.0.113.5"],
-    // Who did not come through as many proxies is whoever called the last.
+    // If the header has fewer addresses than there are proxies, the socket's address is used.
     [undefined, 1, SOCKET],
     ["", 1, SOCKET],
     ["203.0.113.7", 2, SOCKET],
-    // What is no address is none, and so can't fill the table or forge a line.
+    // An invalid address counts as none, so it cannot fill the table or forge a line of the log.
     ["203.0.113.7, unknown", 1, SOCKET],
     ["203.0.113.7, _hidden", 1, SOCKET],
     ["203.0.113.7, ", 1, SOCKET],
@@ -49,7 +49,7 @@ describe("the client's address", () => {
     ["::ffff:cb00:7107", 1, "203.0.113.7"],
     ["0:0:0:0:0:ffff:203.0.113.7", 1, "203.0.113.7"],
     ["[0000:0000::FFFF:CB00:7107]:50001", 1, "203.0.113.7"],
-    // A port, which the client can choose, is no part of it.
+    // A port is not part of the address, because the client can choose it.
     ["203.0.113.7:50001", 1, "203.0.113.7"],
     ["[2001:db8::7]:50001", 1, "2001:db8::7"],
     ["[2001:db8::7]", 1, "2001:db8::7"],
@@ -107,7 +107,7 @@ describe("the network", () => {
     ["0000:0000:0000:0000:0000:ffff:c633:6407", "198.51.100.7"],
     ["0::0:ffff:c633:6407", "198.51.100.7"],
     ["::ffff:0:1", "0.0.0.1"],
-    // Others that hold an IPv4 address are no such.
+    // Other addresses that contain an IPv4 address are not mapped ones.
     ["::ffff:0:c633:6407", "0:0:0:0"],
     ["64:ff9b::c633:6407", "64:ff9b:0:0"],
   ])("of %s is %s", (address, network) => {

@@ -1,4 +1,7 @@
-/** 500 and 503: what nobody foresaw is answered bare and logged whole, and what passes is worth another try. */
+/**
+ * 500 and 503: an unexpected error gets an answer without details, and the log has all of it. An outage asks the client
+ * to try again.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
@@ -32,7 +35,7 @@ afterEach(() => service.stop());
 
 const run = (sql: string) => service.services.database.$client.execute(sql);
 
-/** What the log has above the request's own line. */
+/** The lines of the log before the request's own line. */
 function logged(answer: Response): LogRecord[] {
   const id = answer.headers.get("x-request-id");
   return records.filter(
@@ -45,7 +48,7 @@ function messages(error: unknown): string {
   return error instanceof Error ? `${error.message}\n${messages(error.cause)}` : "";
 }
 
-/** Asserts that `answer` is a bare 500, and that the log has its cause, once, under the request's id. */
+/** Asserts that `answer` is a 500 without details, and that the log has its cause once, under the request's id. */
 async function expectInternal(answer: Response, cause: RegExp): Promise<void> {
   const copy = await answer.clone().text();
   await expectProblem(answer, INTERNAL);
@@ -75,7 +78,7 @@ describe("an error that nobody foresaw", () => {
     const head = await service.call("HEAD", "/todos", { token });
     expect(head.status).toBe(500);
     expect(logged(head)).toHaveLength(1);
-    // The rest of the service goes on.
+    // The rest of the service still works.
     expect((await service.call("GET", "/users/me", { token })).status).toBe(200);
   });
 
@@ -106,7 +109,7 @@ describe("an error that nobody foresaw", () => {
     await run("UPDATE todos SET contents = x'00' WHERE contents = 'Sweep'");
     const answer = await service.call("GET", "/todos", { token });
     await expectInternal(answer, /contents/);
-    // Nor into the log, which never has what users wrote.
+    // The log does not have it either, because it never contains texts of users.
     expect(Bun.inspect(records, { depth: 20 })).not.toContain(CANARY);
   });
 
@@ -189,7 +192,7 @@ describe("unavailable", () => {
       other.close();
     }
     expect(await stored(service)).toBe(before);
-    // And then the same request is taken.
+    // And then the same request is accepted.
     const json = { contents: "Sweep" };
     expect((await service.call("POST", "/todos", { token, json })).status).toBe(201);
   }, 30_000);
@@ -202,7 +205,7 @@ describe("unavailable", () => {
       Array.from({ length: 4 }, async () => (await (await add()).json()).id),
     );
     for (const id of ids) await service.call("DELETE", `/todos/${id}`, { token });
-    await run("PRAGMA max_page_count = 1"); // SQLite takes it for: no larger than it is now.
+    await run("PRAGMA max_page_count = 1"); // SQLite reads this as: not larger than now.
     let answer: Response;
     let added = -1;
     do {
@@ -215,7 +218,7 @@ describe("unavailable", () => {
     for (const id of ids) {
       expect((await service.call("DELETE", `/trash/${id}`, { token })).status).toBe(204);
     }
-    // Which makes room again.
+    // This makes space again.
     expect((await add()).status).toBe(201);
   });
 

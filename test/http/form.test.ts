@@ -1,4 +1,4 @@
-/** The form that `/token` takes: each fault gets the error of RFC 6749 §5.2, and changes nothing. */
+/** The form that `/token` accepts: each fault gets the error of RFC 6749 §5.2, and changes nothing. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { PASSWORD, type Service, startService } from "../service.ts";
 import {

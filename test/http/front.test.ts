@@ -1,4 +1,4 @@
-/** What stands around every answer: headers, request ids, HEAD, OPTIONS, 404, 405, 421 and CORS. */
+/** The parts that surround every answer: headers, request ids, HEAD, OPTIONS, 404, 405, 421 and CORS. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import {
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** Each path with the methods that it was declared with. */
+/** Each path with its declared methods. */
 function paths(): Map<string, string[]> {
   const byPath = Map.groupBy(service.app.routes, ({ path }) => path);
   return new Map(

@@ -1,4 +1,4 @@
-/** Makes values from JSON Schemas, good and bad, at the limits above all; the same seed makes the same ones. */
+/** Makes values from JSON Schemas, valid and invalid, mainly at the limits. The same seed gives the same values. */
 import { faultsOf, type Schema } from "../docs/document.ts";
 import { createRandom } from "../random.ts";
 
@@ -34,7 +34,7 @@ export function createGenerator(seed: number) {
       const length = minItems + Math.floor(random() * (maxItems - minItems + 1));
       return Array.from({ length }, () => valid(items ?? {}));
     }
-    // Nobody guesses these.
+    // Nobody can guess these.
     if (format === "date" || format === "time-zone") return pick(examples);
     const { minimum = -10, maximum = 10, minLength = 0, maxLength = 40 } = schema;
     if (schema.const !== undefined) return schema.const;
@@ -52,7 +52,7 @@ export function createGenerator(seed: number) {
         return text(letters, length) + domain;
       }
       const length = pick([minLength, minLength + 1, minLength + 7, maxLength]);
-      // Some may not be white space alone, which the document says in words only.
+      // Some must not be only white space. The document says this only in words.
       return text(pick(ALPHABETS), length).replace(/^ /, "a");
     }
     const members = Object.entries(properties ?? {})
@@ -61,7 +61,7 @@ export function createGenerator(seed: number) {
     return Object.fromEntries(members);
   }
 
-  /** A value that fits `schema`. */
+  /** A value that is valid for `schema`. */
   function valid(schema: Schema): unknown {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const value = candidate(schema);
@@ -72,7 +72,7 @@ export function createGenerator(seed: number) {
     throw new Error(`Found nothing that fits ${JSON.stringify(schema)}`);
   }
 
-  /** Values that do not fit `schema`, each wrong in one way. */
+  /** Invalid values for `schema`, each wrong in one way. */
   function invalid(schema: Schema): unknown[] {
     return tries(schema).filter((value) => faultsOf(schema, value) !== "");
   }
@@ -97,7 +97,7 @@ export function createGenerator(seed: number) {
         invalid(member).map((value) => ({ ...whole, [name]: value })),
       ),
       ...members.map(([name]) => ({ ...whole, [name]: undefined })),
-      // As JSON.parse does, and unlike an object literal, this makes a member of `__proto__`.
+      // Like JSON.parse, and unlike an object literal, this makes a member of `__proto__`.
       ...ODD_NAMES.map((name) => Object.fromEntries([...Object.entries(whole), [name, 1]])),
       {},
     ];

@@ -1,4 +1,4 @@
-/** `GET /`: a browser is sent to the docs page, and everyone else is answered. */
+/** `GET /`: a browser is redirected to the docs page, and every other client gets an answer. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import { expectEveryAnswerHeaders } from "./answers.ts";

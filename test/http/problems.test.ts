@@ -1,4 +1,4 @@
-/** The table of errors, on every route that takes a JSON body: each fault gets its own problem, and changes nothing. */
+/** The table of errors, on every route with a JSON body: each fault gets its own problem, and changes nothing. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { PASSWORD, type Service, startService } from "../service.ts";
 import {
@@ -24,14 +24,14 @@ const ADDRESS = `${CANARY}@example.com`;
 interface BodyRoute {
   method: string;
   pattern: string;
-  /** What it takes; a `?` at the end of a name says that it may be left out. */
+  /** Its fields. A `?` at the end of a name means that the field is optional. */
   fields: Record<string, keyof typeof badValues>;
-  /** A body that is good in form and values. */
+  /** A body with a valid form and valid values. */
   body: Record<string, unknown>;
   isPublic?: true;
-  /** Whether an object without fields is good. */
+  /** Whether an object without fields is valid. */
   takesNothing?: true;
-  /** Bytes; 64 KiB unless it says otherwise. */
+  /** Maximum number of bytes; 64 KiB by default. */
   maxBody?: number;
 }
 
@@ -146,7 +146,7 @@ const bodyRoutes: BodyRoute[] = [
   },
 ];
 
-/** Routes whose method could have a body, but that take none: what is sent is ignored. */
+/** Routes whose method may have a body, but that take none: the body is ignored. */
 const bodiless = [
   "POST /users/log-out",
   "DELETE /users/me/sessions",
@@ -157,7 +157,7 @@ const bodiless = [
   "DELETE /trash/:id",
   "DELETE /trash",
 ];
-/** Takes a form, and has a test file of its own. */
+/** It takes a form, and has its own test file. */
 const FORM_ROUTE = "POST /token";
 
 const named = ({ method, pattern }: { method: string; pattern: string }) => `${method} ${pattern}`;
@@ -166,7 +166,7 @@ let service: Service;
 let token: string;
 let todoId: number;
 let before: string;
-/** For requests that succeed, so that nothing changes in the first one. */
+/** For requests that succeed, so that the first test of them changes nothing. */
 let spare: Service;
 
 beforeAll(async () => {
@@ -187,17 +187,17 @@ interface Sent {
   type?: string | null;
   headers?: Record<string, string>;
   query?: string;
-  /** The bearer token in place of the good one; null for none. */
+  /** The bearer token instead of the valid one; null for none. */
   bearer?: string | null;
 }
 
-/** Calls `route` with good credentials and media type, but for what `sent` says. */
+/** Calls `route` with valid credentials and a valid media type, unless `sent` has others. */
 function send({ method, pattern, isPublic }: BodyRoute, sent: Sent): Promise<Response> {
   const { body, type = "application/json", headers, query = "", bearer = token } = sent;
   return service.call(method, pattern.replace(":id", String(todoId)) + query, {
     ...(bearer !== null && !isPublic && { token: bearer }),
     headers: { ...(type !== null && { "content-type": type }), ...headers },
-    // Of bytes, unlike of a string, `fetch` does not guess the type.
+    // For bytes, unlike for a string, `fetch` does not guess the type.
     ...(body !== undefined && { body: typeof body === "string" ? bytes(body) : body }),
   });
 }
@@ -205,7 +205,7 @@ function send({ method, pattern, isPublic }: BodyRoute, sent: Sent): Promise<Res
 const bytes = (text: string) => new TextEncoder().encode(text);
 const latin1 = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 
-/** Well-formed, so it passes every check of the form; and not valid, so it goes no further. */
+/** Its form is correct, so it passes every check of the form. Its values are invalid, so it has no effect. */
 const WELL_FORMED = JSON.stringify({ [CANARY]: CANARY });
 
 /** A well-formed body of exactly this many bytes. */
@@ -298,7 +298,7 @@ const mediaTypes = [
   "*/*",
 ];
 
-/** What a string may never be. */
+/** What no string may contain. */
 const badText: [name: string, value: unknown][] = [
   ["a NUL escape", `${CANARY}\u0000`],
   ["a control character", `${CANARY}\u001f`],
@@ -355,7 +355,7 @@ const badId: [name: string, value: unknown][] = [
   ["an object", { [CANARY]: 1 }],
 ];
 
-/** What is no object at all; `test/todos` has what is wrong within one. */
+/** Values that are not objects. `test/todos` has objects with invalid content. */
 const badObject: [name: string, value: unknown][] = [
   ["a word", CANARY],
   ["an empty string", ""],
@@ -366,7 +366,7 @@ const badObject: [name: string, value: unknown][] = [
   ["an object with a field that it does not know", { [CANARY]: CANARY }],
 ];
 
-/** What is no list of operations; `test/todos/batch.test.ts` has what is wrong within one. */
+/** Values that are not lists of operations. `test/todos/batch.test.ts` has lists with invalid content. */
 const badOperations: [name: string, value: unknown][] = [
   ["null", null],
   ["a word", CANARY],
@@ -375,7 +375,7 @@ const badOperations: [name: string, value: unknown][] = [
   ["101 operations", Array.from({ length: 101 }, () => ({ op: "create", contents: CANARY }))],
 ];
 
-/** What an e-mail address may never be, beside that. */
+/** What an e-mail address must not be, in addition to that. */
 const badEmail: [name: string, value: unknown][] = [
   ["without @", CANARY],
   ["without a local part", "@example.com"],
@@ -413,7 +413,7 @@ const badEmail: [name: string, value: unknown][] = [
   ["at a domain with a hyphen first", `${CANARY}@-example.com`],
   ["at a domain with an underscore", `${CANARY}@exa_mple.com`],
   ["at a label of 64 characters", `${CANARY}@${"x".repeat(64)}.com`],
-  // In lower case it is k, and so somebody else's address.
+  // In lower case this is k, and so it would be the address of somebody else.
   ["with a Kelvin sign", `\u212a${ADDRESS}`],
   ["with a full-width letter", `${CANARY}\uff4d@example.com`],
   ["with a zero-width space", `${CANARY}\u200b@example.com`],
@@ -502,7 +502,7 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
     await expectProblem(await send(route, { body: streamed(sized(maxBody + 1)) }), TOO_LARGE);
   });
 
-  // Bun never settles a cancelled stream of such a request when more of it has come in already.
+  // Bun never settles a cancelled stream of such a request when more of it has already arrived.
   test.each([
     ["a short host", "", "api"],
     ["an empty query", "?", "localhost"],
@@ -526,7 +526,7 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
     const body = `{"${name}":"${CANARY}",${JSON.stringify(route.body).slice(1)}`;
     const [fault, ...others] = await expectProblem(await send(route, { body }), INVALID);
     expect(others).toEqual([]);
-    // The body as a whole: the pointer to the field would repeat its name.
+    // The body as a whole: a pointer to the field would repeat its name.
     expect(fault?.pointer).toBe("");
   });
 
@@ -553,7 +553,7 @@ describe.each(bodyRoutes.map((route) => [named(route), route] as const))("%s", (
       async (_name, value) => {
         const answer = await sendJson({ ...route.body, [name]: value });
         const faults = await expectProblem(answer, INVALID);
-        // Some of an object's own fields may be at fault.
+        // Some of an object's own fields may be invalid.
         expect(new Set(faults.map(({ pointer }) => pointer?.split("/")[1]))).toEqual(
           new Set([name]),
         );

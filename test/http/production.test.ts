@@ -1,4 +1,7 @@
-/** Production checks no answer against its schema: every kind of answer is the same there as in development. */
+/**
+ * In production, answers are not checked against their schemas. Every kind of answer must be the same as in
+ * development.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type CallOptions, PASSWORD, type Service, startService } from "../service.ts";
 import { whole } from "./answers.ts";
@@ -66,7 +69,8 @@ test("the same requests get the same answers", async () => {
     }),
   );
   const [development, production] = walks.map((answers) =>
-    // A cursor's MAC is of the service's own secret and user, which are the same; a session's id is random.
+    // The MAC of a cursor depends on the service's secret and the user, which are the same. The id of a session is
+    // random.
     answers.map(({ body, ...rest }) => ({ ...rest, body: body.replace(/"id":"[\w-]{22}"/g, "") })),
   );
   expect(production).toEqual(development ?? []);

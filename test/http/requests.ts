@@ -1,11 +1,14 @@
-/** What there is to send to an operation of the OpenAPI document: all that it allows, all that it refuses, and odd things. */
+/**
+ * Requests for an operation of the OpenAPI document: everything that it allows, everything that it refuses, and unusual
+ * requests.
+ */
 import { faultsOf, type Operation, type Schema } from "../docs/document.ts";
 import type { Generator } from "./generate.ts";
 
 export interface GeneratedRequest {
-  /** By the document: with good values alone, with one that it refuses, or beyond what its schemas say. */
+  /** According to the document: with only valid values, with one invalid value, or beyond its schemas. */
   kind: "good" | "bad" | "other";
-  /** For whoever reads of a failure. */
+  /** For a person who reads about a failure. */
   label: string;
   id?: string;
   query?: object;
@@ -13,16 +16,16 @@ export interface GeneratedRequest {
   body?: BodyInit | undefined;
 }
 
-/** A user, and what is so of them: what bodies, queries and paths may name. */
+/** A user and existing values: those that bodies, queries and paths may name. */
 export interface Owner {
   token: string;
   id: string;
   values: Record<string, unknown>;
 }
 
-/** Good requests to each operation. */
+/** Valid requests for each operation. */
 const GOOD = 8;
-/** How often the same one is sent: more often than anyone may guess at a password. */
+/** How often the same request is sent: more often than a password may be guessed. */
 const AGAIN = 7;
 const IDS = [
   "0",
@@ -48,7 +51,7 @@ export const takesJson = ({ requestBody }: Operation) =>
 const queryOf = ({ parameters }: Operation) =>
   parameters.filter((parameter) => parameter.in === "query");
 
-/** `value` as the operation takes bodies: as JSON, or as either form. */
+/** `value` in a format that the operation accepts for bodies: as JSON, or as either kind of form. */
 function encode(operation: Operation, value: unknown, { pick }: Generator): BodyInit | undefined {
   if (value === undefined || takesJson(operation)) return JSON.stringify(value);
   const form = pick([new URLSearchParams(), new FormData()]);
@@ -61,7 +64,10 @@ export function goodBody(operation: Operation, generator: Generator): BodyInit |
   return schema && encode(operation, consistent(generator.valid(schema)), generator);
 }
 
-/** A body without what only the document's words rule out: a zone without a time, a repeat that has nothing to go by. */
+/**
+ * A body without combinations that only the document's words exclude: a zone without a time, a repetition without a due
+ * date.
+ */
 function consistent(body: unknown): Record<string, unknown> {
   const { due, repeat, is_done, list_id, after, ...rest } = Object(body);
   const { zone, ...anyTime } = due ?? {};
@@ -72,13 +78,13 @@ function consistent(body: unknown): Record<string, unknown> {
     ...(is_done !== undefined && { is_done }),
     ...(due !== undefined && { due: due && (due.time ? due : anyTime) }),
     ...(due && repeat && !is_done && { repeat: hasWeekdays ? repeat : plain }),
-    // There is no such list and no such todo.
+    // This list and this todo do not exist.
     ...(list_id !== undefined && { list_id: null }),
     ...(after !== undefined && { after: null }),
   };
 }
 
-/** Good requests that name what is so: the owner's own password, a one-time password that was sent, and so on. */
+/** Valid requests with existing values: the user's own password, a one-time password that was sent, and so on. */
 export function ownRequests(
   operation: Operation,
   { values }: Owner,
@@ -102,7 +108,7 @@ export function ownRequests(
 
 export function goodRequests(operation: Operation, generator: Generator): GeneratedRequest[] {
   const requests = Array.from({ length: GOOD }, (_, i): GeneratedRequest => {
-    // No text that fits is a cursor.
+    // No text that matches the schema is a valid cursor.
     const some = queryOf(operation).filter(
       ({ name }) => name !== "cursor" && name !== "since" && generator.pick([true, false]),
     );
@@ -128,7 +134,7 @@ export function badRequests(operation: Operation, generator: Generator): Generat
   const schema = bodySchema(operation);
   const bodies = (schema ? generator.invalid(schema) : []).map((value): GeneratedRequest => {
     const label = `body ${JSON.stringify(value).slice(0, 200)}`;
-    // In a form, everything is text, and what is unknown is left alone (RFC 6749 §3.2).
+    // In a form, everything is text, and unknown fields are ignored (RFC 6749 §3.2).
     const kind = takesJson(operation) ? "bad" : "other";
     return { kind, label, body: encode(operation, value, generator) };
   });
@@ -147,14 +153,14 @@ export function badRequests(operation: Operation, generator: Generator): Generat
   return [...bodies, ...queries];
 }
 
-/** Whether `text`, as a query has it, says a value that fits. */
+/** Whether `text`, from a query, stands for a valid value. */
 function isText(schema: Schema, text: string): boolean {
   if (schema.type === "string") return faultsOf(schema, text) === "";
   if (schema.type === "boolean") return text === "true" || text === "false";
   return /^-?(0|[1-9]\d*)$/.test(text) && faultsOf(schema, Number(text)) === "";
 }
 
-/** What a schema does not speak of: paths, media types, encodings, the form of a body. */
+/** Requests that no schema describes: paths, media types, encodings, the form of a body. */
 export function oddRequests(operation: Operation, generator: Generator): GeneratedRequest[] {
   const body = goodBody(operation, generator);
   const other = (label: string, request: Partial<GeneratedRequest>): GeneratedRequest => ({

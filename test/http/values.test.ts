@@ -1,4 +1,4 @@
-/** Values that any route may meet, good and bad: query parameters, ids, names given twice, text at its limits. */
+/** Values that any route may get, valid and invalid: query parameters, ids, repeated names, text at its limits. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { PASSWORD, type Service, startService } from "../service.ts";
 import { CANARY, type Expected, expectProblem, sendRaw, stored, whole } from "./answers.ts";
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** A body that is good but for the one that the test looks at. */
+/** A body that is valid, except for the value that is tested. */
 const bodies: Record<string, Record<string, unknown>> = {
   "POST /users/sign-up": { username: "mina", password: PASSWORD },
   "POST /users/log-in": { username: "user-1", password: PASSWORD },
@@ -59,7 +59,7 @@ describe("query parameters on every route under /users, /todos, /lists and /tras
   });
   afterEach(async () => expect(await stored(service)).toBe(before));
 
-  /** Calls each of those routes with this query: good otherwise, and so the query alone can be at fault. */
+  /** Calls each of those routes with this query. Everything else is valid, so only the query can be invalid. */
   async function onEveryRoute(query: string, check: (answer: Response) => Promise<void>) {
     let routes = 0;
     for (const { method, path } of service.app.routes) {
@@ -94,7 +94,7 @@ describe("query parameters on every route under /users, /todos, /lists and /tras
     await onEveryRoute(query, async (answer) => {
       const [fault, ...others] = await expectProblem(answer, INVALID);
       expect(others).toEqual([]);
-      // The query as a whole: to name the parameter would repeat what was sent.
+      // The query as a whole: the name of the parameter would repeat what was sent.
       expect(fault?.parameter).toBe("");
     });
   });

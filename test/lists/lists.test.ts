@@ -1,4 +1,4 @@
-/** `/lists`: adding, reading, renaming, moving and deleting lists, and only ever one's own. */
+/** `/lists`: adding, reading, renaming, moving and deleting lists, and only the user's own lists. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import {
@@ -171,7 +171,7 @@ describe("deleting", () => {
     expect(contentsOf(await user.walk("", 100))).toEqual(["c", "d"]);
     const { todos } = await user.trash();
     expect(contentsOf(todos).sort()).toEqual(["a", "b"]);
-    // One revision for all of it.
+    // One revision for all of these changes.
     expect(await revisionOf(service, user)).toBe(before + 1);
     for (const { rev } of todos) expect(rev).toBe(before + 1);
   });

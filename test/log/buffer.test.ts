@@ -1,15 +1,15 @@
-/** Lines on their way to stdout: which share a write, which are lost, and that each is counted. */
+/** Lines on their way to stdout: which of them share a write, which are lost, and that each lost one is counted. */
 import { expect, test } from "bun:test";
 import { createLineBuffer } from "../../src/log/buffer.ts";
 
-/** Stands for stdout. */
+/** A replacement for stdout. */
 function output() {
   const writes: string[] = [];
   const gate = { open: Promise.resolve() };
   const decoder = new TextDecoder();
   return {
     writes,
-    /** Takes nothing until `resume` is called. */
+    /** Accepts nothing until `resume` is called. */
     stall() {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate.open = promise;
@@ -88,7 +88,7 @@ test("while nobody reads, memory is bounded, and each lost line is counted", asy
   expect(written.length).toBeLessThan(2 * MEBIBYTE);
   const lines = written.split("\n").filter((each) => each === line.trim());
   expect(lines.length + buffer.lost()).toBe(total);
-  // Where they are missing.
+  // At the place where they are missing.
   expect(written).toContain(`\nlost ${buffer.lost()}\n`);
   buffer.add("after\n", true);
   await buffer.flush();

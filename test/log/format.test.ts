@@ -1,4 +1,4 @@
-/** How a line of the log looks, and that none of it is what someone sent. */
+/** The format of a line of the log, and that it contains nothing that a client has sent. */
 import { expect, test } from "bun:test";
 import type { LogRecord } from "@logtape/logtape";
 import { DrizzleQueryError } from "drizzle-orm/errors";

@@ -1,4 +1,4 @@
-/** The service as a process whose stdout is a pipe that nobody reads, or that nobody has open any more. */
+/** The service as a process whose stdout is a pipe that nobody reads, or that has no reader any more. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -10,12 +10,12 @@ import { freePort } from "../sqld.ts";
 setDefaultTimeout(30_000);
 
 const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
-/** More than a pipe and the service's memory take of these lines. */
+/** More of these lines than a pipe and the service's memory can hold. */
 const REQUESTS = 8000;
 /** Makes lines longer. */
 const PADDING = "x".repeat(100);
 
-/** The service in `folder`, with `stdout` for its log, once it answers. */
+/** The service in `folder`, with `stdout` for its log, when it has begun to answer. */
 async function start(folder: string, stdout: number) {
   const port = await freePort();
   const child = Bun.spawn([process.execPath, MAIN], {
@@ -63,7 +63,7 @@ test("requests go on while nobody reads, and each line is read later or counted 
   };
   await Promise.all(Array.from({ length: 32 }, ask));
 
-  // Now somebody reads.
+  // Now a reader reads the pipe.
   const reader = Bun.spawn(["cat", pipe.path], { stdin: "ignore", stdout: "pipe" });
   let log = "";
   const reading = (async () => {
@@ -95,7 +95,7 @@ test("it stops although nobody reads", async () => {
   using pipe = namedPipe(folder.path);
   await using service = await start(folder.path, pipe.descriptor);
   const headers = { "x-request-id": PADDING };
-  // More than the pipe takes.
+  // More than the pipe can hold.
   for (let i = 0; i < 400; i++) await service.call("GET", "/", { headers });
   expect(await service.stop()).toBe(0);
 }, 30_000);

@@ -1,4 +1,7 @@
-/** The mail services, against a server that holds each request to the service's documentation and answers as it does. */
+/**
+ * The mail services, with a server that checks each request against the documentation of the service, and answers as it
+ * does.
+ */
 import { afterEach, describe, expect, test } from "bun:test";
 import { openMailService } from "../../src/mail/http.ts";
 import { render } from "../../src/mail/templates.ts";
@@ -20,7 +23,7 @@ interface Sent {
 const servers: Bun.Server<undefined>[] = [];
 afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop(true))));
 
-/** @param answer what the service says to each request, once it has been understood */
+/** @param answer the service's answer to each valid request */
 function startService(answer: (sent: Sent) => Response | Promise<Response>) {
   const received: Sent[] = [];
   const server = Bun.serve({
@@ -177,7 +180,7 @@ describe("a check", () => {
     async (service, status, answer) => {
       const { received, url } = startService(() => Response.json(answer, { status }));
       await check(service, url);
-      // Nothing in it could be sent.
+      // Nothing in this mail could be sent.
       expect(received.map(({ body }) => body)).toEqual([{}]);
     },
   );

@@ -1,4 +1,4 @@
-/** The other process in outbox.test.ts: sends what is due in the database file until its input ends. */
+/** The other process in outbox.test.ts. It sends the mails that are due in the database file, until its input ends. */
 import { openDatabase } from "../../src/database/open.ts";
 import { startClockwork } from "../../src/mail/clockwork.ts";
 import { openTransport } from "../../src/mail/open.ts";
@@ -11,7 +11,7 @@ const clock = Date.now;
 const outbox = startClockwork(createOutbox({ database, clock, transport }), clock);
 outbox.wake();
 for await (const _ of Bun.stdin.stream()) {
-  // The parent has nothing to say but the end.
+  // The parent sends nothing but the end of the input.
 }
 await outbox.stop();
 transport.close();

@@ -1,4 +1,7 @@
-/** The outbox, from the row to the mailbox: real database files, a real SMTP server, and the clock moved by hand. */
+/**
+ * The outbox, from the row to the mailbox: with real database files, a real SMTP server, and a clock that the tests
+ * move.
+ */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -65,7 +68,10 @@ function openClient(busyTimeout = 5000) {
 
 const instant = (seconds: number) => new Date(now + seconds * SECOND).toISOString();
 
-/** Puts mails into the table: of an OTP made now, unless `row` says otherwise. Gives their addresses. */
+/**
+ * Writes mails into the table: for a one-time password that is made now, unless `row` has other values. Returns their
+ * addresses.
+ */
 async function put(count = 1, row: Partial<typeof table.$inferInsert> = {}): Promise<string[]> {
   const addresses = Array.from({ length: count }, (_, i) => `ann-${i}@example.org`);
   await database.insert(table).values(
@@ -92,7 +98,7 @@ function openSmtp(url: string): Transport {
   return transport;
 }
 
-/** @param clock stands still, unless given */
+/** @param clock by default a clock that stands still */
 function start(transport: Transport, db = database, clock = () => now): Clockwork {
   const outbox = startClockwork(createOutbox({ database: db, clock, transport }), clock);
   cleanUp.push(() => outbox.stop());
@@ -100,7 +106,7 @@ function start(transport: Transport, db = database, clock = () => now): Clockwor
   return outbox;
 }
 
-/** What a service does that starts now, and stops once the mails that it could take in hand are done. */
+/** A service that starts now, and stops when all mails that it can send are done. */
 const sendDue = (transport: Transport) => start(transport).stop();
 
 async function until(condition: () => unknown): Promise<void> {
@@ -280,7 +286,7 @@ describe("failures", () => {
       { level: "error", properties: { outbox_id: 1, reason: expect.stringMatching(/\bTLS\b/) } },
     ]);
     expectNothingSecretLogged();
-    // Whoever runs it has put the server right.
+    // The operator has fixed the server.
     now += 60 * SECOND;
     await sendDue(openSmtp(smtp.url));
     expect(smtp.received).toHaveLength(1);
@@ -295,7 +301,7 @@ describe("failures", () => {
       onAuth(auth, _session, callback) {
         logIns++;
         if (auth.password === password) return callback(null, { user: auth.username });
-        // With the code that servers have for it (RFC 4954 §6).
+        // With the code that servers use for it (RFC 4954 §6).
         callback(Object.assign(new Error(`No such user ${auth.username}`), { responseCode: 535 }));
       },
     });
@@ -303,7 +309,7 @@ describe("failures", () => {
     const transport = openSmtp(url);
     await put(10, { expires_at: instant(3600) });
     await sendDue(transport);
-    // Four mails were on their way at once. The others did not try in vain.
+    // Four mails were being sent at the same time. The others were not tried in vain.
     expect(logIns).toBe(4);
     expect(await rows()).toMatchObject(
       Array(10).fill({ attempts: 0, next_attempt_at: instant(60) }),
@@ -316,7 +322,7 @@ describe("failures", () => {
     );
     expectNothingSecretLogged();
 
-    // For longer than the attempts of other failures last.
+    // For longer than the attempts after other failures last.
     for (let minute = 1; minute <= 15; minute++) {
       now += 60 * SECOND;
       await sendDue(transport);
@@ -349,7 +355,7 @@ describe("failures", () => {
     expect(warnings().at(-1)).toContain("given up");
   });
 
-  test("one that is refused keeps no other from being sent", async () => {
+  test("one that is refused does not prevent others from being sent", async () => {
     await using smtp = await startSmtp({
       refusal: (address) => (address.startsWith("ann-3@") ? 450 : undefined),
     });
@@ -410,7 +416,7 @@ describe("failures", () => {
     other.exec("BEGIN IMMEDIATE");
     const outbox = start(openSmtp(smtp.url), openClient(10));
     await until(() => logged.length > 0);
-    expect(warnings()).toEqual([expect.stringContaining("can't look")]);
+    expect(warnings()).toEqual([expect.stringContaining("cannot look")]);
     other.exec("COMMIT");
     outbox.wake();
     await until(isEmpty);
@@ -437,7 +443,7 @@ describe("several senders", () => {
     await using smtp = await startSmtp({
       onMailFrom(_address, { id }, callback) {
         connections.add(id);
-        // Neither sends more than four at once.
+        // Each process sends at most four mails at the same time.
         if (connections.size > 4) areBothThere.resolve();
         areBothThere.promise.then(() => callback());
       },
@@ -485,7 +491,7 @@ describe("an end in the middle", () => {
     await using smtp = await startSmtp();
     await put(1, { attempts: 1, next_attempt_at: instant(59) });
     const began = Date.now();
-    // It is a fifth of a second before the lapse when this one starts.
+    // This one starts a fifth of a second before the claim ends.
     start(openSmtp(smtp.url), database, () => now + 58.8 * SECOND + Date.now() - began);
     await until(isEmpty);
     expect(smtp.received).toHaveLength(1);
@@ -533,7 +539,7 @@ describe("an end in the middle", () => {
   });
 });
 
-/** Another process that sends what is due. */
+/** Another process that sends due mails. */
 function spawnSender(mailUrl: string) {
   const script = join(import.meta.dir, "outbox.child.ts");
   const child = Bun.spawn([process.execPath, script, `file:${path}`, mailUrl], {
@@ -548,7 +554,7 @@ function spawnSender(mailUrl: string) {
   cleanUp.push(kill);
   return {
     kill,
-    /** Ends it in order: the exit code. */
+    /** Ends it normally. Returns the exit code. */
     async stop() {
       await child.stdin.end();
       return child.exited;

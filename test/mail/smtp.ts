@@ -1,4 +1,4 @@
-/** A real SMTP server on loopback, that keeps what it is sent, and what can go wrong on the way to it. */
+/** A real SMTP server on loopback that keeps the mails it gets, and ways to make the connection to it fail. */
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -7,27 +7,27 @@ import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 
 const pem = readFileSync(join(import.meta.dir, "localhost.pem"), "utf8");
 
-/** What a client that trusts the server's certificate has in its URL's query. */
+/** The query of the URL for a client that trusts the server's certificate. */
 export const TRUST = `tls.ca=${encodeURIComponent(pem.slice(pem.indexOf("-----BEGIN CERTIFICATE")))}`;
 
 export interface Received {
   /** As in RCPT TO. */
   recipients: string[];
   email: Email;
-  /** Whether it came over TLS. */
+  /** Whether it arrived over TLS. */
   secure: boolean;
-  /** Who logged in to send it. */
+  /** The user who logged in to send it. */
   user: unknown;
 }
 
 export interface Behaviour extends SMTPServerOptions {
-  /** An answer to RCPT TO other than yes; it repeats the address, as servers do. */
+  /** An answer to RCPT TO that refuses it. It repeats the address, as servers do. */
   refusal?: (address: string) => number | undefined | Promise<number>;
-  /** The server takes the mail, but doesn't say so before this resolves. */
+  /** The server accepts the mail, but does not say so before this resolves. */
   hold?: () => Promise<void>;
 }
 
-/** Without TLS, unless the behaviour says otherwise. */
+/** Without TLS, unless the options say otherwise. */
 export async function startSmtp(behaviour: Behaviour = {}) {
   const { refusal, hold, ...options } = behaviour;
   const received: Received[] = [];
@@ -56,7 +56,7 @@ export async function startSmtp(behaviour: Behaviour = {}) {
     },
     ...options,
   });
-  // A client that goes away in the middle is no fault of the server.
+  // If a client disconnects in the middle, the server is not at fault.
   server.on("error", () => undefined);
   const sockets = new Set<Socket>();
   server.server.on("connection", (socket: Socket) => sockets.add(socket));
@@ -65,9 +65,9 @@ export async function startSmtp(behaviour: Behaviour = {}) {
     port,
     url: `${options.secure ? "smtps" : "smtp"}://localhost:${port}`,
     received,
-    /** Every address in a RCPT TO, whatever came of it. */
+    /** Every address in a RCPT TO, accepted or not. */
     asked,
-    /** Breaks off every connection. */
+    /** Closes every connection. */
     disconnect() {
       for (const socket of sockets) socket.destroy();
     },
@@ -75,12 +75,12 @@ export async function startSmtp(behaviour: Behaviour = {}) {
   };
 }
 
-/** A server that takes connections and never says a word. */
+/** A server that accepts connections and never sends anything. */
 export function startSilent() {
   return startTcp(() => undefined);
 }
 
-/** Stands before the SMTP server on `port`, and cuts the first connection in the middle of the mail. */
+/** A proxy for the SMTP server on `port`, which cuts the first connection in the middle of the mail. */
 export function startCutting(port: number) {
   let hasCut = false;
   return startTcp((client) => {

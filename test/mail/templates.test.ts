@@ -1,4 +1,4 @@
-/** What the mails say, in which language, and by which settings they go. */
+/** The texts of the mails, their languages, and the settings about mail. */
 import { describe, expect, test } from "bun:test";
 import { type Config, ConfigError, readConfig } from "../../src/config.ts";
 import { languageOf } from "../../src/mail/language.ts";

@@ -1,4 +1,4 @@
-/** The ways out for mails, against a real SMTP server: what arrives, and what is refused, hangs or breaks off. */
+/** The mail transports, with a real SMTP server: the mails that arrive, and servers that refuse, hang or break off. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { openTransport } from "../../src/mail/open.ts";
@@ -163,7 +163,7 @@ describe("TLS and log-in", () => {
   );
 
   test.each([
-    // On Linux this reaches loopback, and is none by its name.
+    // On Linux this address reaches loopback, but its name does not show that.
     ["by default, unless the host is loopback", "0.0.0.0", ""],
     ["on loopback too with requireTLS=true", "localhost", "?requireTLS=true"],
   ])("a server without STARTTLS gets nothing %s, and the mail may wait", async (_, host, query) => {

@@ -1,4 +1,4 @@
-/** Which e-mail addresses the API takes. */
+/** Which e-mail addresses the API accepts. */
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { Email } from "../../src/model/email.ts";
@@ -63,7 +63,7 @@ describe("an e-mail address", () => {
   });
 
   test("takes no longer to refuse than its length explains", () => {
-    // What makes a careless pattern try every way to part it.
+    // A careless pattern would try every way to divide this text.
     const worst = [`${"a.".repeat(120)}@`, `a@${"a-".repeat(120)}`, `a@${"0".repeat(250)}`];
     const time = (address: string) => {
       const began = performance.now();

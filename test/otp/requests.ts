@@ -1,4 +1,4 @@
-/** The requests about one-time passwords and reset codes, to one service, and users who have made them. */
+/** The requests about one-time passwords and reset codes, to one service, and users who have sent them. */
 import { expect } from "bun:test";
 import { expectProblem } from "../http/answers.ts";
 import { PASSWORD, type Service } from "../service.ts";
@@ -8,14 +8,14 @@ export const NEW_PASSWORD = "staple battery correct";
 export type Headers = Record<string, string>;
 export type User = Awaited<ReturnType<Service["user"]>>;
 
-/** Behind one proxy, a request from an address of the test's choice. */
+/** A request behind one proxy, from an address that the test chooses. */
 export const from = (address: string): Headers => ({ "x-forwarded-for": address });
 
 let addresses = 0;
-/** An e-mail address that no test has used yet. */
+/** An e-mail address that no test has used before. */
 export const newAddress = () => `mina-${++addresses}@example.com`;
 
-/** @param service called at each request, since it is started before the tests only */
+/** @param service returns the service, because it is started after this call */
 export function otpRequests(service: () => Service) {
   const call: Service["call"] = (...args) => service().call(...args);
   const requests = {
@@ -41,7 +41,7 @@ export function otpRequests(service: () => Service) {
       call("POST", "/users/log-in", { json: { username, password }, headers }),
     me: async (token: string) => (await call("GET", "/users/me", { token })).json(),
 
-    /** Lets the user prove `address`. */
+    /** Verifies `address` for the user. */
     async prove({ token }: Pick<User, "token">, address: string): Promise<void> {
       const sent = await requests.sendVerification(token, address, { password: PASSWORD });
       expect(sent.status).toBe(202);
@@ -49,7 +49,7 @@ export function otpRequests(service: () => Service) {
       expect(verified.status).toBe(200);
     },
 
-    /** A new user with a verified address, who is known from the network of the tests. */
+    /** A new user with a verified address, whose account is known from the network of the tests. */
     async verifiedUser() {
       const user = await service().user();
       const address = newAddress();
@@ -63,13 +63,13 @@ export function otpRequests(service: () => Service) {
       return rows.map((row) => Object.values(row));
     },
 
-    /** The addresses of all mails that were sent and not taken yet. */
+    /** The addresses of all mails that were sent and not read by a test yet. */
     recipients: async () => (await service().mails()).flatMap((mail) => mail.recipients),
   };
   return requests;
 }
 
-/** Asserts that `answer` is 429 with this code and gives its `Retry-After`, in seconds. */
+/** Asserts that `answer` is 429 with this code, and returns its `Retry-After` in seconds. */
 export async function retryAfter(answer: Response, code = "otp_cooldown"): Promise<number> {
   await expectProblem(answer, [429, code]);
   return Number(answer.headers.get("retry-after"));

@@ -1,4 +1,4 @@
-/** Resetting a forgotten password over HTTP, with the mails read from a real SMTP server. */
+/** Resetting a forgotten password over HTTP. The mails are read from a real SMTP server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Expected, expectProblem, whole } from "../http/answers.ts";
 import { tally, times } from "../parallel.ts";
@@ -16,7 +16,7 @@ const INVALID_OTP: Expected = [400, "invalid_otp"];
 const THROTTLED: Expected = [429, "too_many_attempts"];
 const DAY = 24 * 3600;
 
-/** Behind one proxy, so that a test can come from wherever it wants to. Without a header it comes from 127.0.0.1. */
+/** Behind one proxy, so that a test can choose its address. Without a header the address is 127.0.0.1. */
 let service: Service;
 const {
   sendVerification,
@@ -36,24 +36,27 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** Moves the clock on. First the mails go out: a claim on one that is in hand would lapse, and it would be sent twice. */
+/**
+ * Moves the clock forward. The mails are sent before: otherwise the claim of a mail would end, and it would be sent
+ * twice.
+ */
 async function pass(seconds: number): Promise<void> {
   await service.mails();
   service.passSeconds(seconds);
 }
 
 let hosts = 0;
-/** An address that no test has come from yet. */
+/** An address that no test has used before. */
 const newHost = (): Headers => from(`198.51.100.${++hosts}`);
 
-/** A user with a verified address, who has been sent a code. */
+/** A user with a verified address, to whom a code was sent. */
 async function resetting() {
   const user = await verifiedUser();
   expect((await sendReset(user.address)).status).toBe(202);
   return { ...user, code: await service.nextOtp(user.address) };
 }
 
-/** Another code, of the same form. */
+/** A different code of the same form. */
 const wrongCode = (code: string, i = 0) =>
   code.replace(/^./, (first) => (first === "0" ? `${1 + i}` : "0"));
 
@@ -278,7 +281,7 @@ describe("the waits and limits of sending", () => {
 
   test("a network that the account is known from has a wait and five a day of its own", async () => {
     const { address } = await verifiedUser();
-    // Others use up the address's.
+    // Other clients use up the address's limit.
     for (let i = 0; i < 10; i++) {
       expect((await sendReset(address, newHost())).status).toBe(202);
       await pass(300);
@@ -288,7 +291,7 @@ describe("the waits and limits of sending", () => {
     for (let i = 0; i < 5; i++) {
       expect((await sendReset(address)).status).toBe(202);
       expect((await codesTo(address)).length).toBe(1);
-      // The last of them leaves the address's own limit, which is reached.
+      // After the last of them, the address's own limit applies, and it is reached.
       const wait = await retryAfter(await sendReset(address));
       if (i < 4) expect(wait).toBe(60);
       else expect(wait).toBeGreaterThan(3600);
@@ -306,7 +309,7 @@ describe("the waits and limits of sending", () => {
 });
 
 test("a mail with a reset code is sent before those that verify addresses", async () => {
-  // Nobody listens there, so they wait.
+  // No server listens there, so the mails wait.
   const unreachable = await startService({ MAIL_URL: "smtp://127.0.0.1:1" });
   try {
     const { token, id } = await unreachable.user();
@@ -326,7 +329,7 @@ test("a mail with a reset code is sent before those that verify addresses", asyn
 });
 
 describe("whether an address is known is not told", () => {
-  /** Asserts that the two answers differ in nothing, and so do the trips to the database that they took. */
+  /** Asserts that the two answers are the same, and that they needed the same number of round trips to the database. */
   async function expectSame(known: () => Promise<Response>, unknown: () => Promise<Response>) {
     const answers = [];
     for (const call of [known, unknown]) {
@@ -473,7 +476,7 @@ describe("deletion of the user", () => {
   });
 
   test("takes the mails with it that are not sent yet", async () => {
-    // Nobody listens there, so they wait for the next attempt.
+    // No server listens there, so the mails wait for the next attempt.
     const unreachable = await startService({ MAIL_URL: "smtp://127.0.0.1:1" });
     try {
       const { token } = await unreachable.user();

@@ -1,4 +1,4 @@
-/** Verifying an address over HTTP, with the mails read from a real SMTP server. */
+/** Verifying an address over HTTP. The mails are read from a real SMTP server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Expected, expectProblem, whole } from "../http/answers.ts";
 import { tally, times } from "../parallel.ts";
@@ -19,7 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** Moves the clock on. First the mails go out: a claim on one that is in hand would lapse, and it would be sent twice. */
+/**
+ * Moves the clock forward. The mails are sent before: otherwise the claim of a mail would end, and it would be sent
+ * twice.
+ */
 async function pass(seconds: number): Promise<void> {
   await service.mails();
   service.passSeconds(seconds);
@@ -96,7 +99,7 @@ describe("a one-time password to verify an address", () => {
       return answer;
     });
     await fifth.promise;
-    // The others are still on their way.
+    // The other requests are still under way.
     const right = await verify(token, otp);
     for (const answer of [right, ...(await Promise.all(guesses)), await verify(token, otp)]) {
       await expectProblem(answer, INVALID_OTP);
@@ -135,7 +138,7 @@ describe("a one-time password to verify an address", () => {
     await pass(59);
     expect(await retryAfter(await again())).toBe(1);
     expect((await verify(token, otp)).status).toBe(200);
-    // Nor once it is used.
+    // Also not when it was used.
     expect(await retryAfter(await again())).toBe(1);
     await pass(1);
     expect((await again()).status).toBe(202);
@@ -189,7 +192,7 @@ describe("what a one-time password is good for", () => {
     expect(await (await verify(token, toSecond)).json()).toMatchObject({ email: second });
   });
 
-  // A row that is copied from another user's is worth nothing, nor does it tell who was sent the same digits.
+  // A row that is copied from another user's is worthless. It also does not show to whom the same digits were sent.
   test("is bound to the user by its MAC, however it was sent", async () => {
     const sent = await asking();
     const address = newAddress();
@@ -304,7 +307,7 @@ describe("the address", () => {
     const address = `${"a".repeat(64)}@${domain}.com`;
     expect(address).toHaveLength(254);
     expect((await sendVerification(token, address)).status).toBe(202);
-    // The SMTP server here takes one character less than RFC 5321 would have it.
+    // The SMTP server here accepts one character less than RFC 5321 allows.
     const shorter = address.slice(1);
     await pass(60);
     expect((await sendVerification(token, shorter)).status).toBe(202);
@@ -347,7 +350,7 @@ describe("the address", () => {
     await expectProblem(await verify(claimant.token, otp), INVALID_OTP);
     expect((await signUp("claimant", address)).status).toBe(201);
     expect(await me(token)).toMatchObject({ email: address });
-    // Nor do the claims keep its user from a reset.
+    // These requests also do not prevent the user's password reset.
     expect((await sendReset(address)).status).toBe(202);
   });
 });
@@ -386,7 +389,7 @@ describe("a change of a verified address", () => {
     expect((await attempt(other.token, PASSWORD)).status).toBe(202);
   });
 
-  test("by the right password is not made when five have failed while it was verified", async () => {
+  test("with the right password is refused when five attempts failed while it was verified", async () => {
     const { token } = await verifiedUser();
     await pass(60);
     const { hasher } = service.services;
@@ -416,14 +419,14 @@ describe("a change of a verified address", () => {
     }
   });
 
-  test("by the right password clears the session's count", async () => {
+  test("with the right password clears the session's count", async () => {
     const { token } = await verifiedUser();
     await pass(60);
     const attempt = (password: string) => sendVerification(token, newAddress(), { password });
     expect(tally(await times(4, () => attempt("wrong horse")))).toEqual({ 403: 4 });
     expect((await attempt(PASSWORD)).status).toBe(202);
     expect(tally(await times(4, () => attempt("wrong horse")))).toEqual({ 403: 4 });
-    // Right again, and too soon: it is the wait between two mails that refuses it.
+    // The password is right again, but the wait between two mails is not over, so the request is refused.
     expect(await retryAfter(await attempt(PASSWORD))).toBe(60);
   });
 
@@ -499,7 +502,7 @@ describe("sign-up with an address", () => {
     const { token } = await service.logIn("late");
     await retryAfter(await sendVerification(token, address));
     expect(await recipients()).not.toContain(address);
-    // Nothing was sent, so nothing has to be waited for.
+    // Nothing was sent, so there is no wait.
     expect((await sendVerification(token, newAddress())).status).toBe(202);
   });
 

@@ -1,4 +1,4 @@
-/** `/token`: the OAuth 2 token endpoint, as RFC 6749 has its requests, answers and errors. */
+/** `/token`: the OAuth 2 token endpoint, with the requests, answers and errors of RFC 6749. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { PASSWORD, type Service, startService } from "../service.ts";
 
@@ -34,7 +34,7 @@ function expectNotStored({ headers }: Response) {
   expect(headers.get("pragma")).toBe("no-cache");
 }
 
-/** An answer with Tokens of a live session. */
+/** Asserts that the answer has Tokens of a live session. */
 async function expectTokens(response: Response) {
   expect(response.status).toBe(200);
   expectNotStored(response);
@@ -49,7 +49,7 @@ async function expectTokens(response: Response) {
   return tokens;
 }
 
-/** An error of RFC 6749 §5.2, with the characters that it allows in the description. */
+/** Asserts that it is an error of RFC 6749 §5.2, with only allowed characters in the description. */
 async function expectError(response: Response, error: string) {
   expect(response.status).toBe(400);
   expectNotStored(response);

@@ -1,4 +1,4 @@
-/** Logging in and staying so: tokens, refresh with rotation, log-out, and the list of sessions. */
+/** Log-in, refresh with rotation, log-out, and the list of sessions. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { InArgs } from "@libsql/core/api";
 import { hash } from "@node-rs/argon2";
@@ -28,7 +28,7 @@ const logIn = (username: string, password = PASSWORD, options: CallOptions = {})
 const refresh = (refresh_token: string) =>
   service.call("POST", "/users/refresh", { json: { refresh_token } });
 
-/** The tokens that a refresh gives. */
+/** The tokens from a refresh. */
 async function refreshed(refresh_token: string) {
   const response = await refresh(refresh_token);
   expect(response.status).toBe(200);
@@ -45,7 +45,7 @@ async function listSessions(token: string) {
   return (await response.json()).sessions;
 }
 
-/** The header and the claims of a JWT, without a look at its signature. */
+/** The header and the claims of a JWT. The signature is not checked. */
 function decode(jwt: string) {
   const [header, claims] = jwt
     .split(".")
@@ -179,7 +179,7 @@ describe("an access token", () => {
       exp: expect.any(Number),
       jti: expect.any(String),
     });
-    // The two clocks may be read on either side of a full second.
+    // The two clocks may be read before and after a full second.
     expect(Math.abs(claims.exp - claims.iat - 1800)).toBeLessThanOrEqual(1);
     expect(Math.abs(claims.iat - Date.now() / 1000)).toBeLessThan(60);
   });
@@ -203,7 +203,7 @@ describe("an access token", () => {
 });
 
 describe("with time", () => {
-  // Here the clock moves, so that each test begins with a log-in.
+  // Here the clock moves, so each test begins with a log-in.
   let user: User;
   let home: Service;
 
@@ -338,7 +338,7 @@ describe("with time", () => {
   test("a log-in sweeps expired sessions from the table", async () => {
     for (let i = 0; i < 3; i++) await service.logIn(user.username);
     service.passSeconds(31 * DAY);
-    // Each takes a few: there may be more than one takes, from the tests before.
+    // Each log-in deletes a few rows. Earlier tests may have left more than that.
     for (let i = 0; i < 4; i++) await service.logIn(user.username);
     expect(await cell("SELECT count(*) FROM sessions")).toBe(4);
   });
@@ -404,7 +404,7 @@ describe("a user's live sessions", () => {
         many.passSeconds(1);
         sessions.push(await many.logIn(user.username));
       }
-      // The first is used again, so the second is now the one to go.
+      // The first session is used again, so the second one is now the next to end.
       many.passSeconds(1);
       const { refresh_token = "" } = sessions[0] ?? {};
       const refreshed = await many.call("POST", "/users/refresh", { json: { refresh_token } });

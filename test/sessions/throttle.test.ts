@@ -1,4 +1,6 @@
-/** The throttling of log-ins, over HTTP and by the service's clock: how long who has to wait, and who has not. */
+/**
+ * The throttling of log-ins, over HTTP and by the service's clock: who has to wait and for how long, and who does not.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ARGON2_PARAMETERS } from "../../src/auth/passwords.ts";
 import { type Expected, expectProblem } from "../http/answers.ts";
@@ -9,7 +11,7 @@ const WRONG = "wrong horse battery";
 const WRONG_CREDENTIALS: Expected = [401, "invalid_credentials"];
 const THROTTLED: Expected = [429, "too_many_attempts"];
 
-/** Behind one proxy, so that a test can come from wherever it wants to. */
+/** Behind one proxy, so that a test can choose its address. */
 let service: Service;
 
 beforeAll(async () => {
@@ -21,7 +23,7 @@ afterAll(() => service.stop());
 const DAY = 24 * 3600;
 
 let hosts = 0;
-/** An address that no test has come from yet. */
+/** An address that no test has used before. */
 const newHost = () => `198.51.${100 + (++hosts >> 8)}.${hosts & 255}`;
 
 const from = (host: string) => ({ "x-forwarded-for": host });
@@ -33,7 +35,7 @@ const token = (username: string, password: string, headers = from("203.0.113.7")
   return service.call("POST", "/token", { body, headers });
 };
 
-/** Asserts that `answer` is 429 and gives its `Retry-After`, in seconds. */
+/** Asserts that `answer` is 429, and returns its `Retry-After` in seconds. */
 async function expectThrottled(answer: Response): Promise<number> {
   await expectProblem(answer, THROTTLED);
   return Number(answer.headers.get("retry-after"));
@@ -45,7 +47,7 @@ async function fail(username: string, count: number, headers?: ReturnType<typeof
   for (const answer of answers) await expectProblem(answer, WRONG_CREDENTIALS);
 }
 
-/** A user without a session, which would cost another hash. */
+/** A user without a session, because a session would cost another hash. */
 async function newUser(username: string): Promise<string> {
   const json = { username, password: PASSWORD };
   expect((await service.call("POST", "/users/sign-up", { json })).status).toBe(201);
@@ -146,7 +148,7 @@ describe("failed log-ins", () => {
     await expectThrottled(await logIn("newcomer", PASSWORD, host));
     await newUser("newComer");
     expect((await logIn("newcomer", PASSWORD, host)).status).toBe(200);
-    // Nor are they remembered when the user is gone.
+    // They are also forgotten when the user is deleted.
     const { token } = await service.logIn("newcomer");
     const json = { password: PASSWORD };
     expect((await service.call("DELETE", "/users/me", { token, json })).status).toBe(204);
@@ -220,7 +222,7 @@ describe("the routes under /users/me that ask for the password", () => {
     expect(await expectThrottled(await change(token, PASSWORD))).toBe(30);
     expect(await expectThrottled(await remove(token, PASSWORD))).toBe(30);
     expect(service.trips() - trips).toBe(2);
-    // What asks for no password goes on, and so does another session from the same network.
+    // Requests without a password still work, and so does another session from the same network.
     expect((await service.call("GET", "/todos", { token })).status).toBe(200);
     await expectProblem(await change(other.token, WRONG), [403, "wrong_password"]);
     service.passSeconds(30);
@@ -271,7 +273,7 @@ describe("where log-ins come from", () => {
     expect(await expectThrottled(await logIn(username, PASSWORD, from(one)))).toBe(30);
     await fail(username, 4, from(other));
     expect((await logIn(username, PASSWORD, from(other))).status).toBe(200);
-    // The success there is none here.
+    // The success there does not count here.
     expect(await expectThrottled(await logIn(username, PASSWORD, from(one)))).toBe(30);
   });
 
@@ -333,7 +335,7 @@ describe("where log-ins come from", () => {
 });
 
 describe("an account", () => {
-  /** Fails 100 times, never more than five times from one address. */
+  /** Fails 100 times, at most five times from one address. */
   async function refuse(username: string): Promise<void> {
     for (let i = 0; i < 20; i++) await fail(username, 5, from(newHost()));
   }
@@ -345,7 +347,7 @@ describe("an account", () => {
     expect(await expectThrottled(await logIn(username, PASSWORD, host))).toBe(DAY);
     expect(await expectThrottled(await logIn(email, PASSWORD, host))).toBe(DAY);
     expect((await accountToken(username, host)).status).toBe(429);
-    // Its live sessions and the network that it is known from are none of the attacker's business.
+    // The attacker cannot affect its live sessions and the networks that it is known from.
     const change = { current_password: PASSWORD, new_password: `${PASSWORD} 2` };
     const changed = await service.call("PUT", "/users/me/password", {
       token,
@@ -435,7 +437,7 @@ describe("an account", () => {
 
 describe("a password for a name that nobody has", () => {
   test("costs as much time as a wrong one", async () => {
-    // As shipped, for the hash to be what takes the time.
+    // With the usual parameters, so that the hash takes most of the time.
     const shipped = await startService({}, ARGON2_PARAMETERS);
     try {
       const { username } = await shipped.user();
@@ -450,12 +452,12 @@ describe("a password for a name that nobody has", () => {
       };
       const known: number[] = [];
       const unknown: number[] = [];
-      // By turns, for both to have the same share of what else goes on.
+      // In turns, so that other work on the machine affects both alike.
       for (let i = 0; i < 5; i++) {
         known.push(await time(username));
         unknown.push(await time(`nobody-${i}`));
       }
-      // The fastest of each: noise makes them slower only.
+      // The fastest of each, because noise only makes them slower.
       const ratio = Math.min(...unknown) / Math.min(...known);
       expect(ratio).toBeGreaterThan(0.5);
       expect(ratio).toBeLessThan(2);

@@ -1,6 +1,6 @@
 /**
- * Floods against the service as it ships, in a process of its own: what one client does must not cost the others much.
- * Every bound is a ratio of two figures of the same run, since machines differ.
+ * Floods against the service with its usual settings, in a separate process: the load of one client must not cost the
+ * others much. Every bound is a ratio of two figures from the same run, because machines differ.
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -17,14 +17,14 @@ const LIMIT = 300_000;
 const from = (address: string) => ({ "x-forwarded-for": address });
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-/** Milliseconds that `work` takes. */
+/** The milliseconds that `work` takes. */
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   await work();
   return performance.now() - began;
 }
 
-/** Calls `request` over and over, from `connections` at once, until `stop` is called. */
+/** Calls `request` again and again, over `connections` in parallel, until `stop` is called. */
 function flood(connections: number, request: (i: number) => Promise<Response>) {
   let isOver = false;
   const answers: Response[] = [];
@@ -37,7 +37,7 @@ function flood(connections: number, request: (i: number) => Promise<Response>) {
     }
   });
   return {
-    /** Answers so far. */
+    /** The number of answers so far. */
     answers,
     async stop() {
       isOver = true;
@@ -46,7 +46,7 @@ function flood(connections: number, request: (i: number) => Promise<Response>) {
   };
 }
 
-/** How long `request` takes, again and again, until `until` resolves. */
+/** The times of `request`, sent again and again until `until` resolves. */
 async function latencies(request: () => Promise<Response>, until: Promise<unknown>) {
   let isOver = false;
   const end = () => {
@@ -63,12 +63,12 @@ async function latencies(request: () => Promise<Response>, until: Promise<unknow
 
 const alive = (service: ServiceProcess) => service.call("GET", "/health/alive");
 
-/** Resident memory of a process, in KiB. */
+/** The memory of a process, in KiB. */
 const memoryOf = (pid: number) =>
   Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 
 describe("bodies in one-byte chunks", () => {
-  /** Sends a body in such chunks over 200 connections, until each is refused: the statuses. */
+  /** Sends a body in such chunks over 200 connections, until each is refused. Returns the statuses. */
   async function attack(port: number, chunks: string): Promise<string[]> {
     const head =
       "POST /users/log-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
@@ -117,10 +117,10 @@ describe("bodies in one-byte chunks", () => {
         expect(new Set(statuses)).toEqual(new Set(["413"]));
         return { growth: most / before, slowest: Math.max(...taken) };
       };
-      // As many bytes on the wire, in chunks of a usual size.
+      // The same number of bytes, in chunks of a usual size.
       const usual = await under(`1800\r\n${" ".repeat(0x1800)}\r\n`);
       const tiny = await under("1\r\n \r\n".repeat(1024));
-      // It was 18 times as much.
+      // Without the limit it was 18 times as much.
       expect(tiny.growth).toBeLessThan(3);
       expect(tiny.slowest / usual.slowest).toBeLessThan(20);
     },
@@ -133,7 +133,7 @@ describe("log-ins", () => {
     "from 120 connections of one network keep nobody else from logging in",
     async () => {
       using folder = temporaryFolder();
-      // Without its budget, which would end the flood after 300.
+      // Without the hourly limit of a network, which would end the flood after 300 failures.
       const settings = { TRUST_PROXY: "1", FAILED_LOG_INS_PER_HOUR: "0" };
       await using service = await startProcess(folder.path, settings);
       const { username } = await service.user("mina");
@@ -154,7 +154,7 @@ describe("log-ins", () => {
       } finally {
         await attack.stop();
       }
-      // It was held up indeed.
+      // The flood really had to wait.
       expect(tally(attack.answers)[503]).toBeGreaterThan(100);
     },
     LIMIT,
@@ -162,7 +162,7 @@ describe("log-ins", () => {
 });
 
 describe("requests for a reset", () => {
-  /** Gives the service in `folder` users with verified addresses, without a log-in for each. */
+  /** Adds users with verified addresses to the service in `folder`, without a log-in for each. */
   async function addUsers(folder: string, count: number): Promise<string[]> {
     const client = openLocal(join(folder, "data/todos.db"));
     const addresses = Array.from({ length: count }, (_, i) => `known-${i}@example.com`);
@@ -197,7 +197,7 @@ describe("requests for a reset", () => {
       const taken = { known: [] as number[], unknown: [] as number[] };
       for (const [i, address] of known.entries()) {
         const nobodys = address.replace("known", "nobody");
-        // In an order that nobody can foresee, so that what follows from one request meets both alike.
+        // In random order, so that work after one request affects both kinds alike.
         const isFirst = Math.random() < 0.5;
         const first = await ask(isFirst ? address : nobodys);
         const second = await ask(isFirst ? nobodys : address);
@@ -205,7 +205,7 @@ describe("requests for a reset", () => {
         taken.known.push(isFirst ? first : second);
         taken.unknown.push(isFirst ? second : first);
       }
-      // The chance that a known one takes longer than an unknown one.
+      // The probability that a known address takes longer than an unknown one.
       const longer = taken.known.flatMap((one) =>
         taken.unknown.map((other) => (one > other ? 1 : one === other ? 0.5 : 0)),
       );
@@ -227,7 +227,7 @@ describe("requests for a reset", () => {
       const read = () => service.call("GET", "/todos", { token });
       const under = async (request: (i: number) => Promise<Response>) => {
         const attack = flood(200, request);
-        // Until the network's budget is known to be spent.
+        // Until the service knows that the network has reached its limit.
         while (attack.answers.length < 2000) await Bun.sleep(10);
         const taken = await latencies(read, Bun.sleep(3000));
         await attack.stop();
@@ -239,7 +239,7 @@ describe("requests for a reset", () => {
         const json = { email: `nobody-${i}@example.com` };
         return service.call("POST", "/users/password/otp", { json, headers });
       });
-      // It was 77 times as long as without a flood.
+      // Without the limit it was 77 times as long as without a flood.
       expect(byResets / byNothing).toBeLessThan(4);
     },
     LIMIT,
@@ -249,12 +249,12 @@ describe("requests for a reset", () => {
     "come by mail however many sign-ups fill the outbox",
     async () => {
       using folder = temporaryFolder();
-      // A server that takes its time.
+      // A slow server.
       await using smtp = await startSmtp({ hold: () => Bun.sleep(200) });
       const settings = { MAIL_URL: smtp.url, TRUST_PROXY: "1", SIGN_UPS_PER_HOUR: "0" };
       await using service = await startProcess(folder.path, settings);
       const [victim = ""] = await addUsers(folder.path, 1);
-      // Each at an address of its own, since one address has ten mails a day.
+      // Each one to a different address, because one address gets at most ten mails a day.
       const headers = from("198.51.100.1");
       const attack = flood(8, (i) => {
         const json = {
@@ -274,7 +274,7 @@ describe("requests for a reset", () => {
       const sentBefore = smtp.asked.length;
       while (!smtp.asked.includes(victim)) await Bun.sleep(10);
       await attack.stop();
-      // Four may be on their way already, and as many may follow before it is due.
+      // Four mails may already be under way, and four more may follow before it is due.
       expect(smtp.asked.indexOf(victim) - sentBefore).toBeLessThan(12);
       expect(tally(attack.answers)).toEqual({ 201: attack.answers.length });
       const floods = smtp.asked.filter((address) => address.startsWith("flood"));
@@ -326,7 +326,7 @@ describe("a user with a million todos", () => {
       const whole = performance.now() - began;
       client.close();
       for (const taken of [ofAlive, ofWrites]) {
-        // Nobody waits for more than a few slices of thousands.
+        // Nobody waits for more than a few of the thousands of slices.
         expect(Math.max(...taken) / whole).toBeLessThan(1 / 20);
         expect(median(taken) / whole).toBeLessThan(1 / 500);
       }

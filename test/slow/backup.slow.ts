@@ -1,4 +1,4 @@
-/** A rehearsal: serve, back up under writes, restore elsewhere. */
+/** A rehearsal: run the service, back up during writes, and restore in another place. */
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { startProcess, temporaryFolder } from "../process.ts";
 
 const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
 
-/** What goes before each drawing of a terminal's line: back to its start, and clear it (ECMA-48 EL). */
+/** The characters before each drawing of a terminal's line: back to its start, and clear it (ECMA-48 EL). */
 const REDRAWN = "\r\x1b[K";
 
 const backUp = (folder: string, ...args: string[]) => command(folder, "backup", ...args);
@@ -170,7 +170,7 @@ test("a backup and a restore of a large file show on a terminal how far they are
   using folder = temporaryFolder();
   await using service = await startProcess(folder.path);
   expect(await service.stop()).toBe(0);
-  // With an index, since that is what takes time to check.
+  // With an index, because the check of an index takes long.
   const database = new Database(join(folder.path, "data/todos.db"));
   database.exec(`CREATE TABLE ballast (text TEXT); CREATE INDEX ballast_text ON ballast (text);
     WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 100000)
@@ -178,7 +178,7 @@ test("a backup and a restore of a large file show on a terminal how far they are
   database.close();
   const onTerminal = async (...args: string[]) => {
     const words = [process.execPath, MAIN, ...args].join(" ");
-    // It runs the command on a terminal of its own, and prints what that shows.
+    // It runs the command in a terminal of its own, and prints the output of that terminal.
     const child = Bun.spawn(["script", "--quiet", "--return", "--command", words, "/dev/null"], {
       cwd: folder.path,
       env: { PATH: process.env.PATH ?? "" },

@@ -1,6 +1,6 @@
 /**
- * Replicas that answer: a service on a libSQL primary, and three that are far from it, two on a server that is a replica
- * and one on an embedded replica. How near that makes the data, and what is promised meanwhile. Set SEED to repeat the
+ * Replicas that answer reads: a service on a libSQL primary, and three services far from it, two on a replica server
+ * and one on an embedded replica. How fast they are, and whether the promises hold. Set SEED to repeat the random
  * choices of a run.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
@@ -13,19 +13,19 @@ import { createRandom } from "../random.ts";
 import { type CallOptions, PASSWORD, SECRET } from "../service.ts";
 import { type LibsqlServer, serverToken, startPrimary, startReplica, until } from "../sqld.ts";
 
-/** Seconds for which a replica answers without word from the primary. */
+/** Seconds for which a replica answers after it last heard from the primary. */
 const STALE_READS = 4;
 
 const folder = temporaryFolder();
 const token = serverToken();
 let primary: LibsqlServer;
 let replica: Awaited<ReturnType<typeof startReplica>>;
-/** From each service to the primary, and from the replica to it. */
+/** The lines from each service to the primary, and from the replica to it. */
 const lines: Record<
   "toPrimary" | "ofReplica" | "ofEmbedded",
   Awaited<ReturnType<typeof openLine>>
 > = {} as never;
-/** Milliseconds that each line takes one way. */
+/** Milliseconds that each line takes in one direction. */
 let delay = () => 0;
 
 let onPrimary: ServiceProcess;
@@ -65,7 +65,7 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-/** What keeps a service near from hearing of the primary. */
+/** The line through which a service near the replica hears from the primary. */
 const lineOf = (kind: keyof typeof near) =>
   kind === "embedded on Deno" ? lines.ofEmbedded : lines.ofReplica;
 
@@ -88,7 +88,7 @@ function startOn(url: string, more: Record<string, string> = {}, command?: strin
   return startProcess(folder.path, environment, command);
 }
 
-/** A client that sends its last bookmark back, to whichever service it calls. */
+/** A client that sends its last bookmark to whichever service it calls. */
 function createClient() {
   let bookmark: string | undefined;
   return {
@@ -113,7 +113,7 @@ const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-/** Resolves once a service answers a user by its replica, which takes less time than the way to the primary. */
+/** Resolves when a service answers a user from its replica. This takes less time than the way to the primary. */
 async function answersByItself(service: ServiceProcess, token: string): Promise<void> {
   const distance = 400;
   delay = () => distance / 2;
@@ -128,7 +128,7 @@ async function answersByItself(service: ServiceProcess, token: string): Promise<
 const KINDS = ["replica", "replica on workerd", "embedded on Deno"] as const;
 
 describe("far from the primary", () => {
-  /** Milliseconds there and back: so far that the work of a busy machine is little beside it. */
+  /** Milliseconds of a round trip. They are so many that the load of a busy machine matters little. */
   const DISTANCE = 300;
 
   test.each(KINDS)(
@@ -167,7 +167,7 @@ test("docs/edge.md shows how to keep and send a bookmark", async () => {
   if (commands === undefined) throw new Error("No such commands");
   const { token } = await onPrimary.user("reader");
   const env = { ...process.env, API: near.replica.url, AUTH: `Authorization: Bearer ${token}` };
-  // The variables are for the shell, and a bookmark that is missing would send none.
+  // The shell needs the variable. If it were empty, no bookmark would be sent.
   const script = `${commands}\n[ -n "$BOOKMARK" ]`;
   const shell = Bun.spawn(["bash", "-euo", "pipefail", "-c", script], { env });
   const [printed, code] = await Promise.all([new Response(shell.stdout).json(), shell.exited]);
@@ -181,7 +181,7 @@ describe("a session that has ended elsewhere", () => {
     async (kind) => {
       const service = near[kind];
       const line = lineOf(kind);
-      // The embedded replica's line is its only way to the primary. Without it, nobody can say that a session has ended.
+      // The embedded replica has only this line to the primary. Without it, nobody can know that a session has ended.
       const refusal = kind === "embedded on Deno" ? 503 : 401;
       const { token, username } = await onPrimary.user(`leaver-${KINDS.indexOf(kind)}`);
       const other = createClient();
@@ -196,7 +196,7 @@ describe("a session that has ended elsewhere", () => {
       const endedAt = performance.now();
       const told = await leaver.call(service, "GET", "/todos", { token });
       expect(told.status).toBe(refusal);
-      // Without the bookmark, the replica may answer until the bound. (The primary answers whenever it is slow.)
+      // Without the bookmark, the replica may answer until the bound. (If it is slow, the primary answers.)
       const answeredAt: number[] = [];
       await until(async () => {
         const askedAt = performance.now() - endedAt;
@@ -257,13 +257,13 @@ describe("when the primary is gone", () => {
 });
 
 describe("whoever sends bookmarks back", () => {
-  /** Requests in all. */
+  /** Number of requests in total. */
   const REQUESTS = 10_000;
   const USERS = 8;
 
   /**
-   * A user with two devices. The one counts a todo up, adds and deletes others, and logs out and in again: what it sees
-   * must always be what it has done. The other one only looks: what it sees must never go back.
+   * A user with two devices. One device counts up in a todo, adds and deletes others, and logs out and in again: it
+   * must always see everything that it has done. The other device only reads: what it sees must never go back.
    */
   async function live(name: string, random: () => number, next: () => boolean) {
     const writer = createClient();
@@ -272,14 +272,14 @@ describe("whoever sends bookmarks back", () => {
     const counts = { reads: 0, writes: 0, logOuts: 0, repeats: 0 };
     const anywhere = () => all[Math.floor(random() * all.length)] ?? onPrimary;
 
-    /** Sends a request to any of the services until it is answered. */
+    /** Sends a request to random services until it is answered. */
     async function send(
       client: ReturnType<typeof createClient>,
       method: string,
       path: string,
       options: CallOptions,
     ) {
-      // It may have been done though it was not answered.
+      // The request may have been carried out, although it was not answered.
       const headers: Record<string, string> =
         path === "/todos" && method === "POST" ? { "idempotency-key": crypto.randomUUID() } : {};
       for (;;) {
@@ -293,7 +293,7 @@ describe("whoever sends bookmarks back", () => {
     let token = await writer.logIn(onPrimary, name);
     const first = await send(writer, "POST", "/todos", { token, json: { contents: "0" } });
     const path = `/todos/${first.body.id}`;
-    // It logs in later, so it has seen the todo.
+    // The device logs in later, so it has seen the todo.
     const readerToken = await reader.logIn(onPrimary, name);
     const others = new Set<number>();
     let count = 0;
@@ -348,7 +348,7 @@ describe("whoever sends bookmarks back", () => {
 
   test(`never sees an older state than it has seen, on any node (SEED=${SEED})`, async () => {
     const { random } = createRandom(SEED);
-    // Each piece takes its time.
+    // Each part takes long.
     delay = () => random() * 40;
     let left = REQUESTS;
     let isOver = false;

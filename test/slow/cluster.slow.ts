@@ -1,4 +1,4 @@
-/** A libSQL primary with replicas and a service on each: what is promised while it works, and while it breaks. */
+/** A libSQL primary with replicas, and a service on each: the promises while everything works, and while parts fail. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { migrate } from "../../src/database/migrate.ts";
@@ -12,9 +12,9 @@ import { type LibsqlServer, serverToken, startPrimary, startReplica, until } fro
 const ROOT = join(import.meta.dir, "../..");
 const BUN = [process.execPath, join(ROOT, "src/main.bun.ts")];
 
-/** Milliseconds within which every request is answered, whatever has broken. */
+/** Milliseconds within which every request is answered, whatever has failed. */
 const BOUND = 5000;
-/** Seconds for which the two that may answer from their replicas do so. */
+/** Seconds for which the two services that may do so answer from their replicas. */
 const STALE_READS = 8;
 
 const folder = temporaryFolder();
@@ -23,7 +23,7 @@ const token = serverToken();
 let primary: LibsqlServer;
 let replica: Awaited<ReturnType<typeof startReplica>>;
 let other: Awaited<ReturnType<typeof startReplica>>;
-/** From a service to the primary, and from a replica to it. */
+/** The lines from a service to the primary, and from a replica to it. */
 let lineToPrimary: Awaited<ReturnType<typeof openLine>>;
 let lineOfReplica: Awaited<ReturnType<typeof openLine>>;
 
@@ -70,7 +70,7 @@ function startOn(url: string, more: Record<string, string> = {}, command = BUN) 
   return startProcess(folder.path, { ...settings, DATABASE_URL: url, ...more }, command);
 }
 
-/** A request, the answer's status, body and `Retry-After`, and how long it took in milliseconds. */
+/** A request: the status, body and `Retry-After` of its answer, and its time in milliseconds. */
 async function timed(service: ServiceProcess, ...request: Parameters<ServiceProcess["call"]>) {
   const startedAt = performance.now();
   const answer = await service.call(...request);
@@ -100,7 +100,7 @@ async function expectAlive() {
   }
 }
 
-/** Every write there is, refused in time. */
+/** Every kind of write. Each must be refused in time. */
 async function expectNoWrites(service: ServiceProcess, user: { token: string; username: string }) {
   const { token, username } = user;
   const answers = await Promise.all([
@@ -115,7 +115,10 @@ async function expectNoWrites(service: ServiceProcess, user: { token: string; us
   for (const answer of answers) expectUnavailable(answer);
 }
 
-/** Adds todos to every service without pause, until `stop`, which tells what was acknowledged and what else came. */
+/**
+ * Adds todos to every service without pause, until `stop` is called. It returns the acknowledged todos, and all other
+ * answers.
+ */
 function writeEverywhere(token: string) {
   let isStopped = false;
   const acknowledged: string[] = [];
@@ -215,7 +218,7 @@ describe("while it breaks", () => {
   beforeAll(async () => {
     user = await onPrimary.user("keeper");
     await add(onPrimary, user.token, "kept");
-    // The embedded replica is in step once it could answer by itself.
+    // The embedded replica is up to date when it could answer by itself.
     await Bun.sleep(2500);
   });
   afterEach(() => until(areReady, 10), 15_000);
@@ -228,12 +231,12 @@ describe("while it breaks", () => {
 
     const reads = await Promise.all(all.map((node) => list(node, user.token)));
     for (const { took } of reads) expect(took).toBeLessThan(BOUND);
-    // What has a replica that may answer for a while does, and what has none says so.
+    // A service with a replica that may answer for a while does so. The others answer 503.
     expect(reads.map(({ status }) => status)).toEqual([503, 200, 503, 200]);
     for (const node of all) await expectAlive().then(() => expectNoWrites(node, user));
     expect(await Promise.all(all.map(readiness))).toEqual([503, 503, 503, 503]);
 
-    // Not for ever: a session may have ended by now where this node can't see it.
+    // Not forever: a session may have ended on another node.
     await until(async () => (await list(onReplica, user.token)).status === 503, STALE_READS + 5);
     await until(async () => (await list(onEmbedded, user.token)).status === 503, STALE_READS + 5);
 
@@ -271,7 +274,7 @@ describe("while it breaks", () => {
     for (const node of [onReplica, onOther, onEmbedded]) {
       expect((await add(node, user.token, "meanwhile")).status).toBe(201);
     }
-    // More at once than any pool of connections has: none may have to wait for the others' time to run out.
+    // More requests than any connection pool has connections: none may have to wait for the time-outs of others.
     const many = await Promise.all(Array.from({ length: 100 }, () => list(onPrimary, user.token)));
     many.forEach(expectUnavailable);
     lineToPrimary.release();
@@ -284,7 +287,7 @@ describe("while it breaks", () => {
     const page = await list(onReplica, user.token);
     expect([page.status, page.body]).toEqual([200, expect.stringContaining("kept")]);
     expect(page.took).toBeLessThan(BOUND);
-    // A session that this replica has never heard of: it may be live, so it is not told to be over.
+    // A session that this replica does not know yet. It may be live, so the answer must not say that it has ended.
     const { token } = await onPrimary.logIn(user.username);
     expectUnavailable(await list(onReplica, token));
     await expectNoWrites(onReplica, user);
@@ -330,7 +333,7 @@ describe("migrations", () => {
     await using service = await startOn(empty.url);
     expect(await readiness(service)).toBe(503);
     await service.line(/the schema is behind/);
-    // Two deployments at once, and a service that does it at its start.
+    // Two deployments at the same time, and a service that does it at its start.
     const runs = [runMigrate(), runMigrate(), runMigrate()];
     await using another = await startOn(empty.url, { MIGRATE_ON_START: "true" });
     expect(await Promise.all(runs.map(({ ended }) => ended))).toEqual([0, 0, 0]);

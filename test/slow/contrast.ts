@@ -1,4 +1,4 @@
-/** How well a text can be told from its ground. */
+/** The contrast between a text and its background. */
 
 export type Colour = [red: number, green: number, blue: number];
 

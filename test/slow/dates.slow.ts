@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dir, "../..");
 const ANSWERS = join(ROOT, "test/todos/answers.ts");
 const [deno = ""] = denoTask("start");
 const BUN = [process.execPath, ANSWERS];
-// Without a permission: nothing here reads a file, a clock or the environment.
+// Without any permission: the code here reads no file, clock or environment.
 const DENO = [deno, "run", "--no-prompt", `--config=${join(ROOT, "deno.json")}`, ANSWERS];
 
 function answers(command: string[]): string[] {

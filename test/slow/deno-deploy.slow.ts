@@ -1,4 +1,7 @@
-/** The file for Deno Deploy, on the Deno that is there and on this project's own: it starts, serves, and stops in time. */
+/**
+ * The file for Deno Deploy, on Deno Deploy's version of Deno and on this project's version: it starts, serves, and
+ * stops in time.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { realpathSync } from "node:fs";
 import { connect } from "node:net";
@@ -29,7 +32,7 @@ beforeAll(async () => {
     "-c",
     "deno --version; command -v deno",
   ]);
-  // The package's starter passes no signals on.
+  // The package's starter does not forward signals.
   const starter = realpathSync(bin.trim().split("\n").at(-1) ?? "");
   deployed = [join(dirname(starter), "deno"), ...FLAGS];
 

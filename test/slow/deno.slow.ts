@@ -1,4 +1,4 @@
-/** Deno: it starts and stops as Bun does, by the tasks of `deno.json`, and with not one permission more than it needs. */
+/** Deno: with the tasks of `deno.json` it starts and stops as on Bun, and it needs every permission that it has. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { SECRET } from "../service.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const TASKS = ["start", "start:replica", "start:edge"];
-/** Nobody listens there: what starts and stops does not mind. */
+/** No server listens there. A start and a stop do not need one. */
 const NOBODY = "http://127.0.0.1:1";
-/** What is loaded only when it is asked for. */
+/** Files that are loaded only when they are needed. */
 const TELEMETRY = { METRICS_PORT: "0", OTEL_EXPORTER_OTLP_ENDPOINT: NOBODY };
 const SETTINGS: Record<string, Record<string, string>> = {
   start: { NO_COLOR: "1", METRICS_PORT: "0" },
@@ -30,7 +30,7 @@ test("starts, logs and stops as on Bun", async () => {
   expect(passed).toBeGreaterThan(20);
 });
 
-// With a setting that ends it at once: `deno task` passes no SIGTERM on.
+// With a setting that ends it at once, because `deno task` does not forward SIGTERM.
 test.each(TASKS)("`deno task %s` starts the service", async (task) => {
   const [deno = ""] = denoTask(task);
   const service = launch(ROOT, { ...SETTINGS[task], PORT: "none" }, [deno, "task", task]);
@@ -38,7 +38,7 @@ test.each(TASKS)("`deno task %s` starts the service", async (task) => {
   expect(service.stderr.at(-1)).toBe("PORT must be an integer from 0 to 65535");
 });
 
-test("the commands work as on Bun, with what the task is granted", async () => {
+test("the commands work as on Bun, with the permissions of the task", async () => {
   using folder = temporaryFolder();
   const expected: [words: string, code: number, line: RegExp][] = [
     ["--version", 0, /^\d+\.\d+\.\d+$/],
@@ -62,7 +62,7 @@ describe.each(TASKS)("the permissions of %s", (task) => {
   const command = denoTask(task);
   const granted = command.filter((each) => each.startsWith("--allow-"));
 
-  /** Whether it starts as it should, and says nothing that it should not. */
+  /** Whether it starts normally, without an unexpected line in the log. */
   async function starts(args: string[]): Promise<boolean> {
     using folder = temporaryFolder();
     await using service = launch(folder.path, SETTINGS[task], args);
@@ -70,7 +70,7 @@ describe.each(TASKS)("the permissions of %s", (task) => {
       () => true,
       () => false,
     );
-    // What goes wrong in the replica's thread, the log has a moment later.
+    // An error in the replica's thread appears in the log a moment later.
     if (isUp && task === "start:replica") await service.line(/the replica/);
     service.kill("SIGTERM");
     await service.ended;

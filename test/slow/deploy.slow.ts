@@ -1,4 +1,4 @@
-/** The single file, and what `compose.yaml` asks for. The image has a test of its own, `image.slow.ts`. */
+/** The single file, and the settings in `compose.yaml`. `image.slow.ts` tests the image. */
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

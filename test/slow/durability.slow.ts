@@ -1,4 +1,4 @@
-/** What is acknowledged is stored, whatever locks, kills and second processes do to the one file. */
+/** An acknowledged write is stored, whatever happens to the file: locks, killed processes, and a second process. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import Database from "libsql";
@@ -77,7 +77,7 @@ test("killed under 64 parallel writers, a hundred times over, it has lost no ack
     const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
     let output = "";
     for await (const chunk of child.stdout) {
-      // From its first write on: each time at another point of the writes.
+      // Counted from its first write, so each round ends at another point of the writes.
       if (output === "") setTimeout(() => child.kill("SIGKILL"), 20 + 180 * Math.random());
       output += new TextDecoder().decode(chunk);
     }
@@ -111,13 +111,13 @@ test("two processes that start at once on one new file share todos and sessions,
   const here = await one.user("somebody");
   const there = await other.logIn("somebody");
 
-  // Each uses the token that the other gave.
+  // Each process uses the token from the other one.
   const writers = [
     writeUntilRefused(one, there.token, "one"),
     writeUntilRefused(other, here.token, "other"),
   ];
   while (writers.some(({ written }) => written.length < 300)) await Bun.sleep(10);
-  // A session that ends on one ends on the other from the very next request, also amid writes.
+  // A session that ends in one process ends in the other with the very next request, also during writes.
   for (const [service, token, elsewhere] of [
     [one, here.token, other],
     [other, there.token, one],
@@ -139,7 +139,10 @@ test("two processes that start at once on one new file share todos and sessions,
 
 const databaseIn = (folder: string) => join(folder, "data/todos.db");
 
-/** Eight clients that add todos without pause, until an answer is no 201. Each gives that status, or null for none. */
+/**
+ * Eight clients that add todos without pause, until an answer is not 201. Each returns this status, or null for no
+ * answer.
+ */
 function writeUntilRefused(service: ServiceProcess, token: string, label: string) {
   const written: string[] = [];
   const client = async (_: unknown, number: number) => {

@@ -1,4 +1,6 @@
-/** Streams of events, on every runtime: through a proxy, for long, across processes, and when the service stops. */
+/**
+ * Streams of events on every runtime: through a proxy, for a long time, between processes, and when the service stops.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -17,7 +19,7 @@ const COMMANDS: Record<Runtime, () => string[]> = {
   deno: () => denoTask("start"),
   workerd: workerdCommand,
 };
-/** Seconds. By then a connection without a byte would be cut, if the runtime had its way. */
+/** Seconds. By default, the runtime would have cut a silent connection by then. */
 const LONG = 15;
 
 const SETTINGS = {
@@ -28,7 +30,7 @@ const SETTINGS = {
   HEARTBEAT: "60",
 };
 
-/** Two processes over one database, and what stops them. */
+/** Two processes on one database, and a function that stops them. */
 async function startTwo(runtime: Runtime) {
   const folder = temporaryFolder();
   const primary = runtime === "workerd" ? await startPrimary(folder.path) : undefined;
@@ -56,7 +58,7 @@ async function startTwo(runtime: Runtime) {
   };
 }
 
-/** Passes everything on as it comes. */
+/** A proxy that forwards everything at once. */
 function startProxy(target: string) {
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -123,7 +125,7 @@ describe.each(["bun", "deno", "workerd"] as const)("on %s", (runtime) => {
   test("places are given up when their clients go away", async () => {
     const { token } = await one.user();
     for (let i = 0; i < 20; i++) {
-      // On workerd, some seconds after; until then the user has as many as they may.
+      // On workerd, some seconds later. Until then the user has the maximum number of streams.
       let events: Events | undefined;
       while (!events) {
         events = await listen(one, token).catch(() => undefined);
@@ -133,7 +135,7 @@ describe.each(["bun", "deno", "workerd"] as const)("on %s", (runtime) => {
     }
   }, 120_000);
 
-  // workerd has no signal for it: it stops at once.
+  // workerd has no signal for this: it stops at once.
   test.skipIf(runtime === "workerd")(
     "streams do not hold up the end of the process",
     async () => {
@@ -153,7 +155,7 @@ describe.each(["bun", "deno", "workerd"] as const)("on %s", (runtime) => {
     60_000,
   );
 
-  // There, the runtime takes whatever it is given, and no user can write enough in a second to matter.
+  // On that runtime any amount is buffered, and no user can write enough in a second to matter.
   test.skipIf(runtime === "workerd")(
     "a client that does not read is cut off",
     async () => {
@@ -167,11 +169,11 @@ describe.each(["bun", "deno", "workerd"] as const)("on %s", (runtime) => {
       const { id } = await (
         await one.call("POST", "/todos", { token, json: { contents: "x" } })
       ).json();
-      // With it they are as many as one user may have.
+      // With this stream, the user has the maximum number.
       for (let i = 0; i < 4; i++) await listen(one, token);
       const sixth = () => listenTo(one, token).catch(() => undefined);
       let isCutOff = false;
-      // More than the system's own buffers take.
+      // More than the system's own buffers can hold.
       for (let told = 0; told < 200_000 && !isCutOff; told += 1000) {
         for (let i = 0; i < 1000; i += 50) {
           await Promise.all(
@@ -200,13 +202,13 @@ test("1,000 streams take less than 40 MB, and do not make a page of todos dearer
     for (let i = 0; i < 200; i++) tokens.push((await service.user()).token);
     await service.stop();
   }
-  // Another process, because this one still holds what hashing passwords took.
+  // A separate process, because this one still holds the memory that hashing passwords needed.
   await using service = await startProcess(folder.path, SETTINGS, COMMANDS.bun());
   const [token = ""] = tokens;
   for (let i = 0; i < 50; i++) {
     await service.call("POST", "/todos", { token, json: { contents: `todo ${i}` } });
   }
-  /** The process's seconds of processor time for 3,000 pages. */
+  /** The process's seconds of CPU time for 3,000 pages. */
   async function cost(): Promise<number> {
     const before = cpuSeconds(service.pid);
     await times(15, async () => {
@@ -224,7 +226,7 @@ test("1,000 streams take less than 40 MB, and do not make a page of todos dearer
   expect(residentMemory(service.pid) - before).toBeLessThan(40);
   streams.close();
 
-  // In turns, since the code is compiled better and better.
+  // In turns, because the runtime compiles the code better over time.
   for (let i = 0; i < 3; i++) await cost();
   const without: number[] = [];
   const beside: number[] = [];
@@ -235,6 +237,6 @@ test("1,000 streams take less than 40 MB, and do not make a page of todos dearer
     held.close();
     await Bun.sleep(500);
   }
-  // Not as close as a tenth, since other programs share the processor's caches.
+  // The bound is more than a tenth, because other programs share the processor's caches.
   expect(Math.min(...beside) / Math.min(...without)).toBeLessThan(1.3);
 }, 300_000);

@@ -1,6 +1,6 @@
 /**
- * Clients in Python and Go, generated from the OpenAPI document as their users would: they sign up, log in and keep a
- * todo over a started service. The generators come from PyPI, and what compiles and runs the clients from Debian.
+ * Clients in Python and Go, generated from the OpenAPI document as its users would do it. They sign up, log in and keep
+ * a todo on a running service. The generators come from PyPI, and the compilers and interpreters from Debian.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
@@ -10,7 +10,7 @@ import { temporaryFolder } from "../process.ts";
 import { startService } from "../service.ts";
 import { createVenv } from "./python.ts";
 
-/** Where Debian's `golang-*-dev` packages put sources. */
+/** Where Debian's `golang-*-dev` packages put source code. */
 const DEBIAN_GOPATH = "/usr/share/gocode";
 /** Too large for 32 bits. */
 const FIRST_ID = 3_000_000_001;
@@ -37,7 +37,7 @@ async function startWithDocument() {
   return { service, document, [Symbol.asyncDispose]: service.stop };
 }
 
-/** Asserts what either program saw. */
+/** Asserts the results of either program. */
 function expectKept(printed: string): void {
   expect(JSON.parse(printed)).toEqual({
     username: "mina",
@@ -59,7 +59,8 @@ test("a client for Python, by openapi-python-client", async () => {
   const { service, document } = started;
   const generated = join(folder.path, "todos_client");
   const generate = ["generate", "--path", document, "--output-path", generated, "--meta", "none"];
-  // Whatever it cannot generate is a warning, and here an error. It formats by a program of the same folder.
+  // The generator only warns about parts that it cannot generate. Here a warning is an error. The generator formats its
+  // output with a program in the same folder.
   const PATH = `${bin}:${process.env.PATH}`;
   await output(
     folder.path,
@@ -68,7 +69,7 @@ test("a client for Python, by openapi-python-client", async () => {
       PATH,
     },
   );
-  // A model for each schema and each enum, and none that a generator had to name by itself.
+  // A model for each schema and each enum, and no model that the generator had to name by itself.
   expect(readdirSync(join(generated, "models")).length).toBeLessThan(70);
   copyFileSync(join(import.meta.dir, "clients/keep_todos.py"), join(folder.path, "keep_todos.py"));
   expectKept(await output(folder.path, [join(bin, "python"), "keep_todos.py", service.url]));
@@ -84,7 +85,7 @@ test("a client for Go, by OpenAPI Generator", async () => {
   const program = join(folder.path, "src/keep_todos/main.go");
   mkdirSync(join(folder.path, "src/keep_todos"));
   copyFileSync(join(import.meta.dir, "clients/keep_todos.go"), program);
-  // Without modules, since nothing may come from the network: the one dependency is Debian's.
+  // Without modules, because the network must not be used: the only dependency comes from Debian.
   const environment = { GO111MODULE: "off", GOPATH: `${folder.path}:${DEBIAN_GOPATH}` };
   await output(folder.path, ["go", "vet", "todos"], environment);
   expectKept(await output(folder.path, ["go", "run", program, service.url], environment));

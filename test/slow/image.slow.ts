@@ -1,4 +1,7 @@
-/** The image: its Dockerfile is sound, each of its steps works in a bare root, and what comes out serves without root. */
+/**
+ * The image: its Dockerfile has no faults, each of its steps works in an empty root directory, and the result serves
+ * without root.
+ */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +39,10 @@ function stageOf(name: string): Stage {
   return stage;
 }
 
-/** The process in the container that was started with this id: below bubblewrap, and below the first process there. */
+/**
+ * The process in the container that was started with this id: it is a child of bubblewrap, and of the first process
+ * there.
+ */
 function processIn(id: number): number {
   const childOf = (parent: number) =>
     Number(readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8"));
@@ -79,7 +85,7 @@ test("the image serves without root, writes to its volume alone, and stops in or
   expect(service.stdout.at(-1)).toContain("stopped");
   expect(await isHealthy()).toBe(1);
 
-  // The data outlive the container.
+  // The data stay when the container is gone.
   await using again = await startProcess(volumes.path, {}, words);
   const todos = await (await again.call("GET", "/todos", { token })).json();
   expect(todos.todos).toMatchObject([{ contents: "Buy milk" }]);

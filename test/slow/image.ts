@@ -1,21 +1,21 @@
 /**
- * Builds what a Dockerfile says, and runs it, where there is no container engine: each step as it stands, in a bare root
- * directory of the base image's kind. It knows the instructions that ours uses, and refuses any other.
+ * Builds and runs a Dockerfile without a container engine: each step unchanged, in an empty root directory like that of
+ * the base image. It supports the instructions that our Dockerfile uses, and refuses all others.
  */
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { output, requirePrograms } from "../command.ts";
 
-/** The user that the base image has beside root. */
+/** The user that the base image has besides root. */
 const USER_ID = 1000;
-/** The folder that it begins in. */
+/** The folder in which a stage begins. */
 const WORK = "/home/bun/app";
 
-/** For `setpriv`. */
+/** Arguments for `setpriv`. */
 const WITHOUT_PRIVILEGES = ["--clear-groups", "--bounding-set=-all", "--no-new-privs", "--"];
 
-/** A stage as far as it is built: its root directory, and what its container will be started with. */
+/** A stage during the build: its root directory, and how its container will be started. */
 export interface Stage {
   root: string;
   folder: string;
@@ -45,13 +45,14 @@ function parse(dockerfile: string): Instruction[] {
 }
 
 /**
- * The base image, from Debian's own packages and npm's Bun: `oven/bun:…-slim` cannot be had without Docker's registry.
- * @param folder holds the root directory
+ * The base image, made of Debian's packages and npm's Bun, because `oven/bun:…-slim` is only available from a Docker
+ * registry.
+ * @param folder the folder for the root directory
  */
 export async function makeBase(folder: string): Promise<string> {
   requirePrograms({ mmdebstrap: "mmdebstrap", bwrap: "bubblewrap" });
   const root = join(folder, "base");
-  // Without certificates of authorities libSQL's server does not start. The base image has them, too.
+  // Without CA certificates libSQL's server does not start. The base image has them too.
   const packages = ["--variant=minbase", "--include=ca-certificates"];
   await output(folder, ["mmdebstrap", "--quiet", ...packages, "bookworm", root]);
   cpSync(process.execPath, join(root, "usr/local/bin/bun"));
@@ -64,9 +65,9 @@ export async function makeBase(folder: string): Promise<string> {
 }
 
 /**
- * The stages by their names, the last one by "".
+ * The stages by their names. The name of the last one is "".
  * @param source the folder with `Dockerfile` and `.dockerignore`
- * @param base what every image of Bun is taken for
+ * @param base replaces every image of Bun
  * @throws Error at the first step that fails
  */
 export async function build(source: string, base: string, folder: string) {
@@ -83,7 +84,7 @@ export async function build(source: string, base: string, folder: string) {
   return stages;
 }
 
-/** What the builder is sent: the names that `.dockerignore`, a list of what is not to be ignored, lets through. */
+/** The files for the builder: the names that `.dockerignore` lets through. This file lists what is not ignored. */
 function copyContext(source: string, folder: string): string {
   const context = join(folder, "context");
   mkdirSync(context);
@@ -189,7 +190,7 @@ async function copy(
 const pathIn = ({ folder }: Stage, path: string) =>
   path.startsWith("/") ? path : join(folder, path);
 
-/** Words of a command that runs another one in the stage's root directory. */
+/** The words of a command that runs another command in the stage's root directory. */
 function inside(stage: Stage, options: string[], command: string[]): string[] {
   const { root, folder, environment, user } = stage;
   const [uid = "", gid = uid] = user.split(":");
@@ -204,7 +205,7 @@ function inside(stage: Stage, options: string[], command: string[]): string[] {
   ];
 }
 
-/** A step of the build may write, and reaches the network as this machine does. */
+/** A step of the build may write, and it uses the network of this machine. */
 function builder(): string[] {
   const readable = (from: string | undefined, to: string) =>
     from !== undefined && existsSync(from) ? ["--ro-bind", from, to] : [];
@@ -219,8 +220,8 @@ function builder(): string[] {
 }
 
 /**
- * Words of a command that runs the stage as `docker run --read-only` does, with its volumes in `folder`.
- * @param command in the place of the image's own
+ * The words of a command that runs the stage as `docker run --read-only` does, with its volumes in `folder`.
+ * @param command replaces the image's own command
  */
 export function container(
   stage: Stage,
@@ -230,7 +231,7 @@ export function container(
 ): string[] {
   const volumes = stage.volumes.flatMap((path) => {
     const own = join(folder, path);
-    // As Docker does, with the files and the owner that the image has.
+    // As in Docker, a new volume has the files and the owner of the image's folder.
     if (!existsSync(own)) Bun.spawnSync(["cp", "--archive", join(stage.root, path), own]);
     return ["--bind", own, path];
   });

@@ -1,13 +1,13 @@
 /**
- * A machine for the walks of `docs/operating.md`: this one's programs, with an /etc, a /var and a network of its own, in
- * which one is root. (By bubblewrap. There is no systemd in it, so `systemctl` is a script.)
+ * A machine for the commands in `docs/operating.md`: it has the programs of this machine, but its own /etc, /var and
+ * network, and the user is root in it. (It uses bubblewrap. There is no systemd in it, so `systemctl` is a script.)
  */
 import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { requirePrograms } from "../command.ts";
 import { startShell } from "./shell.ts";
 
-/** Starts and stops units as their files say, as far as the walks need it. */
+/** Starts and stops units according to their files, as far as the guide needs it. */
 const SYSTEMCTL = `#!/bin/bash
 set -euo pipefail
 action=$1
@@ -64,9 +64,7 @@ exec cat "/run/$2.log"
 
 export type Machine = ReturnType<typeof startMachine>;
 
-/**
- * @param folder holds what is written there. Its folder `work` is where the shell begins
- */
+/** @param folder the folder for everything that is written. Its folder `work` is where the shell begins */
 export function startMachine(folder: string) {
   requirePrograms({ bwrap: "bubblewrap" });
   const own = (name: string) => {

@@ -1,4 +1,4 @@
-/** When mails leave: some time after the answer, and after a crash. */
+/** When mails are sent: some time after the answer, and after a crash. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { randomDelay } from "../../src/mail/enqueue.ts";
 import { startSilent, startSmtp } from "../mail/smtp.ts";
@@ -15,7 +15,7 @@ test("a mail is due at random, 50 to 250 ms later", () => {
   const delays = Array.from({ length: 5000 }, randomDelay);
   expect(Math.min(...delays)).toBeGreaterThanOrEqual(SHORTEST);
   expect(Math.max(...delays)).toBeLessThanOrEqual(LONGEST);
-  // Any of them is as likely as any other, so each quarter has about as many.
+  // All delays are equally likely, so each quarter has about the same number.
   for (let quarter = 0; quarter < 4; quarter++) {
     const from = SHORTEST + (quarter * (LONGEST - SHORTEST)) / 4;
     const within = delays.filter((delay) => delay >= from && delay < from + 50);
@@ -64,7 +64,7 @@ test("a mail that could not be sent comes after a crash and a new start", async 
     await crashing.ended;
   }
   await using smtp = await startSmtp();
-  // Nobody asks it for anything: it finds the mail by itself.
+  // Nobody sends it a request: it finds the mail by itself.
   await using again = await startProcess(folder.path, { MAIL_URL: smtp.url });
   while (smtp.received.length === 0) await Bun.sleep(20);
   expect(smtp.received.map(({ recipients }) => recipients)).toEqual([[email]]);

@@ -1,7 +1,7 @@
 /**
- * The HTTP cases, on every runtime and every kind of database: the same test files as in the quick suite, but with the
- * service as a process, and `sqld` beside it; see `../elsewhere.ts`. What can't run like this is listed here, each
- * with its reason, and nothing else is left out.
+ * The HTTP tests, on every runtime and every kind of database: the same test files as in the quick suite, but with the
+ * service as a process, and with `sqld`; see `../elsewhere.ts`. Tests that cannot run in this way are listed here, each
+ * with its reason. All others run.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { Glob } from "bun";
@@ -17,7 +17,9 @@ import {
 
 const FOLDERS = ["http", "users", "sessions", "todos", "lists", "export"];
 
-/** Files that reach into the service's process; what they hold it to has slow tests from outside, or no database. */
+/**
+ * Files that need the service in their own process. Slow tests check the same from outside, or no database is involved.
+ */
 const ONLY_WITHIN: Record<string, string> = {
   "http/bookmarks.test.ts": "has a database of its own; see bookmarks.slow.ts",
   "http/client-ip.test.ts": "calls functions, and no service; see workerd.slow.ts",
@@ -50,7 +52,7 @@ const NOT_ELSEWHERE: [name: string, reason: string][] = [
   ["ends in the midst when the session does", "reads an answer without a server"],
 ];
 
-/** What Deno answers by itself, before the service has a say. The README lists it. */
+/** The cases that Deno answers by itself, before the service can. The README lists them. */
 const NOT_ON_DENO: [name: string, reason: string][] = [
   ["CONNECT is 405", "Deno answers 400, without a body"],
   ["Host two are none", "Deno answers 400, without a body"],
@@ -61,7 +63,9 @@ const NOT_ON_DENO: [name: string, reason: string][] = [
   ],
 ];
 
-/** What workerd answers by itself, before the service has a say; on Cloudflare, Cloudflare's own front comes first. */
+/**
+ * The cases that workerd answers by itself, before the service can. On Cloudflare, Cloudflare's own front comes first.
+ */
 const NOT_ON_WORKERD: [name: string, reason: string][] = [
   ["CONNECT is 405", "workerd takes it for a tunnel, and answers 500"],
   ["in bytes that are no UTF-8 and not escaped", "workerd answers 400, without a problem"],
@@ -98,7 +102,7 @@ describe.each(DATABASES)("on a database of the kind %s", (kind) => {
   const runtimes = RUNTIMES.filter((runtime) => databasesOf(runtime).includes(kind));
   const results = new Map<string, Awaited<ReturnType<typeof run>>>();
   beforeAll(async () => {
-    // All at once, since each spends half of its time waiting for the others.
+    // All at the same time, because each spends half of its time waiting for the others.
     await Promise.all(
       runtimes.map(async (runtime) => results.set(runtime, await run(runtime, kind))),
     );
@@ -107,7 +111,7 @@ describe.each(DATABASES)("on a database of the kind %s", (kind) => {
   test.each(runtimes)("every HTTP case passes on %s", (runtime) => {
     const { passed, left, failures, code } = results.get(runtime) ?? {};
     expect({ failures, code }).toEqual({ failures: [], code: 0 });
-    // So that no pattern and no folder leaves out more than it is meant to.
+    // This ensures that no pattern and no folder leaves out more than intended.
     expect(passed).toBeGreaterThan(1900);
     expect(left).toBeLessThan(40);
   });

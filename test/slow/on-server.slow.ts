@@ -1,7 +1,6 @@
 /**
- * The tests that move the clock, and those of the operator's commands, on a libSQL server: those of the matrix run in a
- * process whose clock nobody can move. What a server tells of a row, of a number or of `changes()` may differ from what
- * a file does.
+ * The tests that move the clock, and those of the operator's commands, on a libSQL server. The tests of the matrix run
+ * in a process whose clock they cannot move. A server may return rows, numbers and `changes()` differently than a file.
  */
 import { expect, test } from "bun:test";
 import { runTests } from "../elsewhere.ts";
@@ -24,7 +23,7 @@ test("every test that moves the clock passes on a server", async () => {
   expect(passed).toBeGreaterThan(200);
 }, 600_000);
 
-test("the operator's commands do on a server what they do on a file", async () => {
+test("the operator's commands work on a server as on a file", async () => {
   const files = ["test/start/admin.test.ts"];
   const { passed, failures, code } = await runTests({ TODOS_ON_SERVER: "1" }, files, []);
   expect({ failures, code }).toEqual({ failures: [], code: 0 });

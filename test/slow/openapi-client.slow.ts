@@ -1,6 +1,6 @@
 /**
- * A client generated from the OpenAPI document, as whoever doesn't use Eden would have one: by openapi-typescript and
- * openapi-fetch, in a project of its own, type-checked, and used against a started service.
+ * A client generated from the OpenAPI document, for users without Eden: it is made by openapi-typescript and
+ * openapi-fetch, in a separate project. It is type-checked, and used with a running service.
  */
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
@@ -74,14 +74,15 @@ const CONFIG = {
   files: ["program.ts", "globals.d.ts"],
 };
 
-/** What the program uses of its runtime, in place of the runtime's types. */
+/** The parts of the runtime that the program uses, in place of the runtime's types. */
 const RUNTIME = "declare const process: { argv: string[] };\n";
 
 test("a client generated from the document type-checks, and works", async () => {
   using folder = temporaryFolder();
   const service = await startService();
   try {
-    // This project's modules, but for the compiler: the generator needs the API that TypeScript 7 has no more.
+    // This project's packages, except the compiler: the generator needs an API that TypeScript 7 does not have any
+    // more.
     const modules = join(folder.path, "node_modules");
     mkdirSync(modules);
     for (const name of readdirSync(MODULES)) {

@@ -1,6 +1,6 @@
 /**
- * Runs the walks of `docs/operating.md`, every command as it stands, on a machine of their own, and sends requests through
- * the proxies that it configures.
+ * Runs the commands of `docs/operating.md`, unchanged, on a machine of their own, and sends requests through the
+ * proxies that the guide configures.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, mkdirSync } from "node:fs";
@@ -17,7 +17,7 @@ setDefaultTimeout(300_000);
 const ROOT = join(import.meta.dir, "../..");
 const text = await Bun.file(join(ROOT, "docs/operating.md")).text();
 
-/** The blocks of commands in each section, by its heading. */
+/** The blocks of commands in each section, by the heading of the section. */
 const sections = new Map(
   text
     .split(/^## /m)
@@ -27,7 +27,7 @@ const sections = new Map(
     ]),
 );
 
-/** The blocks of a section, of which there must be as many. */
+/** The blocks of a section. Their number must be `count`. */
 function blocksOf(heading: string, count: number): string[] {
   const blocks = sections.get(heading) ?? [];
   expect([heading, blocks.length]).toEqual([heading, count]);
@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => built[Symbol.dispose]());
 
-/** A new machine, with the file `todos` and the documents where the walk begins. */
+/** A new machine, with the file `todos` and the documents in the folder where the guide begins. */
 function newMachine(folder: string): Machine {
   const work = join(folder, "work");
   mkdirSync(work);
@@ -62,7 +62,7 @@ async function install(machine: Machine): Promise<void> {
 const READY =
   "curl -fsS --retry 20 --retry-delay 1 --retry-connrefused http://localhost:3000/health/ready";
 
-/** The members of the JSON object that a request gets. */
+/** The members of the JSON object in the answer. */
 async function ask(machine: Machine, request: string): Promise<Record<string, unknown>> {
   return JSON.parse(await machine.run(`curl -sS http://localhost:3000${request}`));
 }
@@ -82,7 +82,7 @@ test("install, look, back up, restore, upgrade, roll back and change the secret"
   const [outbox = "", request = ""] = blocksOf("The operator's commands", 2);
   expect(await machine.run(outbox)).toBe("None.\n");
   expect(JSON.parse(await machine.run(request))).toMatchObject({ route: null, status: 404 });
-  // Everything is the service's own, and nobody else's to read.
+  // All files belong to the service, and nobody else can read them.
   expect(await machine.run("find /var/lib/todos ! -user todos -o -perm /077")).toBe("");
 
   const [backUp = "", restore = ""] = blocksOf("Backups", 2);
@@ -117,7 +117,7 @@ test("install, look, back up, restore, upgrade, roll back and change the secret"
 test("the units are sound, and leave the service little", async () => {
   requirePrograms({ "systemd-analyze": "systemd" });
   using folder = temporaryFolder();
-  // It wants the program to be there.
+  // It requires that the program exists.
   const program = join(built.path, "todos");
   await output(ROOT, ["cp", "-r", "docs/operating/.", folder.path]);
   await output(folder.path, ["sed", "-i", `s|/usr/local/bin/todos|${program}|`, "todos.service"]);
@@ -131,12 +131,12 @@ test("the units are sound, and leave the service little", async () => {
   for (const unit of units) {
     await output(folder.path, ["systemd-analyze", "verify", "--man=no", `./${unit}`]);
   }
-  // Of 100, in tenths: what systemd itself calls OK.
+  // In tenths, of 100: systemd itself calls this OK.
   const judge = ["systemd-analyze", "security", "--offline=true", "--threshold=20"];
   await output(folder.path, [...judge, "./todos.service"]);
 });
 
-/** Each proxy: how it is configured and started, from the folder of the walk. */
+/** For each proxy, the commands that configure and start it, in the folder of the guide. */
 const PROXIES: [name: string, start: string, stop: string][] = [
   [
     "nginx",
@@ -151,7 +151,7 @@ nginx`,
   ],
   [
     "Caddy",
-    // Without a network it cannot get a certificate from elsewhere.
+    // Without a network it cannot get a certificate from outside.
     `export HOME=/tmp
 printf '{\\n\\tlocal_certs\\n\\tskip_install_trust\\n}\\n' | cat - docs/operating/Caddyfile > /etc/Caddyfile
 caddy validate --config /etc/Caddyfile --adapter caddyfile
@@ -160,7 +160,7 @@ caddy start --config /etc/Caddyfile --adapter caddyfile`,
   ],
 ];
 
-/** Answers with a piece, and with another one when a file says so. */
+/** Answers with one piece, and with a second one when a file exists. */
 const STREAM = `
 Bun.serve({ hostname: "127.0.0.1", port: 3000, idleTimeout: 0, fetch: () => new Response(async function* () {
   yield "first\\n";
@@ -181,7 +181,7 @@ test.each(PROXIES)(
     const url = "https://todos.example.com";
     expect(await machine.run(`${curl} ${url}/health/ready`)).toContain('"status":"ok"');
 
-    // What a client says of itself counts for nothing.
+    // What a client says about its own address is ignored.
     await machine.run(
       `${curl} ${url}/nowhere -H "X-Forwarded-For: 203.0.113.7" -H "X-Request-Id: a-request"`,
     );
@@ -230,11 +230,11 @@ test("a cluster's data come out as SQL, are a backup, and go back in", async () 
   await before.stop();
   await primary.kill();
 
-  // On a file.
+  // With the data in a file.
   const onFile = { ...settings, DATABASE_URL: "file:restored.db", MIGRATE_ON_START: "false" };
   const main = join(ROOT, "src/main.bun.ts");
   await output(folder.path, [process.execPath, main, "restore", "todos.db"], onFile);
-  // On another server.
+  // With the data on another server.
   await shell.run(restore);
   const second = await startPrimary(folder.path, "restored");
   const onServer = { ...settings, DATABASE_URL: second.url, MIGRATE_ON_START: "false" };
@@ -247,7 +247,7 @@ test("a cluster's data come out as SQL, are a backup, and go back in", async () 
         { id: 2, contents: "둘" },
       ]);
       const added = await service.call("POST", "/todos", { token, json: { contents: "four" } });
-      // No id is given out again.
+      // No id is used twice.
       expect(await added.json()).toMatchObject({ id: 4 });
     }
   } finally {

@@ -1,5 +1,5 @@
 /**
- * What leaves for a collector is OTLP: OpenTelemetry's own definition of it, from PyPI, reads each request and knows all
+ * The data for a collector are valid OTLP: OpenTelemetry's own definition, from PyPI, reads each request and knows all
  * of its fields. On Bun and on Deno.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -10,7 +10,7 @@ import { startProcess, temporaryFolder } from "../process.ts";
 import { startCollector } from "../telemetry/collector.ts";
 import { createVenv } from "./python.ts";
 
-/** Prints the names and kinds of the spans. It throws at a field that OTLP does not have, or that has another type. */
+/** Prints the names and kinds of the spans. It throws at a field that is not in OTLP, or that has another type. */
 const READ = `
 import sys
 from google.protobuf.json_format import Parse

@@ -1,6 +1,6 @@
 /**
- * The package as someone else meets it: built, packed and installed in an empty folder, with both compilers over a
- * small program, which then runs on Bun, Deno and Node against a started service.
+ * The package as its users get it: built, packed and installed in an empty folder. Both compilers check a small
+ * program. The program then runs on Bun, Deno and Node with a running service.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { type Service, startService } from "../service.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** Every status that adding a todo may have is looked at, so nothing is left at the end. */
+/** Every possible status for adding a todo is handled, so no case is left at the end. */
 const PROGRAM = `
 import { createClient, type Todo, type Tokens } from "todo-service/client";
 
@@ -95,13 +95,13 @@ const CONFIG = {
     target: "ES2022",
     module: "NodeNext",
     types: [],
-    // So that the package's own types are checked as well.
+    // So that the package's own types are checked too.
     skipLibCheck: false,
   },
   files: ["program.ts", "sync.ts", "globals.d.ts"],
 };
 
-/** What the program uses of its runtime, in place of the runtime's types. */
+/** The parts of the runtime that the program uses, in place of the runtime's types. */
 const RUNTIME = "declare const process: { argv: string[] };\n";
 
 let service: Service;
@@ -118,7 +118,7 @@ async function run(command: string[], cwd = folder.path) {
   return { code: await child.exited, stdout, stderr };
 }
 
-/** @throws Error with what the command said, unless it succeeded */
+/** @throws Error with the output of the command, unless it succeeded */
 async function mustRun(command: string[], cwd?: string): Promise<string> {
   const { code, stdout, stderr } = await run(command, cwd);
   if (code !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
@@ -141,7 +141,7 @@ beforeAll(async () => {
   writeFileSync(file("program.ts"), PROGRAM);
   writeFileSync(file("sync.ts"), SYNC_PROGRAM);
   await mustRun(["npm", "install", "--no-audit", "--no-fund"]);
-  // For Node; what the compilers say is looked at below.
+  // For Node. The output of the compilers is checked below.
   await compile("typescript", "--outDir", "out");
   service = await startService();
 });
@@ -162,7 +162,7 @@ test("its README comes with it", () => {
   expect(readme).toContain('from "todo-service/client"');
 });
 
-/** What an editor shows when the pointer is on the last letter of `text` in the program. */
+/** The text that an editor shows when the pointer is on the last letter of `text` in the program. */
 function hoverAt(editor: ts.LanguageService, text: string): string {
   const start = PROGRAM.indexOf(text);
   if (start < 0) throw new Error(`The program has no ${text}`);
@@ -213,7 +213,7 @@ const compilers = [["typescript"], ["typescript-5"]];
 const compile = (compiler: string, ...options: string[]) =>
   run(["node", `node_modules/${compiler}/bin/tsc`, "--pretty", "false", ...options]);
 
-/** The compiler's errors over the program with `found` replaced: where, and which. */
+/** The compiler's errors in the program after `found` was replaced: their places and codes. */
 async function errorsWith(compiler: string, found: string, replacement: string) {
   const changed = PROGRAM.replace(found, replacement);
   expect(changed).not.toBe(PROGRAM);

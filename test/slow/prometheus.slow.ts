@@ -1,6 +1,6 @@
 /**
- * A real Prometheus scrapes the service: each query of the dashboard and each rule of the alerts then names metrics that
- * are there, and gives data. What the rules make of the numbers, `alerts.yaml` beside this file tells.
+ * A real Prometheus scrapes the service. Each query of the dashboard and each alerting rule must use existing metrics,
+ * and return data. `alerts.yaml` in this folder tests when the rules fire.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ interface Panel {
 }
 const { panels, templating } = await Bun.file(join(ROOT, "docs/grafana.json")).json();
 const graphs: Panel[] = panels.filter(({ type }: Panel) => type !== "row");
-/** With what Grafana puts in the place of its variables. */
+/** With the values that Grafana puts in place of its variables. */
 const queries = graphs.flatMap(({ title, targets = [] }) =>
   targets.map(({ expr }): [title: string, query: string] => [
     title,
@@ -54,7 +54,7 @@ beforeAll(async () => {
   metricsUrl = url;
   prometheusUrl = await startPrometheus(new URL(url).host);
   await work(service);
-  // So many that a rate can be told.
+  // Enough scrapes to compute a rate.
   await until(async () => {
     const [series] = await ask("count_over_time(todos_build_info[1m])");
     return Number(series?.value[1]) >= 4;
@@ -98,7 +98,7 @@ async function startPrometheus(target: string): Promise<string> {
   return `http://${address}`;
 }
 
-/** Something of all that is counted, so that each series is there. */
+/** At least one event of every kind, so that each series exists. */
 async function work(service: ServiceProcess): Promise<void> {
   const { call } = service;
   const { token, username } = await service.user();
@@ -109,7 +109,7 @@ async function work(service: ServiceProcess): Promise<void> {
   await call("POST", "/users/sign-up", { json: mailed });
   const wrong = { username, password: "wrong horse battery" };
   for (let i = 0; i < 7; i++) await call("POST", "/users/log-in", { json: wrong });
-  // More than may wait, for a 503. A burst that comes in slowly is hashed whole, so another follows.
+  // More than may wait, to get a 503. If a burst arrives slowly, all of it is hashed, so another burst follows.
   const signUp = async (name: string) => {
     const json = { username: name, password: PASSWORD };
     return (await call("POST", "/users/sign-up", { json })).status;
@@ -137,12 +137,14 @@ async function api(path: string, parameters: Record<string, string> = {}) {
   return data;
 }
 
-/** The series that a query gives now. @throws Error when it does not parse */
+/** The current series of a query. @throws Error when it does not parse */
 async function ask(query: string): Promise<Series[]> {
   return (await api("query", { query })).result;
 }
 
-/** Those, or none when there are none for a while: after a scrape that failed, all series are gone until the next. */
+/**
+ * The series, or none if there are none for a while: after a failed scrape, all series are missing until the next one.
+ */
 async function askAgain(query: string): Promise<Series[]> {
   for (let tries = 1; ; tries++) {
     const found = await ask(query);

@@ -1,4 +1,4 @@
-/** Runs the example in Python, as its first lines say, against a started service. */
+/** Runs the example in Python with the command in its first lines, with a running service. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { output, requirePrograms } from "../command.ts";

@@ -1,10 +1,10 @@
-/** Python for the slow tests: a virtual environment of their own, with packages from PyPI. */
+/** Python for the slow tests: a virtual environment with packages from PyPI. */
 import { join } from "node:path";
 import { output, requirePrograms } from "../command.ts";
 
 /**
  * Makes a virtual environment in `folder`.
- * @param packages as `pip install` takes them, with exact versions
+ * @param packages arguments for `pip install`, with exact versions
  * @returns the folder of its programs
  */
 export async function createVenv(folder: string, packages: string[]): Promise<string> {

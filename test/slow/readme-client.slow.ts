@@ -1,4 +1,4 @@
-/** Type-checks the READMEs' programs for the client as they stand, and runs them against a started service. */
+/** Type-checks the client's programs in the READMEs, unchanged, and runs them with a running service. */
 import { expect, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -56,7 +56,7 @@ test("the other programs of the client's README type-check", async () => {
   }
 });
 
-/** Type-checks `program` in `folder`, with the package's names for the sources here, and leaves it ready to run. */
+/** Type-checks `program` in `folder`. The package's names lead to the source files here. Afterwards it can be run. */
 async function check(folder: string, program: string) {
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const paths = {

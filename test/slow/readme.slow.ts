@@ -1,6 +1,6 @@
 /**
- * Runs the README's walk, every line of it, as a new user would: with bash and curl against a started service, and
- * with one-time passwords from the mails that the service prints.
+ * Runs every command of the README's walk as a new user would: with bash and curl on a running service, and with
+ * one-time passwords from the mails that the service prints.
  */
 import { expect, test } from "bun:test";
 import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
@@ -9,13 +9,13 @@ import { startShell } from "./shell.ts";
 const readme = await Bun.file(new URL("../../README.md", import.meta.url)).text();
 const walk = readme.slice(readme.indexOf("## A walk"), readme.indexOf("## The page"));
 
-/** The commands, and what the README says that each block of them prints ("" where it says nothing). */
+/** The commands, and the output that the README shows for each block of them ("" if it shows none). */
 const steps = Array.from(
   walk.matchAll(/```sh\n(.*?)```\n(?:\n```json\n(.*?)```\n)?/gs),
   ([, commands = "", printed = ""]) => ({ commands, printed }),
 );
 
-/** What a person is to replace by the code in a mail. */
+/** The lines in which a person replaces the code with the one in a mail. */
 const CODE = /^(OTP=123456|CODE=7ZK4Q-W9PJM-3XT)$/m;
 
 test("the walk in the README prints what the README says", async () => {
@@ -37,7 +37,7 @@ test("the walk in the README prints what the README says", async () => {
   expect(mails).toBe(2);
 });
 
-/** The code in a mail that the service prints, counted from 0. */
+/** The code in a mail that the service prints. The first mail has the index 0. */
 async function mailedCode({ stdout }: ServiceProcess, index: number): Promise<string> {
   for (;;) {
     const pattern = /^ +(\d{6}|\w{5}-\w{5}-\w{3})$/;
@@ -47,12 +47,14 @@ async function mailedCode({ stdout }: ServiceProcess, index: number): Promise<st
   }
 }
 
-/** An answer has no line break at its end: a terminal's prompt would follow it, here an `echo` does. */
+/**
+ * An answer has no line break at its end. In a terminal the prompt would follow; here an `echo` adds the line break.
+ */
 function onePerLine(commands: string): string {
   return commands.replaceAll(/^(curl (?:.*\\\n)*.*)$/gm, "$1; echo");
 }
 
-/** Without what differs from run to run. */
+/** Without the parts that differ between runs. */
 const tidy = (text: string) =>
   text
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")

@@ -1,4 +1,4 @@
-/** Who answers the reads of requests: replicas that are near, and the primary when they cannot. */
+/** Who answers the reads of requests: replicas near the service, and the primary when they cannot. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { type LibsqlServer, serverToken, startPrimary, startReplica, until } fro
 // Processes take their time to start on a busy machine.
 setDefaultTimeout(30_000);
 
-/** Seconds for which a replica answers without word from the primary, unless a test is about that. */
+/** Seconds for which a replica answers after it last heard from the primary, unless a test is about this. */
 const STALE_READS = 60;
 
 const folder = temporaryFolder();
@@ -24,17 +24,17 @@ const databaseAuthToken = serverToken();
 const settings = { databaseAuthToken, databaseStaleReads: STALE_READS, databaseSyncInterval: 0.2 };
 let primary: LibsqlServer;
 let server: Awaited<ReturnType<typeof startReplica>>;
-/** What the replicas learn of the primary comes by these. */
+/** The lines through which the replicas hear from the primary. */
 let toServer: Awaited<ReturnType<typeof openLine>>;
 let toFile: Awaited<ReturnType<typeof openLine>>;
-/** From beside the server that is a replica to the primary. */
+/** The line from the replica server to the primary. */
 let toPrimary: Awaited<ReturnType<typeof openLine>>;
 /** The primary itself, without a replica. */
 let far: Client;
-/** With a server that is a replica, and with an embedded one. */
+/** With a replica server, and with an embedded replica. */
 const near: Record<string, Client> = {};
 
-/** The files of the embedded replicas, each of one client. */
+/** The files of the embedded replicas. Each belongs to one client. */
 let files = 0;
 
 async function openNear(kind: string, staleReads = STALE_READS): Promise<Client> {
@@ -80,14 +80,14 @@ afterAll(async () => {
 const READ = "SELECT text FROM notes WHERE id = 1";
 const write = (text: string) => ({ sql: "UPDATE notes SET text = ? WHERE id = 1", args: [text] });
 
-/** A request that reads: what it found, and how far it then has seen. */
+/** A request that reads. Returns its result, and the position that it has then seen. */
 async function read(client: Client, before = BEGINNING, replicaAllowed = true) {
   const view = createRequestView(before, replicaAllowed);
   const { rows } = await scope.run(view, () => client.execute(READ));
   return { text: rows[0]?.text, seen: view.seen() };
 }
 
-/** A request that writes: how far it has seen. */
+/** A request that writes. Returns the position that it has seen. */
 async function change(client: Client, text: string) {
   const view = createRequestView(BEGINNING, false);
   await scope.run(view, () => client.execute(write(text)));
@@ -96,9 +96,9 @@ async function change(client: Client, text: string) {
 
 describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
   let client: Client;
-  /** The other kind. */
+  /** The other kind of replica. */
   let other: Client;
-  /** By which the replica hears of the primary, and by which the primary is asked. */
+  /** The line through which the replica hears from the primary, and the line through which the primary is asked. */
   let line: typeof toServer;
   let way: typeof toServer;
   beforeAll(async () => {
@@ -106,7 +106,7 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
     other = near[kind === "server" ? "embedded" : "server"] ?? far;
     line = kind === "server" ? toServer : toFile;
     way = kind === "server" ? toPrimary : toFile;
-    // Once the replica has everything, it answers.
+    // When the replica has everything, it answers.
     await until(async () => (await read(client)).seen.count > 0);
   });
 
@@ -130,7 +130,7 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
     }
   }
 
-  /** Writes, and waits until the replica has it. */
+  /** Writes, and waits until the replica has the write. */
   async function changeEverywhere(text: string) {
     const seen = await change(client, text);
     await until(async () => {
@@ -144,7 +144,7 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
     await changeEverywhere("old");
     await unheard(async () => {
       await far.execute(write("new"));
-      // Not at once, if the machine is so busy that the replica is given up.
+      // Not at the first attempt, if the machine is so busy that the replica is given up.
       await until(async () => (await read(client)).text === "old");
     });
   });
@@ -163,7 +163,7 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
     const seen = await unheard(async () => {
       const seen = await change(other, "after");
       const found = await read(client, seen).catch((error) => error);
-      // The embedded replica's line is its way to the primary, too.
+      // For the embedded replica, this line is also its way to the primary.
       if (kind === "server") expect(found.text).toBe("after");
       else expect(outageOf(found)).toBe("unreachable");
       await until(async () => (await read(client)).text === "before");
@@ -191,7 +191,7 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
     const answeredAt: number[] = [];
     // Again, if the machine is so busy that the bound was over before the first answer.
     await until(async () => {
-      // The replica answers, and the service has just heard of the primary.
+      // The replica answers, and the service has just heard from the primary.
       await until(async () => {
         await read(bounded);
         const found = await alone(() => read(bounded).catch(() => undefined));
@@ -210,7 +210,7 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
       return answeredAt.length > 0;
     }, 60);
     expect(Math.max(...answeredAt)).toBeLessThan(bound);
-    // It comes back by itself.
+    // It works again by itself.
     await until(async () => (await read(bounded).catch(() => undefined)) !== undefined);
     bounded.close();
   }, 90_000);
@@ -229,7 +229,7 @@ test("the file of an embedded replica is its owner's alone, from the first byte 
     (await openDatabase(`file:${file}`, { ...settings, databaseSyncUrl: line.url })).$client;
 
   const first = await open(path);
-  // libSQL's own client does not get through, and so has not written to it yet.
+  // libSQL's own client cannot connect, so it has not written to the file yet.
   await until(async () => files().length >= 2);
   expect(modes()).toEqual(["private.db 600", "private.db-client_wal_index 600"]);
   line.release();
@@ -237,7 +237,7 @@ test("the file of an embedded replica is its owner's alone, from the first byte 
   expect(modes().every((mode) => mode.endsWith(" 600"))).toBe(true);
   first.close();
 
-  // One that others may read, from before, is made private too.
+  // A file from before that others may read is made private too.
   const older = join(folder.path, "private.db.older");
   writeFileSync(`${older}-client_wal_index`, "");
   writeFileSync(older, "");

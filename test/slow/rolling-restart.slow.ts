@@ -1,6 +1,7 @@
 /**
- * A rolling restart: the service as it was before todos had lists, due dates and revisions runs beside this one, on one
- * file. The former version is taken from the repository's own history, so a shallow clone is not enough.
+ * A rolling restart: the service as it was before todos had lists, due dates and revisions runs at the same time as
+ * this version, on one file. The former version comes from the repository's own history, so a shallow clone is not
+ * enough.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { type ServiceProcess, startProcess, temporaryFolder } from "../process.t
 import { contentsOf, idsOf, newUser, type Todo, type User } from "../todos/actions.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-/** What came with the new fields: the former version is the last commit without it. */
+/** This file came with the new fields. The former version is the last commit without it. */
 const MIGRATION = "drizzle/0002_todos_to_live_with.sql";
 
 const SETTINGS = { JWT_SECRET: "a secret that both versions have, long enough" };
@@ -34,7 +35,7 @@ const startFormer = (folder: string) =>
   startProcess(folder, SETTINGS, [process.execPath, join(former.path, "src/main.bun.ts")]);
 const startNew = (folder: string) => startProcess(folder, SETTINGS);
 
-/** The same user on another process. */
+/** The same user in another process. */
 async function on(service: ServiceProcess, { id, username }: { id: number; username: string }) {
   const { logIn, call } = service;
   return newUser({
@@ -79,7 +80,7 @@ test("an existing database of 100,000 todos keeps everything where it was, in a 
   const todos = await inbox(user);
   expect(todos).toHaveLength(2000);
   expect(idsOf(todos)).toEqual(idsOf(await user.walk("", 100)));
-  // In either script, while the texts of the one are still being folded.
+  // In both scripts, while the texts of one of them are still being folded.
   expect(contentsOf(await user.walk("q=TODO%2050", 100))).toContain("Todo 50");
   expect(contentsOf(await user.walk("q=%ED%95%A0", 100))).toContain("할 일 0");
   again.close();
@@ -94,7 +95,7 @@ test("both versions serve one file, and each finds what the other writes", async
   const theNew = await on(service, theOld);
   expect(contentsOf(await inbox(theNew))).toEqual(["Old MILK", "오래된 우유", "third"]);
 
-  // What the former version goes on writing has a place, is found, counts, and has a revision.
+  // A todo that the former version still writes has a place, is found, counts, and has a revision.
   const added: Todo = await theOld.add("둘째 우유");
   const seen = await theNew.read(added.id);
   expect(contentsOf(await inbox(theNew)).at(-1)).toBe("둘째 우유");
@@ -109,7 +110,7 @@ test("both versions serve one file, and each finds what the other writes", async
   expect(changed.rev).toBe(seen.rev + 1);
   expect(contentsOf(await theNew.walk("q=milk", 100))).toEqual(["Old MILK", "Changed MILK"]);
 
-  // What this version writes is there for the former one, and what it deletes is not.
+  // A todo that this version writes is visible in the former one, and a todo that it deletes is not.
   const full = await theNew.add({
     contents: "New",
     notes: "with notes",
@@ -124,7 +125,7 @@ test("both versions serve one file, and each finds what the other writes", async
   expect((await theOld.read(full.id)).contents).toBe("New");
   expect(await theNew.read(full.id)).toMatchObject({ notes: "with notes", repeat: { every: 1 } });
 
-  // What the former version deletes is gone for both, and its clients' lists go on as before.
+  // A todo that the former version deletes is gone for both, and pages of its clients continue as before.
   const { next } = await (await theNew.call("GET", "/todos/changes")).json();
   await theOld.remove(added.id);
   expect((await theNew.call("GET", `/todos/${added.id}`)).status).toBe(404);
@@ -145,7 +146,7 @@ test("nothing that either has acknowledged is lost while both write at once", as
   const acknowledged = new Set<string>();
   const deleted = new Set<number>();
 
-  /** Adds, changes and deletes by turns. */
+  /** Adds, changes and deletes in turns. */
   async function write(user: User, writer: string): Promise<void> {
     for (let i = 0; i < 40; i++) {
       const contents = `${writer} ${i}`;
@@ -180,7 +181,7 @@ test("nothing that either has acknowledged is lost while both write at once", as
   );
   for (const { rev } of todos) expect(rev).toBeGreaterThan(0);
 
-  // The counts are those of the rows, and one process goes on alone.
+  // The counts match the rows, and one process continues alone.
   expect(await old.stop()).toBe(0);
   const database = openLocal(join(folder.path, "data/todos.db"));
   const { rows } = await database.execute(`

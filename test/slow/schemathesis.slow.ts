@@ -1,6 +1,6 @@
 /**
- * Schemathesis, which knows nothing of this project, on the OpenAPI document and the service that it describes: good
- * and bad requests to every operation, each answer held to the document.
+ * Schemathesis knows only the OpenAPI document. It sends valid and invalid requests to every operation of the service,
+ * and compares each answer with the document.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ test("Schemathesis finds nothing", async () => {
     expect(code === 0 ? "" : stdout).toBe("");
     const [, generated] = /(\d+) generated, \d+ passed/.exec(stdout) ?? [];
     expect(Number(generated)).toBeGreaterThan(500);
-    // Else all of it but the first was one 401 after another.
+    // Otherwise all of its requests, except the first, would get 401.
     expect((await service.call("GET", "/users/me", { token })).status).toBe(200);
   } finally {
     await service.stop();

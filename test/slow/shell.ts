@@ -1,6 +1,6 @@
-/** A shell that runs the commands of a document, block by block, as whoever reads it would type them. */
+/** A shell that runs the commands of a document, block by block, as a reader would type them. */
 
-/** The commands follow each other, and stop at the first that fails. */
+/** The commands run one after the other, and stop at the first one that fails. */
 export function startShell(
   command = ["bash", "-euo", "pipefail"],
   folder = process.cwd(),
@@ -11,7 +11,7 @@ export function startShell(
   const shell = Bun.spawn(command, { cwd: folder, env, stdin: "pipe" });
   const chunks = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
   return {
-    /** What the commands print. */
+    /** The output of the commands. */
     async run(commands: string): Promise<string> {
       shell.stdin.write(`${commands}\necho "${boundary}"\n`);
       await shell.stdin.flush();

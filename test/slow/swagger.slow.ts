@@ -1,6 +1,6 @@
 /**
- * The page at `/swagger`, in Chromium: what a person does there, by day and by night. `SCREENSHOT=docs/swagger.png`
- * renews the README's picture of it.
+ * The page at `/swagger`, in Chromium: what a person does there, in the light and the dark theme.
+ * `SCREENSHOT=docs/swagger.png` renews the README's picture of it.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -12,7 +12,7 @@ import { PASSWORD, type Service, startService } from "../service.ts";
 import { type Colour, contrast, luminance } from "./contrast.ts";
 
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
-/** Statuses that any operation may answer with, and that the page's introduction tells of. */
+/** Statuses that any operation may answer with. The page's introduction describes them. */
 const COMMON = ["421", "500", "503"];
 const BODY = "textarea.body-param__text";
 
@@ -50,7 +50,7 @@ afterAll(async () => {
 const DESKTOP = { width: 1200, height: 1050 };
 const PHONE = { width: 390, height: 844 };
 
-/** Opens the page; `complaints` has what the browser has against it, such as a breach of its policy. */
+/** Opens the page. `complaints` collects the browser's errors, such as a breach of its policy. */
 async function openPage(colorScheme: "light" | "dark" = "light", viewport = DESKTOP) {
   const context = await browser.newContext({ colorScheme, viewport });
   const page = await context.newPage();
@@ -67,7 +67,7 @@ async function openPage(colorScheme: "light" | "dark" = "light", viewport = DESK
   return { page, complaints, requests, [Symbol.asyncDispose]: () => context.close() };
 }
 
-/** In the dialog that Authorize opens, the part that takes a user name and a password. */
+/** The part of the Authorize dialog for a user name and a password. */
 async function openAuthorize(page: Page) {
   await page.locator(".auth-wrapper .authorize").click();
   return page.locator(".auth-container", { hasText: "Token URL" });
@@ -92,14 +92,14 @@ async function logOut(page: Page): Promise<void> {
 
 const operationOf = (page: Page, operationId: string) => page.locator(`[id$="-${operationId}"]`);
 
-/** Executes an operation of the page, and reads the answer that it shows. */
+/** Executes an operation of the page, and reads the answer that the page shows. */
 async function execute(page: Page, operationId: string, body?: string) {
   const operation = operationOf(page, operationId);
   if (!(await operation.locator(".opblock-body").isVisible())) {
     await operation.locator(".opblock-summary-control").click();
   }
   if (body !== undefined) await operation.locator(BODY).fill(body);
-  // So that what is read below is no answer from before.
+  // So that no earlier answer is read below.
   const clear = operation.locator("button.btn-clear");
   if (await clear.isVisible()) await clear.click();
   await operation.locator("button.execute").click();
@@ -195,7 +195,7 @@ test("shows each error of an operation in a line, and its example when asked", a
   await operation.getByText('"pointer": "/contents"').waitFor();
   await invalid.click();
   await operation.getByText('"pointer": "/contents"').waitFor({ state: "detached" });
-  // What every operation may answer is in the introduction, and what is special here is not left out.
+  // The introduction describes the answers that every operation may give. Those of this operation must be shown.
   expect(await page.locator(".info").textContent()).toContain("503 unavailable");
   const ready = operationOf(page, "isReady");
   await ready.locator(".opblock-summary-control").click();
@@ -233,7 +233,7 @@ test("loads its files once, and keeps them", async () => {
       "performance.getEntriesByType('resource').map((each) => [new URL(each.name).pathname, each.transferSize])",
     );
   const first = await sizes();
-  // Megabytes, if they were not compressed.
+  // Without compression these would be megabytes.
   expect(first.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(700_000);
   await page.goto("about:blank");
   await page.goto(`${service.url}/swagger`);
@@ -248,10 +248,10 @@ test.each(["light", "dark"] as const)("fits a phone, %s", async (colorScheme) =>
   await operationOf(page, "updateTodo").locator(".opblock-summary-control").click();
   await operationOf(page, "updateTodo").locator(".execute").click();
   await operationOf(page, "updateTodo").locator(".live-responses-table").waitFor();
-  // Nothing has to be scrolled to the side.
+  // The page does not have to be scrolled sideways.
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(PHONE.width);
   for (const about of await page.locator(".opblock-tag small").all()) {
-    // On a line or two of its own, and not a letter a line.
+    // The text has a line or two of its own, and not one letter in each line.
     expect((await about.boundingBox())?.width).toBeGreaterThan(PHONE.width / 2);
   }
 });
@@ -275,7 +275,7 @@ test.each([
   ];
   for (const place of places) {
     const { text, ground } = await colours(page, place);
-    // 4.5 to 1 is what WCAG 2.2 asks for (1.4.3).
+    // WCAG 2.2 requires 4.5 to 1 (1.4.3).
     expect([place, contrast(text, ground) > 4.5]).toEqual([place, true]);
     expect([place, Math.sign(luminance(ground) - 0.5)]).toEqual([place, sign]);
   }
@@ -284,7 +284,7 @@ test.each([
 test("looks as the README shows it", async () => {
   await using opened = await openPage();
   const { page } = opened;
-  // So that the todos are in the picture.
+  // So that the picture shows todos.
   for (const group of ["Users", "Sessions", "One-time_passwords"]) {
     await page.locator(`#operations-tag-${group}`).click();
   }
@@ -295,13 +295,13 @@ test("looks as the README shows it", async () => {
   expect(size).toBeLessThan(200_000);
 });
 
-/** Asserts the texts of what a locator finds, once all of them are there. */
+/** Asserts the texts of the elements that a locator finds, when all of them are there. */
 async function expectTexts(locator: Locator, texts: string[]): Promise<void> {
   await locator.nth(texts.length - 1).waitFor();
   expect(await locator.allInnerTexts()).toEqual(texts);
 }
 
-/** The colour of the text at `selector`, and of what is behind it. */
+/** The color of the text at `selector`, and of its background. */
 async function colours(page: Page, selector: string): Promise<{ text: Colour; ground: Colour }> {
   const [text, ground] = await page
     .locator(selector)

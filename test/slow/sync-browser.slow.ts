@@ -1,4 +1,4 @@
-/** A copy in a real browser: in IndexedDB and in localStorage, over reloads and crashes, and in several tabs. */
+/** A copy in a real browser: in IndexedDB and in localStorage, after reloads and crashes, and in several tabs. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { PASSWORD } from "../service.ts";
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 const SOURCES = join(import.meta.dir, "../../src/client");
 
-/** The whole app: the copy of whoever is logged in, for the tests to use. */
+/** The whole app: the copy of the user who is logged in, for the tests to use. */
 const APP = `
 import { createClient } from ${JSON.stringify(join(SOURCES, "client.ts"))};
 import { createSync, indexedDbStore, localStorageStore } from ${JSON.stringify(join(SOURCES, "sync.ts"))};
@@ -69,7 +69,7 @@ beforeEach(async () => {
   context.on("request", (request) => {
     requests.push(`${request.method()} ${new URL(request.url()).pathname}`);
   });
-  // The app, as if the service gave it out.
+  // The app, as if the service served it.
   await context.route(`${service.url}/app`, (route) =>
     route.fulfill({ contentType: "text/html", body: "<script type=module src=/app.js></script>" }),
   );
@@ -92,7 +92,7 @@ async function openTab(hash = ""): Promise<Page> {
   return page;
 }
 
-/** How many streams of events the service has open for the user. */
+/** The number of streams of events that the service has open for the user. */
 const streams = async () => service.services.watch.listeningFor(await service.idOf("mina"));
 
 const add = (page: Page, contents: string) =>

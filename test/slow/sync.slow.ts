@@ -1,4 +1,7 @@
-/** Requests with an `Idempotency-Key`, when the process is killed under them, and when they come to many nodes at once. */
+/**
+ * Requests with an `Idempotency-Key`: when the process is killed during them, and when they arrive at many nodes at the
+ * same time.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { times } from "../parallel.ts";
 import { type ServiceProcess, startProcess, temporaryFolder } from "../process.ts";
@@ -15,16 +18,16 @@ interface Sent {
   key: string;
   path: string;
   json: object;
-  /** What the todos that it adds have for a text. */
+  /** The texts of the todos that it adds. */
   texts: string[];
-  /** Undefined when there was none. */
+  /** Undefined when there was no answer. */
   answer?: string;
 }
 
 const send = (service: ServiceProcess, token: string, { key, path, json }: Sent) =>
   service.call("POST", path, { token, json, headers: { "idempotency-key": key } });
 
-/** Requests without pause, until one is not answered: all that were sent. */
+/** Sends requests without pause, until one is not answered. Returns all that were sent. */
 async function writeUntilKilled(service: ServiceProcess, token: string, label: string) {
   const sent: Sent[] = [];
   await times(WRITERS, async (writer) => {
@@ -72,7 +75,7 @@ test("killed amid requests, again and again, it has done each of them once when 
     token ??= (await service.user()).token;
     const before = new Set(await textsIn(service, token));
     for (const request of sent) {
-      // All of it was done, or nothing.
+      // Either all of the request was done, or nothing.
       const there = request.texts.filter((text) => before.has(text));
       expect([0, request.texts.length]).toContain(there.length);
       const again = await send(service, token, request);
@@ -116,7 +119,7 @@ describe("over a primary, a replica and an embedded replica", () => {
         const isReplay = answer.headers.has("idempotency-replayed");
         return { status: answer.status, isReplay, body: await answer.text() };
       });
-      // A node whose turn does not come in time says so.
+      // A node whose turn does not come in time answers so.
       const done = answers.filter(({ status }) => status === 200);
       expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
       expect(new Set(done.map(({ body }) => body)).size).toBe(1);

@@ -1,4 +1,7 @@
-/** A million short-lived entries, a thousand alive at a time: the table stays in proportion to what is alive. */
+/**
+ * A million short-lived entries, of which a thousand are alive at any time: the size of the table depends on the live
+ * ones.
+ */
 import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +22,7 @@ test("a million entries leave a table of thousands, swept by nothing but the wri
     let now = 1_800_000_000_000;
     let most = 0;
     for (let written = 0; written < 1_000_000; written += perBatch) {
-      // Ten entries every ten milliseconds, each for a second: a thousand are alive.
+      // Ten entries every ten milliseconds, each for one second: a thousand are alive.
       now += 10;
       const set = (i: number) =>
         ttl.set({ kind: "reset_code", key: `key-${written + i}`, lifetime }, "value", now);

@@ -1,6 +1,6 @@
 /**
- * The example app in a real browser: what people do there, with the mouse, the keyboard and a finger, in two windows,
- * and offline. `SCREENSHOT=docs/web.png` renews the READMEs' picture of it.
+ * The example app in a real browser: what people do in it, with the mouse, the keyboard and a finger, in two windows,
+ * and offline. `SCREENSHOT=docs/web.png` renews the picture of it in the READMEs.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
@@ -45,7 +45,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
-  // It has a process of its own beside it, which ends with it.
+  // It starts another process, which ends with it.
   example?.kill("SIGTERM");
   await example?.ended;
   folder[Symbol.dispose]();
@@ -62,7 +62,7 @@ const PHONE = { width: 390, height: 844 };
 
 type Options = Parameters<Browser["newContext"]>[0];
 
-/** A browser of its own, with nothing in its store; `complaints` has what it has against the app. */
+/** A separate browser with an empty store. `complaints` collects its errors about the app. */
 async function openDevice(options: Options = {}) {
   const context = await browser.newContext({ viewport: DESKTOP, locale: "en-US", ...options });
   devices.push(context);
@@ -122,7 +122,7 @@ async function addList(page: Page, name: string): Promise<void> {
   await page.getByRole("button", { name: "Save" }).click();
 }
 
-/** Waits until a page shows these open todos, in this order. */
+/** Waits until a page shows exactly these open todos, in this order. */
 async function shows(page: Page, ...contents: string[]): Promise<void> {
   const has = (expected: string) =>
     [...document.querySelectorAll(".todos[aria-label] .contents")]
@@ -133,7 +133,9 @@ async function shows(page: Page, ...contents: string[]): Promise<void> {
   });
 }
 
-/** What the service has of a user, by position: lists by name, and todos as `list: contents`, the done ones ticked. */
+/**
+ * The service's data of a user, by position: lists by name, and todos as `list: contents`, where done ones are marked.
+ */
 async function kept(username: string): Promise<string[]> {
   const { token } = await service.logIn(username);
   const get = async (path: string) => (await service.call("GET", path, { token })).json();
@@ -147,7 +149,7 @@ async function kept(username: string): Promise<string[]> {
   );
 }
 
-/** `2026-12-01`, that many days from now, where the browser is. */
+/** `2026-12-01`, this number of days from now, in the browser's time zone. */
 function dayFromNow(days: number): string {
   const date = new Date();
   date.setDate(date.getDate() + days);
@@ -160,7 +162,7 @@ test("opens from its own files, talks to the service alone, and says what is wro
   const page = await open();
   await logIn(page, "nobody", "wrong horse battery");
   await page.getByRole("alert").getByText(/\w/).waitFor();
-  // The browser tells of each answer that is no success.
+  // The browser reports each answer that is not a success.
   expect(complaints.splice(0).join()).toContain("401");
 
   await page.getByRole("button", { name: "Create an account" }).click();
@@ -196,7 +198,7 @@ test("lists, due dates, notes, ticking off, deleting, undo and search", async ()
   await add(page, "Write to Jiho");
   expect(await todoIn(page, "Write to Jiho").textContent()).toContain("Tomorrow");
 
-  // Everything about a todo.
+  // All fields of a todo.
   await edit(page, "Pay the rent");
   await page.getByLabel("Notes").fill("By transfer");
   await page.getByLabel("Due", { exact: true }).fill(dayFromNow(-1));
@@ -212,7 +214,7 @@ test("lists, due dates, notes, ticking off, deleting, undo and search", async ()
   await page.getByRole("heading", { name: "Letters" }).waitFor();
   await add(page, "To Haruto");
   await saved(page);
-  // The address still leads there.
+  // The address still shows the same view.
   await page.reload();
   await page.getByRole("heading", { name: "Letters" }).waitFor();
   await shows(page, "To Haruto");
@@ -232,7 +234,7 @@ test("lists, due dates, notes, ticking off, deleting, undo and search", async ()
   await page.keyboard.press("Control+z");
   await shows(page, "Buy milk", "Pay the rent");
 
-  // In all lists, whatever the case, and in the notes.
+  // In all lists, in upper or lower case, and in the notes.
   const search = page.getByRole("searchbox", { name: "Search all todos" });
   await search.fill("TO ");
   await shows(page, "To Haruto", "Write to Jiho");
@@ -240,7 +242,7 @@ test("lists, due dates, notes, ticking off, deleting, undo and search", async ()
   await shows(page, "Pay the rent");
   await search.fill("");
 
-  // A list comes back with its todos, and with their order.
+  // A restored list has its todos again, in their order.
   await goTo(page, "Letters");
   await shows(page, "To Haruto", "Write to Jiho");
   await page.getByRole("button", { name: "Edit list" }).click();
@@ -312,7 +314,7 @@ test("everything can be done with the keyboard, and the focus is never lost", as
       const at = document.activeElement;
       return at?.getAttribute("aria-label") ?? at?.textContent;
     });
-  /** Goes on by the tab key until the focus is on what has this name. */
+  /** Presses the tab key until the element with this name has the focus. */
   async function tabTo(name: string, key = "Tab") {
     for (let i = 0; i < 40; i++) {
       await keyboard.press(key);
@@ -324,7 +326,7 @@ test("everything can be done with the keyboard, and the focus is never lost", as
   await keyboard.press("Enter");
   for (const text of [PASSWORD, "keys"]) {
     await keyboard.press("Shift+Tab");
-    // Between the two buttons and the fields is the other button.
+    // The other button is between the two buttons and the fields.
     if (text === PASSWORD) await keyboard.press("Shift+Tab");
     await keyboard.type(text);
   }
@@ -362,7 +364,7 @@ test("everything can be done with the keyboard, and the focus is never lost", as
   await keyboard.type(" and a half");
   await keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  // Escape changes nothing, and the focus is where it was.
+  // Escape changes nothing, and the focus returns to where it was.
   expect(await focused()).toBe("two");
   await keyboard.press("Enter");
   await page.getByRole("dialog", { name: "Edit todo" }).waitFor();
@@ -389,7 +391,7 @@ test("what one window changes, the other shows, on this device and on another", 
   await add(three, "Buy bread");
   await tick(two, "Buy milk");
   for (const page of [one, two, three]) await shows(page, "Buy bread");
-  // What one is about to write stays as it is.
+  // A text that the user is just writing stays as it is.
   await one.getByRole("textbox", { name: "Add a todo" }).fill("Half a th");
   await addList(two, "Shared");
   await one.getByRole("link", { name: "Shared" }).waitFor();
@@ -489,7 +491,7 @@ test("a log-out leaves nothing in the browser, and another user sees nothing of 
   expect(left).toEqual(["null"]);
   await logIn(page, "second");
   await page.getByText("Write down what is on your mind").waitFor();
-  // The other window follows.
+  // The other window does the same.
   await other.getByText("Write down what is on your mind").waitFor();
 });
 
@@ -502,7 +504,7 @@ test.each(["light", "dark"] as const)("is readable and fits a phone, %s", async 
   await page.getByLabel("Notes").fill("a note");
   await page.getByRole("button", { name: "Save" }).click();
   await tick(page, "two");
-  // Nothing has to be scrolled to the side, and a finger finds what it is to touch.
+  // The page does not have to be scrolled sideways, and the targets are large enough for a finger.
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(PHONE.width);
   for (const button of await page.locator("button:visible, a:visible").all()) {
     const box = await button.boundingBox();
@@ -525,7 +527,7 @@ test.each(["light", "dark"] as const)("is readable and fits a phone, %s", async 
   ];
   for (const place of places) {
     const [text, ground] = await page.locator(place).first().evaluate(coloursOf);
-    // 4.5 to 1 is what WCAG 2.2 asks for (1.4.3).
+    // WCAG 2.2 requires 4.5 to 1 (1.4.3).
     expect([place, contrast(text, ground) > 4.5]).toEqual([place, true]);
   }
   const [, ground] = await page.locator("h1").evaluate(coloursOf);
@@ -560,10 +562,10 @@ test("looks as the READMEs show it", async () => {
   expect(size).toBeLessThan(200_000);
 });
 
-/** The colour of an element's text, and of what is behind it. Runs in the page. */
+/** The color of an element's text, and of its background. Runs in the page. */
 function coloursOf(element: Element): [text: Colour, ground: Colour] {
   const canvas = document.createElement("canvas").getContext("2d");
-  /** Whatever the notation: as the browser paints it. */
+  /** In any notation: the color that the browser paints. */
   const painted = (css: string): [Colour, alpha: number] => {
     if (!canvas) throw new Error("no canvas");
     canvas.clearRect(0, 0, 1, 1);

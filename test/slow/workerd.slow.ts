@@ -1,4 +1,6 @@
-/** What is particular to workerd: mail from within requests, hashing that blocks, clients that go away, whose address. */
+/**
+ * Only for workerd: mail from within requests, hashing that blocks, clients that disconnect, and the client's address.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -41,7 +43,7 @@ afterAll(async () => {
 let names = 0;
 const newName = () => `w-${++names}`;
 
-/** A front that Cloudflare could be, and a network that trusts the tests' mail server. */
+/** A front that behaves like Cloudflare's, and a network that trusts the tests' mail server. */
 function behindFront(): string[] {
   const pem = readFileSync(join(ROOT, "test/mail/localhost.pem"), "utf8");
   writeFileSync(join(folder.path, "ca.pem"), pem.slice(pem.indexOf("-----BEGIN CERTIFICATE")));
@@ -120,14 +122,14 @@ describe("a mail", () => {
   test("does not go to a server whose certificate nobody has signed", async () => {
     await using smtp = await startSmtp({ secure: true });
     environment.MAIL_URL = smtp.url;
-    // Without the front's network, which trusts it.
+    // Without the network of the front, which trusts it.
     await using service = await startProcess(folder.path, environment, workerdCommand());
     const username = newName();
     const json = { username, password: PASSWORD, email: `${username}@example.org` };
     expect((await service.call("POST", "/users/sign-up", { json })).status).toBe(201);
     await service.line(/mail \d+ not sent/);
     expect(smtp.asked).toEqual([]);
-    // Nor may it stay for the tests to come.
+    // It also must not stay for the next tests.
     await forgetMails();
   });
 
@@ -182,7 +184,7 @@ test("a flood of log-ins is refused in part, and leaves room for other requests"
   const start = performance.now();
   const flood = Promise.all(
     Array.from({ length: 150 }, async (_, i) => {
-      // Each from a network of its own, so that it is the whole queue that overflows.
+      // Each one from a different network, so that the whole queue is full, and not the part of one network.
       const headers = { "x-forwarded-for": `198.51.${i}.7` };
       const json = { username: `nobody-${i}`, password: PASSWORD };
       const { status } = await service.call("POST", "/users/log-in", { json, headers });
@@ -203,9 +205,9 @@ test("a flood of log-ins is refused in part, and leaves room for other requests"
   }
   const { statuses, ms } = await ended;
   expect(new Set(statuses)).toEqual(new Set([401, 503]));
-  // Else one of them would wait for nearly all of the hashes.
+  // Otherwise one of them would wait for almost all hashes.
   expect(Math.max(...waits)).toBeLessThan(ms / 4);
-  // Nobody's place is left taken.
+  // No place stays taken.
   expect(await service.logIn(username)).toHaveProperty("token");
 });
 

@@ -1,4 +1,4 @@
-/** What the service tells a person at a terminal. */
+/** The banner of the service on a terminal. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";

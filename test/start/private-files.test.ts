@@ -1,4 +1,4 @@
-/** The files that the service makes: nobody else on the machine can read them, not even for a moment. */
+/** The files that the service makes: no other user of the machine can read them, not even for a moment. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ function watchModes(folder: string) {
         modes.set(name, (modes.get(name) ?? new Set()).add(mode));
       }
     } catch {
-      // The folder, or one of its files, is not there yet or no longer.
+      // The folder or one of its files does not exist yet, or not any more.
     }
   };
   const timer = setInterval(look, 1);
@@ -59,13 +59,13 @@ test.each(["a file", "an embedded replica"])("are private, with %s", async (kind
   }
 });
 
-test("are private where a backup is restored, whatever the process lets others read", async () => {
+test("are private after a restore, even if the umask lets others read new files", async () => {
   using folder = temporaryFolder();
   const data = join(folder.path, "data");
   const backup = join(folder.path, "kept.db");
   const watch = watchModes(data);
   const former = process.umask(0o022);
-  // In this process, because a process of the service's own has a stricter umask on Bun.
+  // In this process, because on Bun a separate process of the service sets a stricter umask.
   const command = (...args: string[]) => ({
     args,
     environment: { DATABASE_URL: `file:${data}/todos.db` },

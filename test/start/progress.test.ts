@@ -1,11 +1,11 @@
-/** What long work shows of itself, on a terminal and in a log. */
+/** The progress of long work, on a terminal and in a log. */
 import { expect, jest, test } from "bun:test";
 import { startProgress } from "../../src/start/progress.ts";
 
 /** Milliseconds. */
 const INTERVAL = 20;
 
-/** What is written while `work` runs, and once it is over. */
+/** The output while `work` runs, and the output afterwards. */
 async function written(
   isTerminal: boolean,
   work: (progress: ReturnType<typeof startProgress>, lines: string[]) => unknown,
@@ -59,7 +59,7 @@ test("quick work shows nothing, and neither does what has not begun", async () =
   expect(await written(false, () => Bun.sleep(3 * INTERVAL))).toEqual([]);
 });
 
-test("a log gets a line each ten seconds", () => {
+test("a log gets a line every ten seconds", () => {
   jest.useFakeTimers();
   try {
     const lines: string[] = [];

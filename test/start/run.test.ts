@@ -1,4 +1,7 @@
-/** The life of a process from start to drain, with a runtime that this test plays; `main.test.ts` has the real one. */
+/**
+ * The life of a process from the start to the drain, with a runtime that this test imitates. `main.test.ts` uses the
+ * real one.
+ */
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +13,10 @@ import { callsTo } from "../service.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
-// `run` sets the log up for the whole process.
+// `run` configures the log of the whole process.
 afterEach(() => resetSync());
 
-/** Bun itself, but for stdout, the signals and errors, which this test gives, and the exit, which it must outlive. */
+/** Bun itself, except for stdout, the signals, the errors and the exit: these are functions of this test. */
 function runtime(environment: Record<string, string>) {
   const exited = Promise.withResolvers<number>();
   const errors: string[] = [];
@@ -59,7 +62,7 @@ function runtime(environment: Record<string, string>) {
     url: url.promise,
     exited: exited.promise,
     errors,
-    /** What stands on stdout so far. */
+    /** The content of stdout so far. */
     printed: () => printed.join(""),
     send: () => signal("SIGTERM"),
     fail: (error: unknown) => uncaught(error),
@@ -110,7 +113,7 @@ test.each([
     { DATABASE_URL: "file:/dev/null/todos.db" },
     /^Cannot open the database \(DATABASE_URL\): .+\n$/,
   ],
-  // The runtime of this test has nothing that loads metrics.
+  // The runtime of this test has no function that loads metrics.
   [{ METRICS_PORT: "0" }, /^METRICS_PORT must not be set: .+\n$/],
   [{ HOST: "203.0.113.1" }, /^Cannot listen on 203\.0\.113\.1:0 \(HOST, PORT\): .+\n$/],
 ])("what shows only when it is used ends it with a line, too: %o", async (environment, line) => {

@@ -1,4 +1,4 @@
-/** The service on workerd: what its build holds, how it starts, and that it answers. See also `slow/workerd.slow.ts`. */
+/** The service on workerd: the content of its build, its start, and its answers. See also `slow/workerd.slow.ts`. */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -90,11 +90,11 @@ test.each(notStarting)(
   },
 );
 
-test("it warns of a name that is probably misspelt, and never tells its value", async () => {
+test("it warns about a name that is probably misspelt, and never logs its value", async () => {
   using folder = temporaryFolder();
   const config = readFileSync(join(OUT, CONFIG), "utf8");
   const binding = '(name = "MAIL_FORM", text = "zq7canary"),';
-  // Beside the modules, which it names by their places.
+  // In the folder of the modules, because it names them by relative paths.
   const misspelt = join(OUT, "misspelt.capnp");
   writeFileSync(misspelt, config.replace("bindings = [", `bindings = [${binding}`));
   try {
@@ -130,7 +130,7 @@ test("it answers, keeps what it is told, and logs each request as a line of JSON
 
     const { paths } = await (await service.call("GET", "/swagger/json")).json();
     expect(Object.keys(paths)).toContain("/todos/{id}");
-    // Compressed, and once: `fetch` undoes it once.
+    // Compressed only once: `fetch` decompresses it once.
     const page = await service.call("GET", "/swagger");
     expect(page.headers.get("content-encoding")).toBe("gzip");
     const [, script = ""] = /src="([^"]*swagger-ui[^"]*)"/.exec(await page.text()) ?? [];

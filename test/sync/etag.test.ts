@@ -1,4 +1,4 @@
-/** Entity tags: 304 for what a client has already, and 412 for a change of what is no longer as the client has it. */
+/** Entity tags: 304 when the client has the current version, and 412 for a change when it does not. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { InStatement, ResultSet } from "@libsql/core/api";
 import { expectProblem, stored } from "../http/answers.ts";
@@ -136,7 +136,7 @@ interface Guarded {
   method: string;
   path: string;
   json?: object;
-  /** The row as the client can get it. */
+  /** The row as the client can read it. */
   current: Record<string, unknown> & { rev: number };
 }
 

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: a request that is sent again is answered again, and done once. */
+/** `Idempotency-Key`: a repeated request gets its answer again, and is carried out only once. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { expectProblem, stored } from "../http/answers.ts";
 import { times } from "../parallel.ts";
@@ -40,7 +40,7 @@ const count = async (table: string): Promise<number> => {
 let keys = 0;
 const newKey = () => ({ "idempotency-key": `key-${++keys}` });
 
-/** All that a client sees of an answer but what is each answer's own. */
+/** Everything that a client sees of an answer, except the parts that differ in every answer. */
 async function seen(answer: Response) {
   const own = ["x-request-id", "date", "idempotency-replayed"];
   const headers = [...answer.headers].filter(([name]) => !own.includes(name));
@@ -99,7 +99,7 @@ describe.each(posts)("%s", (_what, make) => {
     expect(first.ok).toBe(true);
     expect(first.headers.get("idempotency-replayed")).toBeNull();
     const answer = await seen(first);
-    // What comes between changes nothing about it.
+    // A change in between makes no difference.
     if (path.startsWith("/todos")) await add();
     const { id } = JSON.parse(answer.body);
     const row = path.startsWith("/lists") ? `/lists/${id}` : `/todos/${id}`;
@@ -287,7 +287,7 @@ test("of one user 20,000 outcomes are kept, and what was before those is still n
   expect(await count("kept_answers")).toBe(20_000);
   await expectProblem(await call("POST", "/todos", json, first), [404, "todo_not_found"]);
   expect(await count("todos")).toBe(2);
-  // Of each user by themself.
+  // The limit is for each user.
   const { rows } = await client.execute({
     sql: "SELECT count(*) FROM kept_answers WHERE user_id = ?",
     args: [other.id],

@@ -1,6 +1,6 @@
 /**
- * Whatever writers and readers do at once, over two processes on one file: all copies are equal in the end. Set SEED to
- * repeat a run, STEPS for a longer one. `test/slow/model.slow.ts` has long ones, and a cluster.
+ * Writers and readers act at the same time, over two processes on one file: in the end all copies are equal. Set SEED
+ * to repeat a run, and STEPS for a longer one. `test/slow/sync.slow.ts` has long runs, and a cluster.
  */
 import { test } from "bun:test";
 import { startProcess, temporaryFolder } from "../process.ts";

@@ -1,7 +1,8 @@
 /**
- * Writers and readers of one user, on any nodes of the service, at random. Answers get lost and requests are repeated by
- * their keys, also at once and on another node; readers fetch changes in pages of any size, stop in the midst, go on at
- * another node, begin anew, and listen to events. In the end all copies are equal to what the service has.
+ * Random writers and readers of one user, on any nodes of the service. Answers get lost, and requests are repeated with
+ * their keys, also at the same time and on another node. Readers fetch changes in pages of any size, stop in the
+ * middle, continue on another node, start again, and listen to events. In the end all copies are equal to the service's
+ * rows.
  */
 import { expect } from "bun:test";
 import { type Events, listenTo } from "../changes/listen.ts";
@@ -27,9 +28,9 @@ interface Options {
   nodes: Node[];
   token: string;
   seed: number;
-  /** Requests that write. */
+  /** The number of requests that write. */
   steps: number;
-  /** Whether answers that come again are compared with the first ones, too, and not only what they have done. */
+  /** Whether repeated answers are also compared with the first ones. Otherwise only their effects are compared. */
   compares?: boolean;
 }
 
@@ -38,10 +39,10 @@ const READERS = 3;
 
 const DAILY = { every: 1, unit: "day", from: "due" };
 
-/** What a request may be answered, whatever others do at the same time. */
+/** The allowed answers to a request, whatever others do at the same time. */
 const EXPECTED = [200, 201, 204, 403, 404, 412, 422];
 
-/** Runs them to the end, and holds them to what is promised. */
+/** Runs them to the end, and checks the promises of the service. */
 export async function runModel({
   nodes,
   token,
@@ -50,12 +51,12 @@ export async function runModel({
   compares = false,
 }: Options): Promise<void> {
   const ids = { todos: new Set<number>(), lists: new Set<number>() };
-  /** The todos that may be gone for good. */
+  /** The todos that may be deleted for good. */
   const purged = new Set<number>();
   let names = 0;
   let sent = 0;
 
-  /** Sends a request to any node, and again under its key when the answer got lost: the answer. */
+  /** Sends a request to any node, and repeats it with its key when the answer got lost. Returns the answer. */
   async function send(random: Random, method: string, path: string, json?: unknown, rev?: number) {
     const body = json === undefined ? {} : { json };
     const headers = {
@@ -69,18 +70,18 @@ export async function runModel({
     let answer = await once();
     if (method === "POST" && random.below(3) === 0) {
       const again = await Promise.all(Array.from({ length: 1 + random.below(3) }, once));
-      // An error is not kept, so it may be another one by now.
+      // An error is not stored, so the answer may be a different one by now.
       for (const each of compares && answer.status < 300 ? again : []) {
         expectSame(each, answer, json);
       }
     }
-    // Nothing was done, or it cannot be known.
+    // Either nothing was done, or it cannot be known.
     while (answer.status === 503 && method === "POST") answer = await once();
     if (answer.status !== 503) expect(EXPECTED).toContain(answer.status);
     return { ...answer, json: () => (answer.status === 204 ? {} : JSON.parse(answer.text)) };
   }
 
-  /** Holds a repeated answer to the first one. What was deleted for good in between is not there any more. */
+  /** Compares a repeated answer with the first one. It no longer exists if its todo was deleted for good in between. */
   function expectSame(again: Answer, first: Answer, json: unknown): void {
     if (again.status === 503) return;
     const { operations } = Object(json);
@@ -115,7 +116,7 @@ export async function runModel({
         { is_done: true },
         { is_done: false },
         { due: { date } },
-        // Of a text of its own, which all of its series have.
+        // With a unique text, which all todos of its series have.
         { due: { date }, repeat: DAILY, is_done: false, contents: `series ${++names}` },
         { due: null, repeat: null },
       ]);
@@ -183,7 +184,7 @@ export async function runModel({
         addList,
         () => send(random, "PATCH", `/lists/${list()}`, { name: `list ${++names}` }),
         () => send(random, "POST", `/lists/${list()}/move`, { after: null }),
-        // Seldom, since it takes its todos along.
+        // Rarely, because its todos are deleted too.
         () => (random.below(3) === 0 ? send(random, "DELETE", `/lists/${list()}`) : addList()),
       ])();
   };
@@ -195,7 +196,7 @@ export async function runModel({
     let events: Events | undefined;
     let lastId = "";
 
-    /** Fetches a page of changes: whether there are more. */
+    /** Fetches a page of changes. Returns whether there are more. */
     async function page(limit = 1 + random.below(20)): Promise<boolean> {
       const query = `limit=${limit}${since && `&since=${since}`}`;
       const answer = await random.pick(nodes).call("GET", `/todos/changes?${query}`, { token });
@@ -250,7 +251,7 @@ export async function runModel({
         while (await page());
         return [...copy.values()];
       },
-      /** Resolves once its stream of events has told of this revision. */
+      /** Resolves when its stream of events has reported this revision. */
       async hears(revision: number): Promise<void> {
         if (!events) return;
         const hasHeard = () => events?.heard().some(({ data }) => (data.rev ?? 0) >= revision);
@@ -280,7 +281,7 @@ export async function runModel({
   try {
     await Promise.all([writing, ...reading]);
 
-    // One more change, which every stream has to tell of.
+    // One more change, which every stream has to report.
     const random = createRandom(seed);
     const last = await send(random, "POST", "/todos", { contents: `todo ${++names}` });
     const there = await rowsThere(random.pick(nodes), token);
@@ -322,6 +323,6 @@ async function pagesOf(node: Node, token: string, path: string): Promise<Omit<Ro
   }
 }
 
-/** By revision, and of one revision by type and id. */
+/** By revision, and then by type and id. */
 const inOrder = (rows: Row[]): Row[] =>
   rows.toSorted((a, b) => a.rev - b.rev || a.type.localeCompare(b.type) || a.id - b.id);

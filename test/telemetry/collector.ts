@@ -1,12 +1,12 @@
-/** Stands in for an OpenTelemetry collector: takes what the service sends by OTLP over HTTP. */
+/** A replacement for an OpenTelemetry collector: it accepts what the service sends by OTLP over HTTP. */
 
-/** A span as OTLP has it in JSON, as far as the tests look. */
+/** A span in OTLP's JSON, with the members that the tests use. */
 export interface CollectedSpan {
   traceId: string;
   spanId: string;
   parentSpanId?: string;
   name: string;
-  /** 2 for what a server does, 3 for a call to another. */
+  /** 2 for a server's work, 3 for a call to another server. */
   kind: number;
   startTimeUnixNano: string;
   endTimeUnixNano: string;
@@ -48,9 +48,9 @@ export function startCollector() {
   return {
     url: server.url.href.replace(/\/$/, ""),
     requests,
-    /** What each request had, as it came. */
+    /** The bodies of the requests, in the order of arrival. */
     bodies,
-    /** All that has come, as it came. */
+    /** All bodies as one text. */
     text: () => bodies.join("\n"),
     spans: () =>
       exports().flatMap(({ resourceSpans }) =>
@@ -60,7 +60,7 @@ export function startCollector() {
       exports().flatMap(({ resourceSpans }) =>
         resourceSpans.map(({ resource }) => valuesOf(resource.attributes)),
       ),
-    /** From now on it answers so. */
+    /** From now on it answers with the result of `how`. */
     answerWith(how: () => Promise<Response>) {
       answer = how;
     },

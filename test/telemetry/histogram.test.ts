@@ -1,4 +1,4 @@
-/** Histograms: which bucket a value falls into, and how the text has them. */
+/** Histograms: the bucket of a value, and the text format. */
 import { expect, test } from "bun:test";
 import { Registry } from "prom-client";
 import { histogram } from "../../src/telemetry/histogram.ts";

@@ -1,4 +1,4 @@
-/** `/metrics`: what is counted, in which formats it is told, and that no label comes from a client. */
+/** `/metrics`: what is counted and in which formats, and that no label comes from a client. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { startProcess, temporaryFolder } from "../process.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
@@ -8,7 +8,7 @@ import { type Sample, samplesOf, sumOf } from "./samples.ts";
 setDefaultTimeout(30_000);
 
 const OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/** As Prometheus sends it. */
+/** The header that Prometheus sends. */
 const PROMETHEUS =
   "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** Asks where METRICS_PORT answers. */
+/** Requests the port in METRICS_PORT. */
 function ask(path = "/metrics", init: RequestInit = {}, { metrics } = service): Promise<Response> {
   if (!metrics) throw new Error("METRICS_PORT is not set");
   return metrics.fetch(new Request(`http://localhost${path}`, init));
@@ -29,7 +29,7 @@ async function samples(of = service): Promise<Sample[]> {
   return samplesOf(await (await ask("/metrics", {}, of)).text());
 }
 
-/** By how much a metric grows while `work` is done. */
+/** The growth of a metric while `work` is done. */
 async function growth(name: string, labels: Record<string, string>, work: () => Promise<unknown>) {
   const before = sumOf(await samples(), name, labels) ?? 0;
   await work();
@@ -104,7 +104,7 @@ describe("the database", () => {
   test("is asked once for a page of todos, by one statement", async () => {
     const { token } = await service.user();
     const page = () => service.call("GET", "/todos", { token });
-    // Each look at the metrics asks it for the mails.
+    // Each request for the metrics reads the mails from the database.
     expect(await growth("todos_database_statements_total", {}, page)).toBe(2);
     const trips = "todos_database_trip_duration_seconds_count";
     expect(await growth(trips, {}, page)).toBe(2);
@@ -117,7 +117,7 @@ describe("the database", () => {
     let after = before;
     const grown = (name: string) => (sumOf(after, name) ?? 0) - (sumOf(before, name) ?? 0);
     let sent = 0;
-    // Writes that come in slowly, or whose disk is very quick, have a commit each: then more follow.
+    // Writes that arrive slowly, or on a very fast disk, have a commit each. Then more follow.
     do {
       const posts = Array.from({ length: 20 }, () =>
         service.call("POST", "/todos", { token, json }),
@@ -141,7 +141,7 @@ describe("the database", () => {
 });
 
 test("passwords that are not hashed are counted", async () => {
-  // Each takes long enough for the others to come meanwhile.
+  // Each takes long enough for the others to arrive meanwhile.
   const slow = { memoryCost: 19_456, timeCost: 5, parallelism: 1 };
   const other = await startService({ METRICS_PORT: "0", HASH_CONCURRENCY: "1" }, slow);
   const statuses: number[] = [];
@@ -149,13 +149,13 @@ test("passwords that are not hashed are counted", async () => {
     const json = { username, password: PASSWORD };
     statuses.push((await other.call("POST", "/users/sign-up", { json })).status);
   };
-  // A burst that comes in slowly is hashed whole, so another follows.
+  // If a burst arrives slowly, all of it is hashed, so another burst follows.
   for (let burst = 0; burst < 50 && !statuses.includes(503); burst++) {
     await Promise.all(Array.from({ length: 20 }, (_, i) => signUp(`user-${burst}-${i}`)));
   }
   const found = await samples(other);
   const refused = sumOf(found, "todos_password_hashes_refused_total");
-  // One is hashed at a time, and eight of a network wait.
+  // One password is hashed at a time, and eight of a network wait.
   expect(refused).toBeGreaterThan(0);
   expect(refused).toBe(statuses.filter((status) => status === 503).length);
   expect(sumOf(found, "todos_password_hashes_waiting")).toBe(0);
@@ -197,7 +197,7 @@ describe("mails", () => {
     expect(sumOf(await samples(), "todos_outbox_mails")).toBe(0);
   });
 
-  /** A service of its own, what its metrics say, and a user whose address wants a mail. */
+  /** A separate service, its metrics, and a user to whose address a mail is sent. */
   async function mailing(settings: Record<string, string>, mailDelay: () => number) {
     const other = await startService({ METRICS_PORT: "0", ...settings }, undefined, mailDelay);
     const json = { username: "mailed", password: PASSWORD, email: "mailed@example.com" };
@@ -206,7 +206,7 @@ describe("mails", () => {
   }
 
   test("that cannot be sent are counted, and wait for another attempt", async () => {
-    // Nothing listens there.
+    // No server listens there.
     const other = await mailing({ MAIL_URL: "smtp://127.0.0.1:9" }, () => 0);
     const failed = async () =>
       sumOf(await samples(other), "todos_mails_total", { outcome: "failed" });
@@ -236,7 +236,7 @@ test("the event loop's lag shows what has held it up", async () => {
   expect(held).toBeGreaterThan(0.2);
 });
 
-test("the process tells what it is and what it takes", async () => {
+test("the process reports its version and its resources", async () => {
   const found = await samples();
   const build = found.find(({ name }) => name === "todos_build_info");
   expect(build?.labels).toEqual({ version: "0.1.0", runtime: navigator.userAgent });
@@ -268,7 +268,7 @@ describe("the format", () => {
     expect((await names("text/plain")).names).toEqual(before.names);
     expect(open.text).toEndWith("\n# EOF\n");
     expect(open.text).not.toMatch(/^$\n/m);
-    // A counter's own name has no `_total` there.
+    // In this format, a counter's own name has no `_total`.
     expect(open.text).toContain("# TYPE todos_mails counter\n");
     expect(before.text).toContain("# TYPE todos_mails_total counter\n");
   });
@@ -283,7 +283,7 @@ test("docs/metrics.md tells of each metric, and of no other", async () => {
   expect(documented.toSorted()).toEqual(told.toSorted());
 });
 
-test("nothing else is at its port", async () => {
+test("its port has no other route", async () => {
   expect((await ask("/")).status).toBe(404);
   expect((await ask("/todos")).status).toBe(404);
   const post = await ask("/metrics", { method: "POST", body: "x" });

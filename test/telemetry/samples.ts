@@ -1,4 +1,4 @@
-/** Reads the text that `/metrics` answers with. */
+/** Reads the text of `/metrics`. */
 
 /** One number: the metric's name, its labels, and its value. */
 export interface Sample {
@@ -22,7 +22,7 @@ export function samplesOf(text: string): Sample[] {
   });
 }
 
-/** The sum of a metric's samples that have these labels, and perhaps others; undefined when there is none. */
+/** The sum of a metric's samples that have at least these labels. Undefined when there is none. */
 export function sumOf(
   samples: Sample[],
   name: string,

@@ -1,4 +1,7 @@
-/** Traces: which spans a request has, whose trace they belong to, and that a collector's troubles are its own. */
+/**
+ * Traces: the spans of a request, the trace that they belong to, and that a failing collector does not affect the
+ * service.
+ */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { summaryOf } from "../../src/telemetry/summary.ts";
 import { startProcess, temporaryFolder } from "../process.ts";
@@ -11,7 +14,7 @@ setDefaultTimeout(30_000);
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = "b7ad6b7169203331";
 
-/** What a collector gets of a service that does `work`, once the service has stopped. */
+/** The requests that a collector gets from a service that does `work`, after the service has stopped. */
 async function collect(
   work: (service: Service) => Promise<unknown>,
   settings: Record<string, string> = {},
@@ -92,7 +95,7 @@ describe("a request", () => {
       await nextMail("mailed@example.com");
     };
     const collector = await collect(signUp, {}, () => 50);
-    // The mail is claimed and deleted when the answer is gone.
+    // The mail is claimed and deleted after the answer.
     const names = collector.spans().map(({ name }) => name);
     expect(names).toContain("POST /users/sign-up");
     expect(names.filter((name) => /DELETE outbox|UPDATE outbox/.test(name))).toEqual([]);
@@ -100,7 +103,7 @@ describe("a request", () => {
 
   test("leaves nothing of what was sent in its spans", async () => {
     const canary = "Zq7canary";
-    // A password may not hold the username.
+    // A password must not contain the user name.
     const password = "Xk8secret battery";
     const collector = await collect(async ({ call, logIn }) => {
       const json = { username: canary, password, email: `${canary}@example.com` };
@@ -145,7 +148,7 @@ describe("a traceparent", () => {
     ["with more than its version has", `00-${TRACE}-${PARENT}-01-more`],
     ["of another kind", "canary"],
     ["empty", ""],
-  ])("that is %s is left aside", async (_, traceparent) => {
+  ])("that is %s is ignored", async (_, traceparent) => {
     const span = await spanOf(traceparent);
     expect(span?.traceId).toMatch(/^[0-9a-f]{32}$/);
     expect(span?.traceId).not.toBe(TRACE);
@@ -171,13 +174,13 @@ test("a sampler takes its part of all traces", async () => {
     },
     { ...settings, OTEL_TRACES_SAMPLER_ARG: "0.5" },
   );
-  // Chance leaves these bounds once in more than 10^20 runs.
+  // The probability of a result outside these bounds is less than 1 in 10^20.
   const { length } = collector.spans();
   expect(length).toBeGreaterThan(many / 4);
   expect(length).toBeLessThan((3 * many) / 4);
 });
 
-test("the collector is told by what it lets in, and of whom the traces are", async () => {
+test("the collector gets the headers and the name of the service", async () => {
   const collector = await collect(({ call }) => call("GET", "/health/alive"), {
     OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20abc,x-tenant=todos",
     OTEL_SERVICE_NAME: "todos-eu",
@@ -199,7 +202,7 @@ test("the collector is told by what it lets in, and of whom the traces are", asy
 describe("a collector", () => {
   const MANY = 6000;
 
-  test("that does not answer holds nobody up, and what it is to get does not pile up", async () => {
+  test("that does not answer slows down no request, and the spans for it do not accumulate", async () => {
     await using collector = startCollector();
     const released = Promise.withResolvers<void>();
     collector.answerWith(async () => {
@@ -212,7 +215,7 @@ describe("a collector", () => {
       if (status !== 200) throw new Error(`status ${status}`);
     }
     while (collector.requests.length === 0) await Bun.sleep(1);
-    // One batch is under way, and nothing is sent before that has an answer.
+    // One batch is under way. Nothing else is sent before it was answered.
     expect(collector.requests.length).toBe(1);
     released.resolve();
     await service.stop();
@@ -257,7 +260,7 @@ describe("a collector", () => {
 });
 
 describe("the log", () => {
-  /** The lines that a process has about one request, and what the collector got. */
+  /** The lines that a process logs about one request, and the requests to the collector. */
   async function linesOf(settings: Record<string, string>, options: CallOptions) {
     using folder = temporaryFolder();
     await using started = await startProcess(folder.path, { LOG_LEVEL: "debug", ...settings });

@@ -1,4 +1,4 @@
-/** What the tests of todos, lists and the trash do over HTTP, for one user. */
+/** Actions over HTTP for one user, for the tests of todos, lists and the trash. */
 import { expect } from "bun:test";
 import type { Service } from "../service.ts";
 
@@ -34,7 +34,7 @@ export interface Page {
 
 export type User = Awaited<ReturnType<typeof newUser>>;
 
-/** A new user of `service`. Everything but `call` expects to succeed, and gives the body of the answer. */
+/** A new user of `service`. Every function except `call` expects success, and returns the body of the answer. */
 export async function newUser(service: Pick<Service, "user" | "call" | "logIn">) {
   const user = await service.user();
   let { token } = user;
@@ -54,7 +54,7 @@ export async function newUser(service: Pick<Service, "user" | "call" | "logIn">)
   return {
     ...user,
     call,
-    /** For when the clock has moved beyond the token's end. */
+    /** Needed when the clock has moved beyond the token's end. */
     async logInAgain() {
       ({ token } = await service.logIn(user.username));
     },
@@ -68,7 +68,7 @@ export async function newUser(service: Pick<Service, "user" | "call" | "logIn">)
     remove: (id: number): Promise<void> => succeed(204, "DELETE", `/todos/${id}`),
     list: (query = ""): Promise<Page> => succeed(200, "GET", `/todos?${query}`),
 
-    /** All pages of a view, followed by their cursors. */
+    /** All pages of a view, by following their cursors. */
     async walk(query: string, limit: number): Promise<Todo[]> {
       const seen: Todo[] = [];
       let cursor: string | null = "";
@@ -106,14 +106,14 @@ export async function revisionOf({ services }: Service, { id }: { id: number }):
   return Number(rows[0]?.[0]);
 }
 
-/** Asserts that it is a problem with this status and code. */
+/** Asserts that the answer is a problem with this status and code. */
 export async function expectRefused(response: Response, status: number, code: string) {
   const problem = await response.json();
   expect([response.status, problem.code]).toEqual([status, code]);
   return problem;
 }
 
-/** Asserts that it is a 422 with a fault at each of the pointers, and at no other. */
+/** Asserts that the answer is a 422 with an error at each of these pointers, and at no other. */
 export async function expectUnfit(response: Response, ...pointers: string[]) {
   const { errors } = await expectRefused(response, 422, "validation_failed");
   const at = errors.map(({ pointer }: { pointer: string }) => pointer);

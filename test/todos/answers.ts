@@ -1,11 +1,11 @@
 /**
- * Prints what the pure functions on dates, repetition and search answer, a line each, so that runtimes can be compared
- * (`test/slow/dates.slow.ts`). With the argument `polyfill`, it is as on a runtime that has no Temporal.
+ * Prints the results of the pure functions on dates, repetition and search, each on a line, to compare runtimes
+ * (`test/slow/dates.slow.ts`). With the argument `polyfill`, it behaves like a runtime without Temporal.
  */
 import type { Repeat } from "../../src/todos/repeat.ts";
 
 if (process.argv.includes("polyfill")) Reflect.deleteProperty(globalThis, "Temporal");
-// Only now, because they look for Temporal when they load.
+// Imported only now, because these modules look for Temporal when they are loaded.
 const { dueAt, isDate, isZone, today } = await import("../../src/todos/due.ts");
 const { nextDue } = await import("../../src/todos/repeat.ts");
 const { fold } = await import("../../src/todos/search.ts");
@@ -32,7 +32,7 @@ const RULES: Repeat[] = [
   { every: 5, unit: "month", from: "done" },
   { every: 1, unit: "year", from: "due" },
 ];
-/** What came with Unicode 17, which Deno 2.9 does not have yet. */
+/** Characters that are new in Unicode 17. Deno 2.9 does not have them yet. */
 const NEW_CHARACTERS = /[\uA7CE\uA7D2\uA7D4\uA7F1\u{16EA0}-\u{16EB8}]/u;
 
 const lines: unknown[] = [];

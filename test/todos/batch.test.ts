@@ -1,4 +1,4 @@
-/** `POST /todos/batch`: each operation does what the single request would, all of them in one transaction. */
+/** `POST /todos/batch`: each operation does the same as the single request, all of them in one transaction. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { expectProblem, stored } from "../http/answers.ts";
 import { times } from "../parallel.ts";
@@ -6,7 +6,7 @@ import { type Service, startService } from "../service.ts";
 
 type User = Awaited<ReturnType<Service["user"]>>;
 
-/** What is looked at of a result. */
+/** The parts of a result that are compared. */
 interface Result {
   status: number;
   todo?: { id: number; rev: number; contents: string; [field: string]: unknown };
@@ -244,7 +244,7 @@ test("100 operations are done, and a body of 256 KiB is taken, but not more", as
   const { id } = await add();
   const updates = Array.from({ length: 100 }, (_, i) => ({ op: "update", id, priority: i % 2 }));
   const results = await batch(...updates);
-  // The first changes nothing, since it has that priority already.
+  // The first operation changes nothing, because the todo already has this priority.
   expect(results.map(({ todo }) => todo?.priority)).toEqual(
     updates.map(({ priority }) => priority),
   );
@@ -288,7 +288,7 @@ test("the limit of todos counts within a batch", async () => {
     "limit_reached",
     "limit_reached",
   ]);
-  // What is in the trash counts, too.
+  // Todos in the trash count too.
   const ids = { op: "delete", id: first?.todo?.id };
   expect(statuses(await batch(ids, { op: "create", contents: "x" }))).toEqual([204, 403]);
 });
@@ -447,7 +447,7 @@ describe("with an Idempotency-Key", () => {
   const isReplay = ({ headers }: Response) => headers.get("idempotency-replayed") === "true";
   const TABLES = ["users", "todos", "trash", "lists", "deletions"];
 
-  /** Some of each kind, two of which are refused. */
+  /** Operations of all kinds. Two of them are refused. */
   async function mixed() {
     const [a, b, c] = [
       await add(),
@@ -476,7 +476,7 @@ describe("with an Idempotency-Key", () => {
     expect(statuses(JSON.parse(answer.body).results)).toEqual([
       201, 200, 200, 412, 200, 422, 422, 204, 404,
     ]);
-    // What comes between changes nothing about it.
+    // A change in between makes no difference.
     const [, update] = operations;
     await call("PATCH", `/todos/${update?.id}`, { contents: "later" });
     const before = await stored(service, TABLES);

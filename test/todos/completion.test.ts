@@ -1,4 +1,4 @@
-/** Ticking off a todo that repeats: it stays as done, and the next of its series comes, once. */
+/** Ticking off a todo that repeats: it stays as done, and the next todo of its series is added once. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import {
@@ -23,7 +23,7 @@ afterAll(() => service.stop());
 const daily = { every: 1, unit: "day", from: "due" };
 const monthly = { every: 1, unit: "month", from: "due" };
 
-/** Ticks it off, and gives it and the next. */
+/** Ticks it off. Returns it and the next todo. */
 async function complete(user: User, id: number, json: object = {}): Promise<[Todo, Todo]> {
   const response = await user.call("PATCH", `/todos/${id}`, { is_done: true, ...json });
   expect(response.status).toBe(200);
@@ -106,7 +106,7 @@ describe("ticking off a todo that repeats", () => {
     expect(done).toMatchObject({ ...shared, due: { date: "2126-03-01" }, repeat: null });
     const due = { date: "2126-03-15", time: "10:00", zone: null, at: null };
     expect(next).toMatchObject({ ...shared, due, repeat: weekly, is_done: false, done_at: null });
-    // And it is found by its new text.
+    // And the search finds it by its new text.
     const { todos } = await mina.list("q=AFTER");
     expect(todos.map((todo) => todo.id)).toEqual([id, next.id]);
   });
@@ -128,7 +128,7 @@ describe("ticking off a todo that repeats", () => {
       id = next.id;
     }
     expect(dates).toEqual(["2127-02-28", "2127-03-31", "2127-04-30", "2127-05-31"]);
-    // The same date with a time of day sets no other day.
+    // The same date with a time of day does not set another day.
     const june = (await complete(mina, id))[1];
     expect(june.due?.date).toBe("2127-06-30");
     await mina.change(june.id, { due: { date: "2127-06-30", time: "09:00" } });
@@ -220,7 +220,7 @@ test("at the limit of todos it is 403, and nothing changes", async () => {
   await expectRefused(await tick(), 403, "limit_reached");
   expect(await user.read(todo.id)).toEqual(todo);
   expect(await revisionOf(small, user)).toBe(2);
-  // A series that ends adds nothing.
+  // A series that ends adds no todo.
   await user.remove(other);
   await expectRefused(await tick(), 403, "limit_reached");
   await user.empty();
@@ -256,7 +256,7 @@ describe("at once", () => {
       ]);
       const todos = await user.walk("sort=due", 100);
       const dates = todos.map(({ due }) => due?.date);
-      // Changed first, or ticked off first.
+      // Either changed first, or ticked off first.
       expect([
         ["2126-06-01", "2126-06-02"],
         ["2126-01-02", "2126-06-01"],

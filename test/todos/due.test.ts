@@ -1,4 +1,4 @@
-/** Due dates: what is one, and the instant that it means. */
+/** Due dates: which are valid, and the instants that they stand for. */
 import { describe, expect, test } from "bun:test";
 import { dueAt, isDate, isTime, isZone, toDue, today } from "../../src/todos/due.ts";
 
@@ -140,7 +140,7 @@ describe("the instant", () => {
     ["1988-07-01", "09:00", "Asia/Seoul", "1988-06-30T23:00:00.000Z"],
     ["2011-12-29", "12:00", "Pacific/Apia", "2011-12-29T22:00:00.000Z"],
     ["2011-12-31", "12:00", "Pacific/Apia", "2011-12-30T22:00:00.000Z"],
-    // Half an hour, at Lord Howe Island.
+    // The offset changes by half an hour, on Lord Howe Island.
     ["2026-10-04", "02:15", "Australia/Lord_Howe", "2026-10-03T15:45:00.000Z"],
     ["0001-06-01", "12:00", "UTC", "0001-06-01T12:00:00.000Z"],
     ["9999-12-31", "23:59", "UTC", "9999-12-31T23:59:00.000Z"],
@@ -154,7 +154,7 @@ describe("the instant", () => {
     ["2026-03-29", "03:00", "Europe/Berlin", "2026-03-29T01:00:00.000Z"],
     // The example of RFC 5545: 02:30 EDT does not exist, so it is 02:30 EST, which is 03:30 EDT.
     ["2007-03-11", "02:30", "America/New_York", "2007-03-11T07:30:00.000Z"],
-    // Midnight itself is skipped, and in Samoa a whole day was.
+    // Here midnight itself is skipped, and in Samoa a whole day was.
     ["2026-09-06", "00:00", "America/Santiago", "2026-09-06T04:00:00.000Z"],
     ["2011-12-30", "12:00", "Pacific/Apia", "2011-12-30T22:00:00.000Z"],
   ])("of %s %s in %s, which was skipped, is by the offset before", (date, time, zone, at) => {

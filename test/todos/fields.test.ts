@@ -1,4 +1,4 @@
-/** The fields of a todo beside its contents: what they take, what they refuse, and what comes back. */
+/** The fields of a todo besides its contents: which values they accept and refuse, and what they return. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import { expectUnfit, newUser, revisionOf, type Todo, type User } from "./actions.ts";
@@ -15,7 +15,7 @@ afterAll(() => service.stop());
 const post = (json: object) => mina.call("POST", "/todos", { contents: "x", ...json });
 const patch = (id: number, json: object) => mina.call("PATCH", `/todos/${id}`, json);
 
-/** Refused when a todo is added with it and when one is changed to it, and nothing has changed. */
+/** Asserts that a todo can neither be added with this value nor changed to it, and that nothing has changed. */
 async function expectRefusedBothWays(json: object, ...pointers: string[]): Promise<void> {
   const todo = await mina.add({ contents: "stays", due: { date: "2026-01-01" } });
   const before = await revisionOf(service, mina);
@@ -92,7 +92,7 @@ describe("a change", () => {
     await Bun.sleep(5);
     expect(await mina.change(todo.id, fields)).toEqual(todo);
     expect(await mina.change(todo.id, { is_done: false })).toEqual(todo);
-    // What was read can be sent back.
+    // A todo that was read can be sent back.
     expect(await mina.change(todo.id, { due: todo.due, repeat: todo.repeat })).toEqual(todo);
     expect(await revisionOf(service, mina)).toBe(before);
   });
@@ -297,7 +297,7 @@ describe("repeat", () => {
     [1, "/repeat"],
   ])("refuses %j", (repeat, ...pointers) => expectRefusedBothWays({ due, repeat }, ...pointers));
 
-  test("with too many weekdays is refused for that, however many are wrong", async () => {
+  test("with too many weekdays is refused with one error, however many of them are wrong", async () => {
     const wrong = (count: number) => ({
       contents: "x",
       due,

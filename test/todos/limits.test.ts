@@ -1,4 +1,4 @@
-/** How many todos and lists a user may keep: never more, however many are added at once. */
+/** How many todos and lists a user may have: never more, however many are added at the same time. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import { expectRefused, newUser, revisionOf } from "./actions.ts";

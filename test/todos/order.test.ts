@@ -1,4 +1,4 @@
-/** An order that its owner makes: todos within a list and between lists, under any number of moves. */
+/** A manual order: todos within a list and between lists, after any number of moves. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import {
@@ -94,7 +94,7 @@ describe("a move", () => {
     await user.move(user.at("c"), { list_id, after: null });
     await user.move(user.at("a"), { list_id, after: user.at("c") });
     expect([await user.order(), await user.order(list_id)]).toEqual(["", "cab"]);
-    // Without `list_id`, in its own.
+    // Without `list_id`, the todo stays in its own list.
     await user.move(user.at("c"), {});
     expect(await user.order(list_id)).toBe("abc");
     expect((await user.move(user.at("b"), { list_id: null })).list_id).toBeNull();
@@ -139,7 +139,7 @@ describe("a move", () => {
   });
 });
 
-/** How many in the list have each position and each id: all one, when nothing is lost or doubled. */
+/** The number of todos in the list with each position and each id. All are one, when nothing is lost or doubled. */
 function expectSound(todos: Todo[], count: number): void {
   expect(todos).toHaveLength(count);
   expect(new Set(todos.map(({ id }) => id)).size).toBe(count);
@@ -153,7 +153,7 @@ describe("a gap that has closed", () => {
     const order = [...names];
     for (let i = 0; i < 1000; i++) {
       const name = names[1 + (i % (names.length - 1))] ?? "";
-      // Always right behind the first.
+      // Always directly after the first one.
       await user.move(user.at(name), { after: user.at("a") });
       order.splice(order.indexOf(name), 1);
       order.splice(1, 0, name);
@@ -177,7 +177,7 @@ describe("a gap that has closed", () => {
     expect(await user.order()).toBe("acb");
     expect(await revisionOf(service, user)).toBe(revision + 1);
     const after = await user.walk("sort=id", 100);
-    // The renumbered carry the revision, and nothing else of them has changed.
+    // The renumbered todos have the new revision, and nothing else of them has changed.
     const renumbered = after.slice(0, 2);
     for (const [i, todo] of renumbered.entries()) {
       const { position } = todo;

@@ -1,4 +1,4 @@
-/** Pages of todos that are answered as they were before: who gets one, and until when. */
+/** Pages of todos that are answered from memory: who gets one, and for how long. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { keptJson } from "../../src/http/kept-json.ts";
 import type { TodoPage } from "../../src/todos/model.ts";
@@ -6,7 +6,7 @@ import { createPages } from "../../src/todos/pages.ts";
 import { type Service, startService } from "../service.ts";
 
 let service: Service;
-/** Characters of what the database has returned. */
+/** Characters that the database has returned. */
 let returned = 0;
 
 beforeAll(async () => {
@@ -18,13 +18,13 @@ beforeAll(async () => {
   client.execute = async (...args: unknown[]) => {
     const result = await original(...args);
     returned += JSON.stringify(result.rows).length;
-    // `as`: the overloads come down to one call with the same arguments.
+    // `as`: the overloads lead to one call with the same arguments.
     return result as never;
   };
 });
 afterAll(() => service.stop());
 
-/** A user with 30 todos, and what the answer to a request of theirs is. */
+/** A user with 30 todos, and a function that returns the answer to one of the user's requests. */
 async function newUser() {
   const { token, username, id } = await service.user();
   for (let i = 0; i < 30; i++) {
@@ -43,7 +43,7 @@ async function answerTo(path: string, token: string) {
     status,
     headers: told.map((name) => headers.get(name)),
     body: await response.json(),
-    // Beside the rows it returns the user's revision.
+    // Besides the rows, it returns the user's revision.
     hasRead: returned > 200,
   };
 }
@@ -122,7 +122,7 @@ test("a tag that is nearly the page's own neither empties the page nor what is k
     `-${revision}`,
   ]) {
     const options = { token, headers: { "if-none-match": `"${user}.${spelling}"` } };
-    // A view that is not kept yet, and one that is.
+    // One view that is not kept yet, and one that is.
     for (const view of [`/todos?limit=${30 + spelling.length}`, "/todos?order=DESC"]) {
       const response = await service.call("GET", view, options);
       expect(response.status).toBe(200);
@@ -176,7 +176,7 @@ describe("what is kept", () => {
     const pages = createPages(3 * size);
     for (const key of ["a", "b", "c"]) pages.set(key, page(key.repeat(100)), 1);
     pages.get("a");
-    // In the place of a former one, it takes no more room.
+    // In the place of a former one, it needs no more space.
     pages.set("c", page("c".repeat(100)), 2);
     pages.set("d", page("d".repeat(100)), 1);
     const left = ["a", "b", "c", "d"].filter((key) => pages.get(key) !== undefined);

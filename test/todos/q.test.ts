@@ -1,4 +1,4 @@
-/** Searching by `q`: anywhere in contents and notes, in any script, whatever the case or width. */
+/** Searching with `q`: anywhere in contents and notes, in any script, in any case and width. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
 import { contentsOf, newUser, type User } from "./actions.ts";
@@ -39,7 +39,7 @@ test.each([
   ["y m", ["Buy MILK"]],
   ["우유", ["우유 사기"]],
   ["사", ["우유 사기"]],
-  // In conjoining letters, as some systems type them.
+  // In conjoining letters, as some systems send them.
   ["우유".normalize("NFD"), ["우유 사기"]],
   ["ÉCLAIR", ["éclair"]],
   ["E\u0301clair", ["éclair"]],
@@ -115,7 +115,7 @@ describe("what a former version has written", () => {
     expect(await find("우유", user)).toEqual(["오래된 우유"]);
     expect(await find("éclair", user)).toEqual(["ÉCLAIR"]);
     expect(await find("nothing", user)).toEqual([]);
-    // Pages may be shorter meanwhile, but all of them together have everything once.
+    // Pages may be shorter meanwhile, but all of them together have every todo once.
     expect(contentsOf(await user.walk("q=l", 1))).toEqual(["Old MILK", "ÉCLAIR"]);
   });
 

@@ -1,4 +1,7 @@
-/** Among 100,000 todos, every statement searches an index: by SQLite's plan of the very statements that are sent. */
+/**
+ * Among 100,000 todos, every statement searches an index. The tests look at SQLite's plans for the statements that are
+ * really sent.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { InStatement } from "@libsql/core/api";
@@ -10,11 +13,11 @@ const TODOS = 100_000;
 
 let service: Service;
 let user: Awaited<ReturnType<Service["user"]>>;
-/** In the midst of the user's todos. */
+/** A todo in the middle of the user's todos. */
 let todoId = 0;
 let listId = 0;
 let sent: string[] = [];
-/** A connection beside the service's, to ask for plans. */
+/** A second connection, to ask for plans. */
 let planner: InstanceType<typeof Database>;
 
 beforeAll(async () => {
@@ -51,7 +54,7 @@ afterAll(async () => {
   await service.stop();
 });
 
-/** Keeps what reaches the client in `sent`. */
+/** Records the statements that reach the client in `sent`. */
 function record() {
   const { $client: client } = service.services.database;
   const execute = client.execute.bind(client);
@@ -69,7 +72,7 @@ function record() {
 const sqlOf = (statement: InStatement) =>
   typeof statement === "string" ? statement : statement.sql;
 
-/** A step of a plan; `parent` is the id of the step that it is a part of. */
+/** A step of a plan. `parent` is the id of the step that it belongs to. */
 interface Step {
   id: number;
   parent: number;
@@ -89,16 +92,16 @@ async function plansOf(method: string, path: string, options: CallOptions = {}):
   );
 }
 
-/** The steps that a plan may not have: all that neither search an index nor merely arrange what such steps give. */
+/** The forbidden steps of a plan: all steps that neither search an index nor only arrange the results of such steps. */
 function faults(plan: Step[]): string[] {
   const structure =
     /^(CO-ROUTINE \S+|MATERIALIZE \S+|(CORRELATED )?SCALAR SUBQUERY \d+|LIST SUBQUERY \d+|SCAN CONSTANT ROW|COMPOUND QUERY|LEFT-MOST SUBQUERY|UNION ALL|MERGE \(UNION ALL\)|LEFT|RIGHT|REUSE SUBQUERY \d+)$/;
   const search =
     /^SEARCH \S+( EXISTS)? USING (INTEGER PRIMARY KEY|PRIMARY KEY|(COVERING )?INDEX \w+) \((?!rowid>|rowid<)\S+[=<>]\?.*\)( LEFT-JOIN)?$/;
-  // The entity tags of the request.
+  // The entity tags in the request.
   const values = /^SCAN json_each VIRTUAL TABLE INDEX 1:$/;
   const sort = /^USE TEMP B-TREE FOR (LAST TERM OF |RIGHT PART OF )?ORDER BY$/;
-  // A scan of what a subquery gives, which is little when its own steps are searches with a limit.
+  // A scan of a subquery's result. This result is small when its own steps are searches with a limit.
   const isOfSubquery = ({ detail }: Step) => {
     const [, name] = /^SCAN (\S+)( LEFT-JOIN)?$/.exec(detail) ?? [];
     return plan.some((step) => [`CO-ROUTINE ${name}`, `MATERIALIZE ${name}`].includes(step.detail));
@@ -116,11 +119,11 @@ const sorts = (plan: Step[]) => plan.some(({ detail }) => detail.startsWith("USE
 
 test("there are as many todos as this is about", async () => {
   const { rows } = await service.services.database.$client.execute("SELECT count(*) FROM todos");
-  // A few are in the trash.
+  // A few todos are in the trash.
   expect(rows[0]?.[0]).toBeGreaterThan(TODOS - 10);
 });
 
-/** The plan of the first page of a view, and of the next. */
+/** The plans of the first page of a view and of the next page. */
 async function plansOfPages(query: string): Promise<[first: Step[], next: Step[]]> {
   const first = `/todos?limit=1&${query}`;
   const { token } = user;
@@ -223,10 +226,10 @@ test("a todo is read by its primary key", async () => {
   ]);
 });
 
-/** A todo of the user's, `steps` behind the one in the midst. */
+/** A todo of the user, `steps` after the one in the middle. */
 const own = (steps: number) => todoId + steps * USERS;
 
-/** A batch of all kinds of operations, which ticks off a todo that repeats. */
+/** A batch with all kinds of operations, which ticks off a todo that repeats. */
 const operations = () => [
   { op: "update", id: own(11), due: { date: "2126-01-01" } },
   { op: "update", id: own(11), repeat: { every: 1, unit: "day", from: "due" } },

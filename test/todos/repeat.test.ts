@@ -1,4 +1,4 @@
-/** Repetition: a table of cases, and a comparison with a model that walks from day to day. */
+/** Repetition: a table of cases, and a comparison with a model that counts day by day. */
 import { describe, expect, test } from "bun:test";
 import type { Due } from "../../src/todos/due.ts";
 import { anchorOf, nextDue, type Repeat } from "../../src/todos/repeat.ts";
@@ -8,7 +8,7 @@ const DAY = 24 * 60 * 60 * 1000;
 const allDay = (date: string): Due => ({ date, time: null, zone: null });
 const noon = (date: string) => Date.parse(`${date}T12:00:00Z`);
 
-/** A repetition in short: `3 week 1,5 done`. */
+/** A repetition in a short form: `3 week 1,5 done`. */
 function repeat(text: string): Repeat {
   const [, every, unit, weekdays, done] = /^(\d+) (\w+?)s?(?: ([\d,]+))?( done)?$/.exec(text) ?? [];
   if (unit !== "day" && unit !== "week" && unit !== "month" && unit !== "year")
@@ -21,7 +21,7 @@ function repeat(text: string): Repeat {
   };
 }
 
-/** The dates of a series each of whose todos is ticked off on the day that it is due. */
+/** The dates of a series whose todos are all ticked off on their due dates. */
 function series(date: string, rule: string, length: number): string[] {
   const dates: string[] = [];
   let last = { due: allDay(date), anchor: anchorOf(allDay(date)) };
@@ -34,7 +34,7 @@ function series(date: string, rule: string, length: number): string[] {
   return dates;
 }
 
-/** The next date, as of a day at noon. */
+/** The next date, when a todo is ticked off on a day at noon. */
 function nextDate(date: string, rule: string, day: string): string | undefined {
   const due = allDay(date);
   return nextDue({ due, anchor: anchorOf(due) }, repeat(rule), noon(day))?.due.date;
@@ -70,7 +70,7 @@ describe("a series, ticked off day for day", () => {
     ["2026-11-20", "2 weeks 1,5", ["2026-11-30", "2026-12-04", "2026-12-14"]],
     ["2026-11-20", "2 weeks 5,7", ["2026-11-22", "2026-12-04", "2026-12-06"]],
     ["2026-11-16", "3 weeks 1,7", ["2026-11-22", "2026-12-07", "2026-12-13"]],
-    // Over the end of a year, and of one with 53 ISO weeks.
+    // Over the end of a year, and of a year with 53 ISO weeks.
     ["2026-12-31", "1 week 1,4", ["2027-01-04", "2027-01-07"]],
     ["2026-12-31", "2 weeks 4,7", ["2027-01-03", "2027-01-14"]],
     ["2027-01-03", "2 weeks 1", ["2027-01-11"]],
@@ -230,7 +230,7 @@ describe("a model that walks from day to day", () => {
     return Math.floor((state / 2 ** 32) * bound);
   }
 
-  // A day is its number since 1970 here.
+  // In this model a day is its number since 1970.
   const text = (day: number) => new Date(day * DAY).toISOString().slice(0, 10);
   const parts = (day: number) => {
     const date = new Date(day * DAY);

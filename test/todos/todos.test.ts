@@ -1,4 +1,4 @@
-/** `/todos`: adding, reading, changing, deleting and listing todos, and only ever one's own. */
+/** `/todos`: adding, reading, changing, deleting and listing todos, and only the user's own todos. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { whole } from "../http/answers.ts";
 import { type Service, startService } from "../service.ts";
@@ -171,7 +171,7 @@ describe("adding", () => {
     "refuses a field %s",
     async (field) => {
       const { id } = await add("stays");
-      // Spelt out: a literal's `__proto__` would set the prototype and send nothing.
+      // Written as text, because a literal's `__proto__` would set the prototype and send nothing.
       const body = `{"contents":"x","${field}":${other.id}}`;
       const headers = { "content-type": "application/json" };
       const { token } = mina;
@@ -198,7 +198,7 @@ describe("adding", () => {
   });
 });
 
-/** A user of this test alone, whose list nobody else changes. */
+/** A user of only this test, whose list nobody else changes. */
 const listed = () => service.user();
 
 describe("changing", () => {
@@ -320,7 +320,7 @@ describe("the list", () => {
 
   beforeAll(async () => {
     user = await service.user();
-    // Every third is done; another user's lie between.
+    // Every third todo is done. Another user's todos are between them.
     for (let i = 0; i < 12; i++) {
       todos.push(await add(`todo ${i}`, i % 3 === 0, user));
       await add("not mine", i % 2 === 0, other);
@@ -501,7 +501,7 @@ describe("a cursor", () => {
   test("with any one character changed is 422", async () => {
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for (let i = 0; i < cursor.length; i++) {
-      // The neighbour in the alphabet: in the last place its bits may not count.
+      // The next character of the alphabet: in the last place its bits may not matter.
       const at = alphabet.indexOf(cursor.charAt(i));
       const changed = alphabet.charAt(at === -1 ? 0 : at ^ 1);
       await refused(`cursor=${cursor.slice(0, i)}${changed}${cursor.slice(i + 1)}`);
@@ -538,12 +538,12 @@ describe.each(["order=ASC", "order=DESC", "order=ASC&is_done=false", "order=DESC
         const ids = idsOf(page.todos);
         seen.push(...ids);
         cursor = page.next_cursor && `&cursor=${page.next_cursor}`;
-        // Of this page, the next and the first: the todo that the cursor stands on is among them.
+        // From this page, the next and the first: the todo of the cursor is among them.
         const here = doomed.filter((id) => ids.includes(id));
         for (const id of [...here, ...doomed.splice(0, 1), ...doomed.splice(-1)]) {
           await remove(`/todos/${id}`, user);
         }
-        // Six at most, or an ascending walk would never end.
+        // Six at most. With more, an ascending walk would never end.
         if (seen.length < 20) await add("new", false, user);
       }
       expect(seen).toEqual(Array.from(new Set(seen)));

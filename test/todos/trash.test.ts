@@ -1,4 +1,4 @@
-/** `/trash`: what is deleted is kept there, comes back whole, or goes for good. */
+/** `/trash`: a deleted todo is kept there, is restored completely, or is deleted for good. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -191,7 +191,9 @@ describe("what is deleted for good", () => {
   const SECRET_TEXT = "Zq7canary contents";
   const SECRET_NOTES = "Zq7canary notes ".repeat(600);
 
-  /** Whether any file in the folder holds the text, in either case: a folded copy is in small letters. */
+  /**
+   * Whether any file in the folder contains the text, in upper or lower case, because a folded copy is in lower case.
+   */
   function isInFiles(folder: string): boolean {
     const data = join(folder, "data");
     return readdirSync(data).some((name) =>
@@ -233,7 +235,7 @@ describe("what is deleted for good", () => {
     });
     expect(rows.map((row) => ({ ...row }))).toEqual([{ type: "todo", id, rev: 3 }] as never);
     await expectRefused(await user.call("POST", `/trash/${id}/restore`), 404, "todo_not_found");
-    // Its id is never given out again.
+    // Its id is never used again.
     expect((await user.add("y")).id).toBeGreaterThan(id);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * What goes by itself: todos that are in the trash for too long, notes of deletions that nobody needs any more, and
- * answers that nobody asks for again.
+ * Rows that the service deletes by itself: todos that were in the trash for too long, notes of deletions that nobody
+ * needs any more, and stored answers that no request asks for any more.
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Service, startService } from "../service.ts";
@@ -16,7 +16,7 @@ afterEach(() => service.stop());
 
 type User = Awaited<ReturnType<Service["user"]>>;
 
-/** Their token is from the past once the clock has moved on. */
+/** The token expires when the clock is moved. */
 const again = async (user: User) => ({ ...user, ...(await service.logIn(user.username)) });
 
 async function add({ token }: User, contents = "x"): Promise<number> {
@@ -76,7 +76,7 @@ describe("a todo in the trash", () => {
     const ids = await fillTrash(mina, 3);
     service.passSeconds(31 * DAY);
     await service.services.upkeep.run();
-    // Three added, three deleted, and then all at once.
+    // Three changes by adding, three by deleting, and then one for all together.
     expect(await rows("SELECT id, revision, todo_count FROM users")).toEqual([
       { id: mina.id, revision: 7, todo_count: 0 },
       { id: jiho.id, revision: 0, todo_count: 0 },
@@ -143,7 +143,7 @@ describe("a kept answer", () => {
     expect(await rows(count)).toEqual([{ n: 0 }]);
   });
 
-  test("takes along what is known of its key, without any write and with a few", async () => {
+  test("also deletes the row of its key, with no write and with a few writes", async () => {
     const mina = await service.user();
     const known = "SELECT count(*) AS n FROM ttl WHERE kind = 'idempotency'";
     await Promise.all(Array.from({ length: 40 }, (_, i) => keyed(mina, "x", `first-${i}`)));

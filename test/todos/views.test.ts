@@ -34,7 +34,7 @@ beforeAll(async () => {
     todos.push(await mina.add({ ...fields, list_id }));
     await jiho.add({ ...fields, list_id: list_id && theirs });
   }
-  // The order within the lists is not that of the ids.
+  // The order within the lists is different from the order of the ids.
   for (const i of [40, 3, 17, 21]) await mina.move(todos[i]?.id ?? 0, { after: null });
   todos = await mina.walk("", 100);
 });
@@ -51,7 +51,7 @@ const by =
     return 0;
   };
 
-/** What the contract says of each sort, put down once more. */
+/** The contract's rule for each sort, written a second time. */
 function sorted(some: Todo[], sort: string, order: string): Todo[] {
   const id = ({ id }: Todo) => id;
   const turn = (all: Todo[]) => (order === "DESC" ? all.toReversed() : all);
@@ -61,7 +61,7 @@ function sorted(some: Todo[], sort: string, order: string): Todo[] {
   const undated = some.filter(({ due }) => !due);
   const byDue = by(
     ({ due }) => due?.date ?? "",
-    // All day after the timed ones.
+    // Todos for all day come after the timed ones.
     ({ due }) => due?.time ?? "24:00",
     id,
   );
@@ -139,7 +139,7 @@ test("a list that is not one's own is 404, as one that is not there", async () =
   }
 });
 
-/** No hexadecimal digits, or bytes that are not UTF-8: cut off, overlong, a surrogate, and above U+10FFFF. */
+/** Not hexadecimal, or bytes that are not UTF-8: cut off, overlong, a surrogate, and above U+10FFFF. */
 const BROKEN_ESCAPES = ["100%", "%zz", "%FF", "%C3", "%C0%80", "%ED%A0%80", "%F4%90%80%80"];
 
 test.each([

@@ -1,4 +1,4 @@
-/** `/users`: signing up, who one is, changing the password, and deleting oneself. */
+/** `/users`: sign-up, the user's own account, changing the password, and deleting the account. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { InArgs } from "@libsql/core/api";
 import { ARGON2_PARAMETERS } from "../../src/auth/passwords.ts";
@@ -40,7 +40,7 @@ async function cell(sql: string, args: InArgs = []) {
 
 const passwordHash = (id: number) => cell("SELECT password_hash FROM users WHERE id = ?", [id]);
 
-/** A problem without its `instance`, which is the request's own. */
+/** A problem without its `instance`, which is different in each request. */
 async function problemOf(response: Response) {
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   const { instance, ...problem } = await response.json();
@@ -170,7 +170,7 @@ describe("sign-up", () => {
   });
 
   test("refuses a password with a lone surrogate, which would collide with U+FFFD", async () => {
-    // JSON.stringify writes a lone surrogate as an escape, so it goes over the wire as it is.
+    // JSON.stringify writes a lone surrogate as an escape, so it is sent unchanged.
     const response = await signUp("surrogate", "correct \uD800 horse");
     expect(response.status).toBe(422);
     expect(await problemOf(response)).toMatchObject(invalidAt("/password"));
@@ -272,7 +272,7 @@ describe("a password change", () => {
     expect(refresh_token).not.toBe(tokens.refresh_token);
   });
 
-  // Whoever has stolen it must not come along into the new session by the leeway for lost answers.
+  // A thief of the old token must not get into the new session through the leeway for lost answers.
   test.each([0, 1])(
     "leaves no leeway to the refresh token before it (%i refreshes ago)",
     async (ago) => {
@@ -281,7 +281,7 @@ describe("a password change", () => {
       expect((await changePassword(token, PASSWORD, OTHER_PASSWORD)).status).toBe(200);
       const stolen = ago === 0 ? second : first;
       expect((await refresh(stolen)).status).toBe(401);
-      // It was used again, which ends the session.
+      // It was used again, and this ends the session.
       expect((await me(token)).status).toBe(401);
     },
   );
@@ -410,7 +410,7 @@ describe("deletion of the user", () => {
 
   test("frees the name but never the id: an old token does not fit the new user", async () => {
     const { id, token } = await service.user("Phoenix");
-    // The highest id of all: without AUTOINCREMENT, SQLite would hand it out again.
+    // The highest id of all: without AUTOINCREMENT, SQLite would use it again.
     expect(await cell("SELECT max(id) FROM users")).toBe(id);
     expect((await deleteMe(token, PASSWORD)).status).toBe(204);
     const again = await service.user("phoenix");
