@@ -57,7 +57,7 @@ export interface Server {
 /** Milliseconds to write the last lines of the log. Without this limit, an unread pipe would keep the process alive. */
 const LAST_LINES = 1000;
 
-/** Milliseconds until work begins that no request waits for. If it began at once, it would delay the first requests. */
+/** Milliseconds until mails are looked at. If that began at once, it would delay the first requests. */
 const AFTER_START = 200;
 
 /** Resolves when it listens. Faults that the operator can fix go to stderr, one per line. */
@@ -143,16 +143,13 @@ async function start(
   // This line comes after `onSignal`, so that a signal right after it is handled.
   logger.info(`listening on ${server.url}`, { version: packageJson.version });
   if (metricsServer) logger.info(`metrics on ${metricsServer.url}metrics`);
+  // Deletes rows of users who were deleted while a former process ran.
+  removal.wake();
+  upkeep.start();
   // Sends mails that a former process stored and could not send.
   outbox.wake(AFTER_START);
-  void sleep(AFTER_START).then(() => {
-    if (isStopping) return;
-    // Rows of users who were deleted while a former process ran.
-    removal.wake();
-    upkeep.start();
-    // Not awaited, so that a mail server that is down delays nothing.
-    if (config.production) void checkTransport(services.transport);
-  });
+  // Not awaited, so that a mail server that is down delays nothing.
+  if (config.production) void sleep(AFTER_START).then(() => checkTransport(services.transport));
   return server.url;
 }
 
