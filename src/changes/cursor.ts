@@ -2,7 +2,7 @@
 import type { SessionRef } from "../auth/live-session.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { Failure } from "../http/problem.ts";
+import { Failure, unfitParameter } from "../http/problem.ts";
 import type { Seal } from "../seal.ts";
 
 /** The place of a change. The next changes come after it. */
@@ -62,10 +62,7 @@ export function changeCursors({
      */
     open(session: SessionRef, sealed: string, parameter = "since"): Cursor {
       const text = seal.open(contextOf(session), sealed);
-      if (text === undefined) {
-        const detail = "Not a cursor of your changes.";
-        throw new Failure("validation_failed", { errors: [{ parameter, detail }] });
-      }
+      if (text === undefined) throw unfitParameter(parameter, "Not a cursor of your changes.");
       const [rev, type, id, began, given] = text.split("_");
       // Deletions are forgotten after that time, so the client could miss some of them.
       if (Number(given) <= clock() - config.changesTtl * 1000) throw expired();

@@ -114,6 +114,10 @@ export class Failure extends Error {
 export const unfit = (pointer: string, detail: string) =>
   new Failure("validation_failed", { errors: [{ pointer, detail }] });
 
+/** The failure of a query parameter or a header that no schema can check. */
+export const unfitParameter = (parameter: string, detail: string) =>
+  new Failure("validation_failed", { errors: [{ parameter, detail }] });
+
 /** Seconds after which a client that was answered `unavailable` may try again. */
 export const RETRY_AFTER = "2";
 

@@ -8,7 +8,7 @@ import { readJson } from "./body.ts";
 import { exchangeOf } from "./exchange.ts";
 import { failures } from "./failures.ts";
 import { keptJson } from "./kept-json.ts";
-import { Failure } from "./problem.ts";
+import { unfitParameter } from "./problem.ts";
 
 /** Maximum number of bytes in the body of a batch. */
 const MAX_BATCH = 256 * 1024;
@@ -67,9 +67,6 @@ function refuseUnclear(url: string): void {
   const broken = names.find((_, i) => !isUtf8(pairs[i] ?? ""));
   if (broken !== undefined) throw unfitParameter(broken, "Must be UTF-8, percent-encoded.");
 }
-
-const unfitParameter = (parameter: string, detail: string) =>
-  new Failure("validation_failed", { errors: [{ parameter, detail }] });
 
 /** Whether all escapes in a part of a URL are complete, and encode UTF-8 (RFC 3986 §2.1, RFC 3629 §3). */
 function isUtf8(escaped: string): boolean {

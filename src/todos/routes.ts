@@ -2,7 +2,7 @@
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
 import type { SessionRef } from "../auth/live-session.ts";
-import { bodyProblems, Failure, problems } from "../http/problem.ts";
+import { bodyProblems, problems, unfitParameter } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { Created, idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
@@ -55,9 +55,7 @@ export function todoRoutes(services: Services) {
   function openCursor(context: string, cursor: string): Mark {
     const [key, id] = services.seal.open(context, cursor)?.split("_") ?? [];
     if (key !== undefined && id !== undefined) return { key, id: Number(id) };
-    throw new Failure("validation_failed", {
-      errors: [{ parameter: "cursor", detail: "Not a cursor of this list." }],
-    });
+    throw unfitParameter("cursor", "Not a cursor of this list.");
   }
 
   const closeCursor = (context: string, { key, id }: Mark) =>

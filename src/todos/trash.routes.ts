@@ -1,7 +1,7 @@
 /** `/trash`: a user's deleted todos, until they are restored or deleted for good. */
 import { Elysia } from "elysia";
 import { guard } from "../auth/guard.ts";
-import { Failure, problems } from "../http/problem.ts";
+import { problems, unfitParameter } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import { idParameter, NoContent, toId } from "../model/values.ts";
 import type { Services } from "../services.ts";
@@ -32,9 +32,7 @@ export function trashRoutes(services: Services) {
   function openCursor(context: string, cursor: string): TrashMark {
     const [deletedAt, id] = seal.open(context, cursor)?.split("_").map(Number) ?? [];
     if (deletedAt !== undefined && id !== undefined) return { deleted_at: deletedAt, id };
-    throw new Failure("validation_failed", {
-      errors: [{ parameter: "cursor", detail: "Not a cursor of this list." }],
-    });
+    throw unfitParameter("cursor", "Not a cursor of this list.");
   }
 
   const todoId = idParameter(Todo.properties.id);
