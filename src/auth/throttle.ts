@@ -53,17 +53,25 @@ export function createThrottle(services: {
   const waits = createWaits(ttl, "password_failures");
   const keyOf = (account: string | SQL, network: string) => sql`(${account} || ${`/${network}`})`;
 
+  /**
+   * When the network's budget of failures is whole again (milliseconds since the epoch). NULL while some of it is left, and
+   * for a network that the account is known from: that one is refused only because of its own failures.
+   */
+  const spentUntil = (account: string | SQL, network: string, now: number) =>
+    sql<number | null>`iif(
+      ${knownNetworks.isKnown(account, network, now)},
+      NULL, ${budgets.spentUntil("failed_log_ins", network, now)}
+    )`;
+
   /** The limits that apply to an attempt, for a SELECT. Each is NULL when it does not apply. */
   function refusals({ account, exchange }: Pick<Attempt, "account" | "exchange">, now: number) {
     const network = networkOf(exchange.ip);
     const isUnknown = sql`NOT ${knownNetworks.isKnown(account, network, now)}`;
     const isFull = sql`CAST(value AS INTEGER) >= ${MOST_FAILURES} AND ${isUnknown}`;
-    const spentUntil = budgets.spentUntil("failed_log_ins", network, now);
     return {
       wait_until: waits.until(keyOf(account, network), now),
       refused_until: ttl.end("account_failures", account, now, isFull),
-      // A network that the account is known from is refused only by its own count.
-      spent_until: sql<number | null>`iif(${isUnknown}, ${spentUntil}, NULL)`,
+      spent_until: spentUntil(account, network, now),
     };
   }
 
@@ -95,6 +103,7 @@ export function createThrottle(services: {
   }
 
   return {
+    spentUntil,
     refusals,
     ask,
     refuse,

@@ -194,12 +194,7 @@ export function createReset(
       const address = pseudonym(email, now);
       const own = keyUnder(address, network);
       const waitUntil = waits.until(own, now);
-      const account = accountWith(email);
-      // As for a log-in: a network that the account is known from is refused only because of its own failures.
-      const spentUntil = sql<number | null>`iif(
-        ${knownNetworks.isKnown(account, network, now)},
-        NULL, ${budgets.spentUntil("failed_log_ins", network, now)}
-      )`;
+      const spentUntil = throttle.spentUntil(accountWith(email), network, now);
       const isJudged = sql`coalesce(${waitUntil}, ${spentUntil}) IS NULL`;
       const isRight = and(eq(users.email, email), stands(address, email, guess, now));
       const isWrong = sql`${isJudged} AND NOT EXISTS (SELECT 1 FROM ${users} WHERE ${isRight})`;
