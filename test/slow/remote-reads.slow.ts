@@ -110,25 +110,21 @@ describe.each(["server", "embedded"])("with a replica, %s", (kind) => {
     await until(async () => (await read(client)).seen.count > 0);
   });
 
-  /** Does `work` while the replica hears nothing. */
-  async function unheard<T>(work: () => Promise<T>): Promise<T> {
-    line.hold();
+  /** Does `work` while nothing passes `held`. */
+  async function without<T>(held: typeof line, work: () => Promise<T>): Promise<T> {
+    held.hold();
     try {
       return await work();
     } finally {
-      line.release();
+      held.release();
     }
   }
 
+  /** Does `work` while the replica hears nothing. */
+  const unheard = <T>(work: () => Promise<T>) => without(line, work);
+
   /** Does `work` while the primary cannot be asked. */
-  async function alone<T>(work: () => Promise<T>): Promise<T> {
-    way.hold();
-    try {
-      return await work();
-    } finally {
-      way.release();
-    }
-  }
+  const alone = <T>(work: () => Promise<T>) => without(way, work);
 
   /** Writes, and waits until the replica has the write. */
   async function changeEverywhere(text: string) {

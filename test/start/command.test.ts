@@ -44,16 +44,6 @@ test(
   TIMEOUT,
 );
 
-test.each(["frobnicate", "serve now", "toString", "--port=80"])(
-  "%s is an error, and no server",
-  async (line) => {
-    const { exitCode, stdout, stderr, files } = await command(line.split(" "));
-    expect([exitCode, stdout, files]).toEqual([1, "", []]);
-    expect(stderr).toStartWith("There is no such command.");
-  },
-  TIMEOUT,
-);
-
 test(
   "migrate brings a new database up to date, and then finds nothing to do",
   async () => {
@@ -69,12 +59,21 @@ test(
   TIMEOUT,
 );
 
-test.each(["migrate now", "check data", "backup one two", "restore one two"])(
-  "%s is an error, and touches nothing",
-  async (line) => {
+test.each([
+  ["frobnicate", "There is no such command."],
+  ["serve now", "There is no such command."],
+  ["toString", "There is no such command."],
+  ["--port=80", "There is no such command."],
+  ["migrate now", "Usage: todos "],
+  ["check data", "Usage: todos "],
+  ["backup one two", "Usage: todos "],
+  ["restore one two", "Usage: todos "],
+])(
+  "%s is an error: it starts no server, and touches nothing",
+  async (line, fault) => {
     const { exitCode, stdout, stderr, files } = await command(line.split(" "));
     expect([exitCode, stdout, files]).toEqual([1, "", []]);
-    expect(stderr).toStartWith("Usage: todos ");
+    expect(stderr).toStartWith(fault);
   },
   TIMEOUT,
 );
