@@ -60,7 +60,7 @@ export function connect(path: string, pragmas: string): Connection {
 
   /** The native library would abort the process if it were given a closed connection. */
   function refuseClosed(): void {
-    if (!isOpen) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
+    if (!isOpen) throw clientClosed();
   }
 
   function prepare(sql: string): Prepared {
@@ -203,6 +203,9 @@ export async function whenNotBusy<T>(deadline: number, attempt: () => T): Promis
     await new Promise((resolve) => setTimeout(resolve, delay));
   }
 }
+
+/** The error of every call after `close`. */
+export const clientClosed = () => new LibsqlError("The client is closed", "CLIENT_CLOSED");
 
 export function isBusy(error: unknown): boolean {
   return error instanceof LibsqlError && error.code === "SQLITE_BUSY";

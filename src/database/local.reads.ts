@@ -1,8 +1,8 @@
 /** Reads that wait together share one snapshot, so SQLite locks its file only once. */
 import { setImmediate } from "node:timers";
-import { LibsqlError } from "@libsql/core/api";
 import {
   type Connection,
+  clientClosed,
   connect,
   EVERY_CONNECTION,
   isBusy,
@@ -85,7 +85,7 @@ export function openReads(path: string, busyTimeout: number): LocalReads {
   }
 
   function inSnapshot<T>(run: (reader: Connection) => T): T {
-    if (isClosed) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
+    if (isClosed) throw clientClosed();
     reader ??= connect(path, READING);
     try {
       reader.exec("BEGIN");

@@ -10,6 +10,7 @@ import { ResultSetImpl } from "@libsql/core/util";
 import type { WritesMeter } from "../instruments.ts";
 import {
   type Connection,
+  clientClosed,
   connect,
   EVERY_CONNECTION,
   runAll,
@@ -55,7 +56,7 @@ export function openLocal(path: string, { busyTimeout = 5000, meter }: LocalOpti
   let isClosed = false;
 
   function refuseClosed(): void {
-    if (isClosed) throw new LibsqlError("The client is closed", "CLIENT_CLOSED");
+    if (isClosed) throw clientClosed();
   }
 
   return {
