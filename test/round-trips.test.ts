@@ -16,7 +16,7 @@ type Row = [
   trips: number,
   status: number,
   method: string,
-  path: string | ((user: User) => string),
+  path: string | ((user: User) => string | Promise<string>),
   options: (user: User) => CallOptions | Promise<CallOptions>,
 ];
 
@@ -46,7 +46,7 @@ function count(who: () => Promise<User>, rows: Row[]) {
   test.each(rows)("%s: %i", async (_what, trips, status, method, path, options) => {
     const asker = await who();
     const prepared = await options(asker);
-    const target = typeof path === "string" ? path : path(asker);
+    const target = typeof path === "string" ? path : await path(asker);
     const before = service.trips();
     const response = await service.call(method, target, prepared);
     expect(response.status).toBe(status);
@@ -105,6 +105,28 @@ async function repeating({ token }: User): Promise<number> {
   const json = { contents: "x", due: { date: "2126-01-01" }, repeat: DAILY };
   const { id } = await (await service.call("POST", "/todos", { token, json })).json();
   return id;
+}
+/** Adds a todo. Returns its id. */
+async function newTodo({ token }: User): Promise<number> {
+  const json = { contents: "x" };
+  return (await (await service.call("POST", "/todos", { token, json })).json()).id;
+}
+/** Adds a todo, and deletes it. Returns its id. */
+async function deletedTodo(user: User): Promise<number> {
+  const id = await newTodo(user);
+  await service.call("DELETE", `/todos/${id}`, { token: user.token });
+  return id;
+}
+/** Adds a todo, deletes it, and restores it. Returns its id. */
+async function restoredTodo(user: User): Promise<number> {
+  const id = await deletedTodo(user);
+  await service.call("POST", `/trash/${id}/restore`, { token: user.token });
+  return id;
+}
+/** Adds a list. Returns its id. */
+async function newList({ token }: User): Promise<number> {
+  const json = { name: "x" };
+  return (await (await service.call("POST", "/lists", { token, json })).json()).id;
 }
 /** A batch with all kinds of operations. */
 const operations = () => [
@@ -242,7 +264,7 @@ describe("what leaves the session as it is", () => {
       ["todo: read", 1, 200, "GET", todo, bearer],
       ["todo: HEAD", 1, 200, "HEAD", todo, bearer],
       ["todo: change", 1, 200, "PATCH", todo, bearerAndJson({ contents: "Rise", is_done: true })],
-      ["todo: delete", 1, 204, "DELETE", "/todos/1", bearer],
+      ["todo: delete", 1, 204, "DELETE", async (user) => `/todos/${await newTodo(user)}`, bearer],
       ["todo: read none", 1, 404, "GET", "/todos/9007199254740991", bearer],
       ["todo: change none", 1, 404, "PATCH", "/todos/x", bearerAndJson({ is_done: true })],
       ["todo: delete none", 1, 404, "DELETE", "/todos/0", bearer],
@@ -268,18 +290,49 @@ describe("what leaves the session as it is", () => {
       ],
       ["list: of no list", 1, 404, "GET", "/todos?list_id=99", bearer],
       ["trash", 1, 200, "GET", "/trash", bearer],
-      ["trash: restore", 1, 200, "POST", "/trash/1/restore", bearer],
+      [
+        "trash: restore",
+        1,
+        200,
+        "POST",
+        async (user) => `/trash/${await deletedTodo(user)}/restore`,
+        bearer,
+      ],
       ["trash: restore none", 1, 404, "POST", "/trash/1/restore", bearer],
-      ["todo: delete again", 1, 204, "DELETE", "/todos/1", bearer],
-      ["trash: delete for good", 1, 204, "DELETE", "/trash/1", bearer],
-      ["trash: empty", 1, 204, "DELETE", "/trash", bearer],
+      [
+        "todo: delete again",
+        1,
+        204,
+        "DELETE",
+        async (user) => `/todos/${await restoredTodo(user)}`,
+        bearer,
+      ],
+      [
+        "trash: delete for good",
+        1,
+        204,
+        "DELETE",
+        async (user) => `/trash/${await deletedTodo(user)}`,
+        bearer,
+      ],
+      [
+        "trash: empty",
+        1,
+        204,
+        "DELETE",
+        async (user) => {
+          await deletedTodo(user);
+          return "/trash";
+        },
+        bearer,
+      ],
       ["lists", 1, 200, "GET", "/lists", bearer],
       ["list: add", 1, 201, "POST", "/lists", bearerAndJson({ name: "Work" })],
       ["list: read", 1, 200, "GET", "/lists/1", bearer],
       ["list: rename", 1, 200, "PATCH", "/lists/1", bearerAndJson({ name: "Home" })],
       ["list: move", 1, 200, "POST", "/lists/1/move", bearerAndJson({ after: null })],
-      ["list: delete", 1, 204, "DELETE", "/lists/2", bearer],
-      ["list: delete none", 1, 404, "DELETE", "/lists/2", bearer],
+      ["list: delete", 1, 204, "DELETE", async (user) => `/lists/${await newList(user)}`, bearer],
+      ["list: delete none", 1, 404, "DELETE", "/lists/99", bearer],
       ["me", 1, 200, "GET", "/users/me", bearer],
       ["sessions", 1, 200, "GET", "/users/me/sessions", bearer],
       ["sessions: end none", 1, 404, "DELETE", "/users/me/sessions/x", bearer],
