@@ -70,10 +70,9 @@ test("a field that may be null is described by its own words, not by those of it
   const { after } =
     operationOf(operations, "moveTodo").requestBody?.content["application/json"]?.schema
       .properties ?? {};
-  expect(after).toMatchObject({
-    type: ["integer", "null"],
-    description: expect.stringContaining("behind"),
-  });
+  // No `toMatchObject`: it writes the matcher into the document, which the other tests read.
+  expect(after?.type).toEqual(["integer", "null"]);
+  expect(after?.description).toContain("behind");
 });
 
 test("every error has an example for each of its codes, and they fit", () => {
