@@ -174,6 +174,7 @@ describe("the trash", () => {
 
   test("is emptied at once, in one revision; an empty one stays as it is", async () => {
     const user = await newUser(service);
+    await other.remove((await other.add("not yours")).id);
     for (let i = 0; i < 5; i++) await user.remove((await user.add(`${i}`)).id);
     const kept = await user.add("kept");
     const before = await revisionOf(service, user);
