@@ -21,9 +21,15 @@ import {
   identify,
   isReplay,
   type Known,
-  rowOf,
 } from "./idempotency.ts";
-import { type Asker, type Operation, operation, outcomeOf, tellRaised } from "./operation.ts";
+import {
+  type Asker,
+  type Operation,
+  operation,
+  outcomeIn,
+  outcomeOf,
+  tellRaised,
+} from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
 import { isNew, ttlKey } from "./writer.ts";
 
@@ -146,11 +152,11 @@ export async function runBatchOnce<Result, Row>(
 
   function resultOf(part: Part<unknown>, i: number): unknown {
     if (part instanceof Failure) return part;
-    const row = isAgain ? keptRow(part, keptParts.get(i)) : rowsOf(outcomes[i])[0];
+    const outcome = isAgain ? keptParts.get(i) : outcomeIn(rowsOf(outcomes[i]));
     // The todo of this operation was deleted for good since then, or the outcome is no longer stored.
-    if (row === undefined) return new Failure("todo_not_found");
+    if (outcome === undefined) return new Failure("todo_not_found");
     try {
-      return part.read(row);
+      return part.read(outcome);
     } catch (error) {
       if (error instanceof Failure) return error;
       throw error;
@@ -164,6 +170,3 @@ export async function runBatchOnce<Result, Row>(
       : (first as { request_id: string }).request_id;
   return { requestId, results: rest as (Result | Failure)[] };
 }
-
-const keptRow = ({ names }: Operation<unknown>, outcome: string | undefined) =>
-  outcome === undefined ? undefined : rowOf(names, JSON.parse(outcome));

@@ -18,7 +18,7 @@ import { exchangeOf } from "../http/exchange.ts";
 import type { ResponseHeaders } from "../http/negotiation.ts";
 import { Failure } from "../http/problem.ts";
 import { toBase64url } from "../seal.ts";
-import { type Asker, type Operation, runOperation, tellRaised } from "./operation.ts";
+import { type Asker, type Operation, outcomeIn, runOperation, tellRaised } from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
 import { forgetAnswers, type Sweep } from "./sweep.ts";
 import type { Watch } from "./watch.ts";
@@ -187,7 +187,7 @@ export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
 
 async function runKeyed<Result>(
   { database, config, sweep, watch }: Ground,
-  { changes, outcome, keep, names, read }: Operation<Result>,
+  { changes, outcome, keep, read }: Operation<Result>,
   values: KeyedValues,
 ) {
   const ride = sweep.ride();
@@ -210,16 +210,10 @@ async function runKeyed<Result>(
   return {
     known,
     result() {
-      if (known.outcome !== null) return read(rowOf(names, JSON.parse(known.outcome)));
-      const [row] = results[first.length + changes.length] ?? [];
-      return read(live(row));
+      return read(known.outcome ?? live(outcomeIn(results[first.length + changes.length])));
     },
   };
 }
-
-/** A row as the statement of an outcome returns it: its values by name and in order. */
-export const rowOf = (names: string[], values: unknown[]): ArrayLike<unknown> =>
-  Object.assign([...values], Object.fromEntries(names.map((name, i) => [name, values[i]])));
 
 const unfitKey = (code: "validation_failed" | "idempotency_key_reused", detail: string) =>
   new Failure(code, { errors: [{ parameter: "Idempotency-Key", detail }] });
