@@ -136,10 +136,12 @@ function refuseBroken(cause: unknown): never {
 const hasBody = ({ body, headers }: Request) =>
   body !== null && (Number(headers.get("content-length")) > 0 || headers.has("transfer-encoding"));
 
+// A byte-order mark is kept, so that JSON.parse refuses it (RFC 8259 §8.1).
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 function decode(bytes: Uint8Array): string {
   try {
-    // A byte-order mark is kept, so that JSON.parse refuses it (RFC 8259 §8.1).
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new Failure("malformed_body");
   }

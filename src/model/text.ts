@@ -33,12 +33,14 @@ interface TextSchema extends TextOptions {
 function isText(schema: TextSchema, value: unknown): value is string {
   // No portable pattern can refuse a lone surrogate. UTF-8 cannot contain one; it can only come from a JSON escape.
   if (typeof value !== "string" || !value.isWellFormed()) return false;
-  const length = Array.from(value).length;
-  return (
-    length >= schema.minLength &&
-    length <= schema.maxLength &&
-    new RegExp(schema.pattern, "u").test(value)
-  );
+  return hasLength(value, schema) && new RegExp(schema.pattern, "u").test(value);
+}
+
+/** A code point has one or two UTF-16 units, so most texts do not have to be counted. */
+function hasLength(text: string, { minLength, maxLength }: TextOptions): boolean {
+  if (text.length >= 2 * minLength && text.length <= maxLength) return true;
+  const { length } = Array.from(text);
+  return length >= minLength && length <= maxLength;
 }
 
 TypeRegistry.Set<TextSchema>("Text", isText);

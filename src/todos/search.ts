@@ -1,11 +1,15 @@
 /** The form in which a text is searched, so that case and width do not matter. */
 
+/** Most texts. Nothing but their case has to be folded. */
+const ASCII = /^[\0-\x7f]*$/;
+
 /**
  * Texts that differ only in case or width have the same folded form. This is NFKC and full case folding, in the order
  * of Unicode's compatibility caseless match (The Unicode Standard §3.13, D146). Accents and spaces stay. No control
  * character is added, so several texts can be joined by a newline and searched as one.
  */
 export function fold(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
   // Folding can break a normal form, and NFKC can produce capital letters, so both run twice. NFD comes first: it puts
   // an iota subscript after the other marks of its letter, before folding turns it into a letter.
   const folded = foldCase(text.normalize("NFD")).normalize("NFKC");
