@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { Failure, unfitParameter } from "../http/problem.ts";
 import type { Seal } from "../seal.ts";
+import { epochOf } from "../sync/revision.ts";
 
 /** The place of a change. The next changes come after it. */
 export interface Place {
@@ -14,7 +15,8 @@ export interface Place {
 
 export interface Cursor extends Place {
   /**
-   * Deletions up to this revision are not reported: the client started with no rows when the user had this revision.
+   * The user's revision when the client started, with no rows or with what an event told it. Deletions up to this
+   * revision are not reported.
    */
   began: number;
   /**
@@ -34,11 +36,11 @@ export const isUpTo = (revision: number, { rev, id }: Place): boolean =>
 const expired = () => new Failure("cursor_expired");
 
 /**
- * @throws Failure `cursor_expired` when the cursor is ahead of the user's revision, for example after a backup was
- *   restored
+ * @throws Failure `cursor_expired` when the cursor is from before a backup was restored: the client may have rows that
+ *   were lost. After a restore without `todos restore`, only a cursor that is ahead of the user's revision shows it
  */
-export function refuseAhead({ rev }: Place, revision: number): void {
-  if (rev > revision) throw expired();
+export function refuseFormer({ rev, began }: Cursor, revision: number): void {
+  if (rev > revision || epochOf(began) !== epochOf(revision)) throw expired();
 }
 
 export function changeCursors({

@@ -5,7 +5,7 @@ import { Failure, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
 import type { Services } from "../services.ts";
 import { takesHeaders } from "../sync/documentation.ts";
-import { behind, changeCursors, isUpTo, refuseAhead } from "./cursor.ts";
+import { behind, changeCursors, isUpTo, refuseFormer } from "./cursor.ts";
 import { openEventStream } from "./event-stream.ts";
 import { EventQuery, EventStream, lastEventId } from "./events.model.ts";
 import { changeQueries } from "./queries.ts";
@@ -50,12 +50,12 @@ export function eventRoutes(services: Services) {
           session,
           expiresAt: tokens.expiryOf(tokenOf(request)),
           heartbeat: config.heartbeat * 1000,
-          cursorAt: (rev) => cursors.close(session, { ...behind(rev), began: 0, given: clock() }),
+          cursorAt: (rev) => cursors.close(session, { ...behind(rev), began: rev, given: clock() }),
         });
         let now: number;
         try {
           now = await revision(session);
-          if (since) refuseAhead(since, now);
+          if (since) refuseFormer(since, now);
         } catch (error) {
           stream.close();
           throw error;

@@ -9,7 +9,7 @@ import { readAtPrimary, statement } from "../database/statement.ts";
 import { list, listAsJson } from "../lists/row.ts";
 import type { Services } from "../services.ts";
 import { todoAsJson, toTodo } from "../todos/row.ts";
-import { behind, type Cursor, refuseAhead } from "./cursor.ts";
+import { behind, type Cursor, refuseFormer } from "./cursor.ts";
 import type { Change } from "./model.ts";
 
 const value = (name: string) => sql.placeholder(name);
@@ -94,7 +94,7 @@ export function changeQueries({ database, clock }: Services) {
       };
       const rows = await readAtPrimary(database, page(values));
       const { revision } = live(rows[0]);
-      if (since) refuseAhead(since, revision);
+      if (since) refuseFormer(since, revision);
       const found = rows.filter((row) => row.rev !== null);
       const told = found.slice(0, limit);
       const last = told.at(-1);

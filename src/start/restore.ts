@@ -6,6 +6,7 @@ import Database from "libsql";
 import AsyncDatabase from "libsql/promise";
 import { readConfig } from "../config.ts";
 import { migrations } from "../database/migrations.ts";
+import { BEGIN_EPOCH } from "../sync/revision.ts";
 import { embeddedPath } from "./backup.ts";
 import { type Command, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
@@ -22,18 +23,23 @@ export async function restoreCommand({ args, environment, print, progress }: Com
   if (!existsSync(source)) throw new UsageError(`There is no file ${source}`);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.restoring`;
-  rmSync(draft, { force: true });
+  removeDatabase(draft);
   try {
-    // The copy is checked, not the backup, because the copy will be served.
     await copyFile(source, draft, progress);
     progress.tell("Checking");
-    await checkBackup(draft, source);
+    // The copy is checked, not the backup, because the copy will be served.
+    await prepareCopy(draft, source);
     const kept = replaceDatabase(path, draft);
     print(`Restored ${source} to ${path}`);
     if (kept !== undefined) print(`What was there before is now ${kept}`);
   } finally {
-    for (const end of ["", "-wal", "-shm"]) rmSync(`${draft}${end}`, { force: true });
+    removeDatabase(draft);
   }
+}
+
+/** With the files that SQLite has beside it. It would move an old journal into a new database of the same name. */
+function removeDatabase(path: string): void {
+  for (const end of ["", "-wal", "-shm", "-journal"]) rmSync(`${path}${end}`, { force: true });
 }
 
 async function copyFile(source: string, target: string, progress: Progress): Promise<void> {
@@ -52,17 +58,11 @@ async function copyFile(source: string, target: string, progress: Progress): Pro
 }
 
 /**
- * Checks that a file is an undamaged database of this service, and not of a later version.
- * @param name its name in the messages
+ * Checks that a copy is an undamaged database of this service, and not of a later version. Begins a new epoch in it.
+ * @param name the name of the backup, for the messages
  * @throws UsageError
  */
-async function checkBackup(path: string, name: string): Promise<void> {
-  const last = await lastMigration(path, name);
-  const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
-  if (last > newest) throw new UsageError(`${name} was made by a later version of the service`);
-}
-
-async function lastMigration(path: string, name: string): Promise<number> {
+async function prepareCopy(path: string, name: string): Promise<void> {
   // On another thread, because the check of a large file takes long, and the progress is shown meanwhile.
   const database = new AsyncDatabase(path, {});
   const firstValue = async (query: string): Promise<unknown> => {
@@ -73,7 +73,13 @@ async function lastMigration(path: string, name: string): Promise<number> {
   try {
     const integrity = await firstValue("PRAGMA integrity_check(1)");
     if (integrity !== "ok") throw new UsageError(`${name} is damaged: ${integrity}`);
-    return Number(await firstValue("SELECT max(created_at) FROM __drizzle_migrations"));
+    const last = Number(await firstValue("SELECT max(created_at) FROM __drizzle_migrations"));
+    const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
+    if (last > newest) throw new UsageError(`${name} was made by a later version of the service`);
+    // The first versions had no revisions.
+    if (await firstValue("SELECT 1 FROM pragma_table_info('users') WHERE name = 'revision'")) {
+      await database.exec(`PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; ${BEGIN_EPOCH}`);
+    }
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${name} is no backup of this service: ${reasonOf(error)}`);

@@ -13,6 +13,17 @@ export const nextRevision = sql`${users.revision} + 1`;
 const hasNewer = (table: typeof todos | typeof trash | typeof lists | typeof deletions) =>
   sql`EXISTS (SELECT 1 FROM ${table} WHERE ${table.user_id} = ${users.id} AND ${table.rev} > ${users.revision})`;
 
+/**
+ * Revisions are counted in epochs, and `todos restore` begins a new one. So a revision that was given after the backup
+ * was made is never given again, and the cursors of the former epoch can be told from the others.
+ */
+const EPOCH = 2 ** 32;
+
+export const epochOf = (revision: number): number => Math.floor(revision / EPOCH);
+
+/** An SQL statement for all users. `docs/operating.md` has it too, for a database on a server. */
+export const BEGIN_EPOCH = `UPDATE users SET revision = (revision / ${EPOCH} + 1) * ${EPOCH}`;
+
 /** The new revision. There is no row when nothing was changed. */
 export interface Raised {
   revision: number;

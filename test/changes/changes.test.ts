@@ -1,5 +1,6 @@
 /** `GET /todos/changes`: a client that follows all pages has the same rows as the service, and no others. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { BEGIN_EPOCH } from "../../src/sync/revision.ts";
 import { expectProblem } from "../http/answers.ts";
 import { type Service, startService } from "../service.ts";
 
@@ -262,6 +263,19 @@ describe("a cursor", () => {
     // By now the note of the deletion is deleted.
     await service.services.upkeep.run();
     await expectProblem(await call("GET", `/todos/changes?since=${next}`), [410, "cursor_expired"]);
+  });
+
+  test("from before a backup was restored is gone, also when newer revisions have passed it", async () => {
+    await addTodo();
+    const { next } = await pageAfter();
+    await service.services.database.$client.execute(BEGIN_EPOCH);
+    await addTodo();
+    await expectProblem(await call("GET", `/todos/changes?since=${next}`), [410, "cursor_expired"]);
+    const first = await pageAfter(undefined, 1);
+    expect(first.has_more).toBe(true);
+    const second = await pageAfter(first.next);
+    expect(second).toMatchObject({ changes: [{ type: "todo" }], has_more: false });
+    expect((await pageAfter(second.next)).changes).toEqual([]);
   });
 
   test("that is ahead of the user, as after a restored backup, is gone", async () => {

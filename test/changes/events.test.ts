@@ -1,6 +1,7 @@
 /** `GET /todos/events`: a change is reported at once, and no stream outlives its session. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { BEGIN_EPOCH } from "../../src/sync/revision.ts";
 import { adminQueries } from "../../src/users/admin.ts";
 import { expectProblem } from "../http/answers.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
@@ -214,6 +215,19 @@ describe("where it goes on", () => {
       expect(errors).toMatchObject([{ parameter }]);
     }
     expect(service.services.watch.listeningFor(jiho.id)).toBe(0);
+  });
+
+  test("one from before a backup was restored has expired, and that of a newer event has not", async () => {
+    await add();
+    const { next } = await (await call("GET", "/todos/changes")).json();
+    await service.services.database.$client.execute(BEGIN_EPOCH);
+    const events = await listen();
+    const { rev } = await add();
+    const { id, data } = await events.next();
+    expect(data).toEqual({ rev });
+    await expectProblem(await call("GET", `/todos/events?since=${next}`), [410, "cursor_expired"]);
+    const { changes } = await (await call("GET", `/todos/changes?since=${id}`)).json();
+    expect(changes).toEqual([]);
   });
 
   test("one that is ahead of the user, as after a backup was restored, has expired", async () => {

@@ -104,6 +104,7 @@ test("a restore keeps what was there, and begins only once the service has stopp
   await first.call("POST", "/todos", { token, json: { contents: "in the backup" } });
   expect(await backUp(folder.path, "backup.db")).toMatchObject({ exitCode: 0 });
   await first.call("POST", "/todos", { token, json: { contents: "after it" } });
+  const { next } = await (await first.call("GET", "/todos/changes", { token })).json();
 
   expect(await restore(folder.path, "backup.db")).toEqual({
     exitCode: 1,
@@ -126,6 +127,15 @@ test("a restore keeps what was there, and begins only once the service has stopp
   const again = await second.logIn(username);
   const { todos } = await (await second.call("GET", "/todos", { token: again.token })).json();
   expect(todos).toMatchObject([{ contents: "in the backup" }]);
+
+  // The lost todo's revision and tag never belong to another one, and a client that has it has to begin anew.
+  const added = { token: again.token, json: { contents: "after the restore" } };
+  const todo = await (await second.call("POST", "/todos", added)).json();
+  const headers = { "if-match": '"2"' };
+  const changed = { token: again.token, headers, json: { is_done: true } };
+  expect((await second.call("PATCH", `/todos/${todo.id}`, changed)).status).toBe(412);
+  const since = await second.call("GET", `/todos/changes?since=${next}`, { token: again.token });
+  expect(since.status).toBe(410);
 });
 
 test("a file that is damaged, foreign or of a later version is not restored", async () => {

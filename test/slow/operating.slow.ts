@@ -224,6 +224,7 @@ test("a cluster's data come out as SQL, are a backup, and go back in", async () 
   for (const contents of ["one", "둘", "three's"]) await post(contents);
   await before.call("DELETE", "/todos/3", { token });
   await before.call("DELETE", "/trash/3", { token });
+  const { next } = await (await before.call("GET", "/todos/changes", { token })).json();
 
   await using shell = startShell(["bash", "-euo", "pipefail"], folder.path, settings);
   await shell.run(dump);
@@ -249,6 +250,8 @@ test("a cluster's data come out as SQL, are a backup, and go back in", async () 
       const added = await service.call("POST", "/todos", { token, json: { contents: "four" } });
       // No id is used twice.
       expect(await added.json()).toMatchObject({ id: 4 });
+      const since = await service.call("GET", `/todos/changes?since=${next}`, { token });
+      expect(since.status).toBe(410);
     }
   } finally {
     await second.kill();
