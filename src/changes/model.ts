@@ -54,7 +54,11 @@ export const ChangePage = t.Object(
         "The cursor for the next request, which then returns the changes after this answer.",
       examples: [changeCursor],
     }),
-    has_more: t.Boolean({ description: "Whether there are more changes now.", examples: [false] }),
+    has_more: t.Boolean({
+      description:
+        "Whether there are more changes now. A page ends early when its texts are long, so its length does not tell.",
+      examples: [false],
+    }),
   },
   { title: "ChangePage", description: "What has changed." },
 );

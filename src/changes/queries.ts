@@ -22,6 +22,12 @@ const inOrder = sql`ORDER BY rev, type, id LIMIT ${value("limit")}`;
 /** A client that started with no rows does not need the earlier deletions. */
 const isNews = sql`rev > ${value("began")}`;
 
+/**
+ * Bytes of text in the rows of a page, of which the last row may exceed it. 500 todos with the longest notes have forty
+ * times as much, and to read them would hold up all other requests.
+ */
+const MAX_SIZE = 512 * 1024;
+
 /** The parts of a result row. It is a change, a deletion if `row` is null, or no change at all if `rev` is null. */
 interface ChangeRow {
   /** The user's revision. */
@@ -30,33 +36,44 @@ interface ChangeRow {
   type: "list" | "todo";
   id: number;
   row: string | null;
+  /** The number of changes, whatever their size, up to the value `limit`. */
+  found: number | null;
 }
 
+// The texts are read last, because the database would copy them each time that it sorts.
 const page = statement<ChangeRow>(sql`
-  SELECT ${users.revision} AS revision, change.rev, change.type, change.id, change.row
+  SELECT ${users.revision} AS revision, change.rev, change.type, change.id, change.found,
+    CASE change.source
+      WHEN 'todos' THEN (SELECT ${todoAsJson} FROM ${todos} WHERE ${todos.id} = change.id)
+      WHEN 'lists' THEN (SELECT ${listAsJson} FROM ${lists} WHERE ${lists.id} = change.id)
+    END AS row
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
   LEFT JOIN (
-    SELECT * FROM (
-      SELECT rev, 'todo' AS type, id, ${todoAsJson} AS row FROM ${todos}
-      WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} ${inOrder}
+    SELECT *, count(*) OVER () AS found, sum(size) OVER (ORDER BY rev, type, id) - size AS size_before
+    FROM (
+      SELECT * FROM (
+        SELECT rev, 'todo' AS type, id, 'todos' AS source,
+          octet_length(contents) + coalesce(octet_length(notes), 0) AS size
+        FROM ${todos} WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} ${inOrder}
+      )
+      UNION ALL
+      SELECT * FROM (
+        SELECT rev, 'list' AS type, id, 'lists' AS source, 0 AS size FROM ${lists}
+        WHERE user_id = ${user} AND ${isNext(sql`'list'`)} ${inOrder}
+      )
+      UNION ALL
+      SELECT * FROM (
+        SELECT rev, 'todo' AS type, id, NULL AS source, 0 AS size FROM ${trash}
+        WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} AND ${isNews} ${inOrder}
+      )
+      UNION ALL
+      SELECT * FROM (
+        SELECT rev, type, id, NULL AS source, 0 AS size FROM ${deletions}
+        WHERE user_id = ${user} AND ${isNext(sql`type`)} AND ${isNews} ${inOrder}
+      )
+      ${inOrder}
     )
-    UNION ALL
-    SELECT * FROM (
-      SELECT rev, 'list' AS type, id, ${listAsJson} AS row FROM ${lists}
-      WHERE user_id = ${user} AND ${isNext(sql`'list'`)} ${inOrder}
-    )
-    UNION ALL
-    SELECT * FROM (
-      SELECT rev, 'todo' AS type, id, NULL AS row FROM ${trash}
-      WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} AND ${isNews} ${inOrder}
-    )
-    UNION ALL
-    SELECT * FROM (
-      SELECT rev, type, id, NULL AS row FROM ${deletions}
-      WHERE user_id = ${user} AND ${isNext(sql`type`)} AND ${isNews} ${inOrder}
-    )
-    ${inOrder}
-  ) AS change
+  ) AS change ON change.size_before < ${sql.raw(`${MAX_SIZE}`)}
   WHERE ${isLive()}
   ORDER BY change.rev, change.type, change.id`);
 
@@ -77,7 +94,8 @@ export function changeQueries({ database, clock }: Services) {
     },
 
     /**
-     * The first changes after a cursor, the cursor after them, and whether there are more.
+     * The first changes after a cursor, the cursor after them, and whether there are more. A page of very long texts is
+     * shorter than `limit`.
      * @throws Failure `unauthorized`, `cursor_expired`
      */
     async changes(session: SessionRef, since: Cursor | undefined, limit: number) {
@@ -98,7 +116,7 @@ export function changeQueries({ database, clock }: Services) {
       const found = rows.filter((row) => row.rev !== null);
       const told = found.slice(0, limit);
       const last = told.at(-1);
-      const has_more = found.length > limit;
+      const has_more = Number(rows[0]?.found) > told.length;
       const began = since?.began ?? revision;
       // On the last page, the cursor also goes past the deletions that are not reported.
       const place = has_more && last ? { ...last, rev: Number(last.rev) } : behind(revision);

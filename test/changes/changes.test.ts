@@ -99,6 +99,21 @@ describe("without since", () => {
     },
   );
 
+  test("a page of long texts ends early, and no row is missed", async () => {
+    const notes = "😀".repeat(10_000);
+    const ids = [];
+    for (let n = 0; n < 30; n++) ids.push((await addTodo({ notes })).id);
+    await addList();
+    const pages = [await pageAfter()];
+    for (let last = pages[0]; last?.has_more; last = pages.at(-1)) {
+      pages.push(await pageAfter(last.next));
+    }
+    // 30 notes of 40 kB each, in pages of 512 KiB and the note that reaches it.
+    expect(pages.map(({ changes }) => changes.length)).toEqual([14, 14, 3]);
+    const told = pages.flatMap(({ changes }) => changes).filter(({ type }) => type === "todo");
+    expect(told.map(({ id }) => id)).toEqual(ids);
+  });
+
   test("earlier deletions are left out on all pages, and deletions meanwhile are reported", async () => {
     const todos = [await addTodo(), await addTodo(), await addTodo()];
     const gone = [await addTodo(), await addTodo()];
