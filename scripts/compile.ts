@@ -20,8 +20,9 @@ const result = await Bun.build({
     `${import.meta.dir}/../src/database/replica.worker.ts`,
   ],
   compile: { outfile },
-  // The code is compiled to bytecode, so it starts in half the time.
+  // The code is compiled to bytecode, and a start reads only the parts that it needs. Together they halve its time.
   bytecode: true,
+  splitting: true,
   format: "esm",
   plugins: [
     {

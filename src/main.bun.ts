@@ -1,5 +1,5 @@
 /** Starts the service on Bun. */
-import { write } from "node:fs";
+import { fstatSync, write } from "node:fs";
 import { runCommand } from "./start/command-line.ts";
 import { nativePlatform } from "./start/platform.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
@@ -8,13 +8,23 @@ const STDOUT = 1;
 
 let server: Bun.Server<undefined> | undefined;
 
+/** Only a device can be a terminal. Bun makes `process.stdout` at its first use, which takes ten milliseconds. */
+function isDevice(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice();
+  } catch {
+    // It is closed.
+    return false;
+  }
+}
+
 // New files can be read only by the service's user from the start. Otherwise everyone could read the files of libSQL's
 // replica. (Deno would need the permission `--allow-sys` for this. There, the folder of the files is private.)
 process.umask(0o077);
 
 await runCommand(process.argv.slice(2), {
   environment: process.env,
-  isTerminal: process.stdout.isTTY,
+  isTerminal: isDevice(STDOUT) && process.stdout.isTTY,
   noColor: !!process.env.NO_COLOR,
   // On another thread, because `process.stdout` would block when stdout is a file on a slow disk.
   write: (bytes) =>

@@ -36,7 +36,8 @@ export function warnOf(misses: readonly NearMiss[]): void {
  */
 function isNear(one: string, other: string): boolean {
   if (Math.abs(one.length - other.length) > MOST_EDITS) return false;
-  let above = Array.from({ length: other.length + 1 }, (_, i) => i);
+  let above = [0];
+  while (above.length <= other.length) above.push(above.length);
   for (let i = 0; i < one.length; i++) {
     const row = [i + 1];
     let least = i + 1;
