@@ -18,9 +18,16 @@ interface Write {
   deadline: number;
 }
 
-// The number of 4 KiB pages in the -wal file after which they are moved into the database. It is four times SQLite's
-// default. A page that changes often is then moved less often, which makes a write a tenth cheaper.
-const CHECKPOINT = "PRAGMA wal_autocheckpoint=4000;";
+/**
+ * Bytes of a page, in a new file. Each commit writes whole pages, and most rows are small. With half of SQLite's default,
+ * adding a todo costs a tenth less.
+ */
+const PAGE_SIZE = 2048;
+/**
+ * Bytes in the -wal file, after which its pages are moved into the database. It is four times SQLite's default. A page
+ * that changes often is then moved less often, which makes a write a tenth cheaper.
+ */
+const WAL_SIZE = 16 * 1024 * 1024;
 /** Writes that share a commit at most. They run without a pause, so this bounds how long they hold up everything else. */
 const GROUP = 64;
 
@@ -156,14 +163,17 @@ export function openWrites(
 
 function openWriter(path: string, busyTimeout: number): Connection {
   // Several processes may start at once. To block is harmless before anything is served.
-  const writer = connect(path, `PRAGMA busy_timeout=${busyTimeout}`);
+  const writer = connect(path, `PRAGMA busy_timeout=${busyTimeout}; PRAGMA page_size=${PAGE_SIZE}`);
   try {
     // In WAL mode reads go on beside a write. The mode is a property of the file.
     const [row] = writer.run("PRAGMA journal_mode=WAL").rows;
     if (row?.[0] !== "wal") {
       throw new LibsqlError(`journal mode stays ${row?.[0]}, not wal`, "SQLITE_CANTOPEN");
     }
-    writer.exec(`${EVERY_CONNECTION} ${CHECKPOINT}`);
+    // A file that exists keeps the size of its pages.
+    const [page] = writer.run("PRAGMA page_size").rows;
+    const pages = WAL_SIZE / Number(page?.[0]);
+    writer.exec(`${EVERY_CONNECTION} PRAGMA wal_autocheckpoint=${pages}`);
     return writer;
   } catch (error) {
     writer.close();

@@ -53,6 +53,8 @@ async function copyDatabase(path: string, target: string, progress: Progress): P
   }, LOOK_INTERVAL);
   try {
     await database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT}; PRAGMA synchronous=FULL`);
+    // A libSQL server takes only files with pages of this size.
+    await database.exec("PRAGMA page_size=4096");
     // The copy is complete on the disk before it gets its name.
     await database.exec(`VACUUM INTO '${unfinished.replaceAll("'", "''")}'`);
   } catch (error) {

@@ -369,6 +369,31 @@ describe("reads that are asked for together", () => {
   });
 });
 
+test.each([
+  ["a new file", 2048, () => {}],
+  [
+    "a file that exists",
+    4096,
+    () => {
+      const former = new Database(join(folder, "other.db"));
+      former.exec("PRAGMA page_size=4096; CREATE TABLE notes (id TEXT)");
+      former.close();
+    },
+  ],
+])("the pages of %s have %i bytes, and its -wal has 16 MiB", async (_, bytes, make) => {
+  make();
+  path = join(folder, "other.db");
+  const client = open();
+  await client.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT)");
+  expect(column(await client.execute("SELECT * FROM pragma_page_size"))).toEqual([bytes]);
+  const size = () => statSync(`${path}-wal`).size / 1024 / 1024;
+  const note = "x".repeat(500_000);
+  for (let megabytes = 0; megabytes < 12; megabytes += 0.5) await insert(client, note);
+  expect(size()).toBeGreaterThan(11);
+  for (let megabytes = 0; megabytes < 12; megabytes += 0.5) await insert(client, note);
+  expect(size()).toBeWithin(16, 17);
+});
+
 test("writes are flushed to the disk at each commit, and foreign keys are enforced", async () => {
   const client = open();
   const pragma = async (name: string) => column(await client.execute(`PRAGMA ${name}`));

@@ -71,6 +71,10 @@ test("a backup taken under writes has all that was acknowledged before it began"
   client.close();
   const contents = new Set(rows.rows.map((row) => row.contents));
   expect(before.filter((each) => !contents.has(each))).toEqual([]);
+  // A libSQL server takes no smaller pages.
+  const copy = new Database(join(folder.path, "backup.db"));
+  expect(copy.prepare("PRAGMA page_size").raw().all()).toEqual([[4096]]);
+  copy.close();
 
   await using second = await startProcess(elsewhere.path);
   const again = await second.logIn(username);
