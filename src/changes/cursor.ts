@@ -15,7 +15,7 @@ export interface Place {
 
 export interface Cursor extends Place {
   /**
-   * The user's revision when the client started, with no rows or with what an event told it. Deletions up to this
+   * The user's revision when the client started: with no rows, or with the cursor of an event. Deletions up to this
    * revision are not reported.
    */
   began: number;
@@ -36,8 +36,9 @@ export const isUpTo = (revision: number, { rev, id }: Place): boolean =>
 const expired = () => new Failure("cursor_expired");
 
 /**
- * @throws Failure `cursor_expired` when the cursor is from before a backup was restored: the client may have rows that
- *   were lost. After a restore without `todos restore`, only a cursor that is ahead of the user's revision shows it
+ * Refuses a cursor from before a backup was restored, because the client may have rows that were lost. If the file was
+ * replaced without `todos restore`, only a cursor that is ahead of the user's revision can be recognized.
+ * @throws Failure `cursor_expired`
  */
 export function refuseFormer({ rev, began }: Cursor, revision: number): void {
   if (rev > revision || epochOf(began) !== epochOf(revision)) throw expired();

@@ -40,35 +40,36 @@ interface ChangeRow {
   found: number | null;
 }
 
-// The texts are read last, because the database would copy them each time that it sorts.
+// The texts are read last, because the database would copy them each time that it sorts. There is none for what is
+// deleted: no id is used twice, so it is in neither of the two tables.
 const page = statement<ChangeRow>(sql`
   SELECT ${users.revision} AS revision, change.rev, change.type, change.id, change.found,
-    CASE change.source
-      WHEN 'todos' THEN (SELECT ${todoAsJson} FROM ${todos} WHERE ${todos.id} = change.id)
-      WHEN 'lists' THEN (SELECT ${listAsJson} FROM ${lists} WHERE ${lists.id} = change.id)
+    CASE change.type
+      WHEN 'todo' THEN (SELECT ${todoAsJson} FROM ${todos} WHERE ${todos.id} = change.id)
+      WHEN 'list' THEN (SELECT ${listAsJson} FROM ${lists} WHERE ${lists.id} = change.id)
     END AS row
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
   LEFT JOIN (
     SELECT *, count(*) OVER () AS found, sum(size) OVER (ORDER BY rev, type, id) - size AS size_before
     FROM (
       SELECT * FROM (
-        SELECT rev, 'todo' AS type, id, 'todos' AS source,
+        SELECT rev, 'todo' AS type, id,
           octet_length(contents) + coalesce(octet_length(notes), 0) AS size
         FROM ${todos} WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} ${inOrder}
       )
       UNION ALL
       SELECT * FROM (
-        SELECT rev, 'list' AS type, id, 'lists' AS source, 0 AS size FROM ${lists}
+        SELECT rev, 'list' AS type, id, 0 AS size FROM ${lists}
         WHERE user_id = ${user} AND ${isNext(sql`'list'`)} ${inOrder}
       )
       UNION ALL
       SELECT * FROM (
-        SELECT rev, 'todo' AS type, id, NULL AS source, 0 AS size FROM ${trash}
+        SELECT rev, 'todo' AS type, id, 0 AS size FROM ${trash}
         WHERE user_id = ${user} AND ${isNext(sql`'todo'`)} AND ${isNews} ${inOrder}
       )
       UNION ALL
       SELECT * FROM (
-        SELECT rev, type, id, NULL AS source, 0 AS size FROM ${deletions}
+        SELECT rev, type, id, 0 AS size FROM ${deletions}
         WHERE user_id = ${user} AND ${isNext(sql`type`)} AND ${isNews} ${inOrder}
       )
       ${inOrder}

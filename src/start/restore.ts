@@ -58,34 +58,44 @@ async function copyFile(source: string, target: string, progress: Progress): Pro
 }
 
 /**
- * Checks that a copy is an undamaged database of this service, and not of a later version. Begins a new epoch in it.
+ * Checks the copy of a backup, and begins a new epoch in it.
  * @param name the name of the backup, for the messages
  * @throws UsageError
  */
 async function prepareCopy(path: string, name: string): Promise<void> {
   // On another thread, because the check of a large file takes long, and the progress is shown meanwhile.
   const database = new AsyncDatabase(path, {});
-  const firstValue = async (query: string): Promise<unknown> => {
-    const statement = await database.prepare(query);
-    const [row]: unknown[] = await statement.raw().all();
-    return Array.isArray(row) ? row[0] : undefined;
-  };
   try {
-    const integrity = await firstValue("PRAGMA integrity_check(1)");
-    if (integrity !== "ok") throw new UsageError(`${name} is damaged: ${integrity}`);
-    const last = Number(await firstValue("SELECT max(created_at) FROM __drizzle_migrations"));
-    const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
-    if (last > newest) throw new UsageError(`${name} was made by a later version of the service`);
+    await checkCopy(database, name);
     // The first versions had no revisions.
-    if (await firstValue("SELECT 1 FROM pragma_table_info('users') WHERE name = 'revision'")) {
-      await database.exec(`PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; ${BEGIN_EPOCH}`);
+    const column = "SELECT 1 FROM pragma_table_info('users') WHERE name = 'revision'";
+    if ((await firstValue(database, column)) === undefined) return;
+    await database.exec(`PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; ${BEGIN_EPOCH}`);
+  } finally {
+    database.close();
+  }
+}
+
+/** @throws UsageError unless it is an undamaged database of this service, and not of a later version */
+async function checkCopy(database: AsyncDatabase, name: string): Promise<void> {
+  try {
+    const integrity = await firstValue(database, "PRAGMA integrity_check(1)");
+    if (integrity !== "ok") throw new UsageError(`${name} is damaged: ${integrity}`);
+    const last = await firstValue(database, "SELECT max(created_at) FROM __drizzle_migrations");
+    const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
+    if (Number(last) > newest) {
+      throw new UsageError(`${name} was made by a later version of the service`);
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${name} is no backup of this service: ${reasonOf(error)}`);
-  } finally {
-    database.close();
   }
+}
+
+async function firstValue(database: AsyncDatabase, query: string): Promise<unknown> {
+  const statement = await database.prepare(query);
+  const [row]: unknown[] = await statement.raw().all();
+  return Array.isArray(row) ? row[0] : undefined;
 }
 
 /**

@@ -78,27 +78,24 @@ export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
   const { columns, joins = sql``, succeeded = sql`false`, todo_id = sql`NULL` } = parts;
   const from = sql`
     FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} ${joins} WHERE ${isLive()}`;
+  const outcome = jsonOf(columns);
+  const names = Object.keys(columns);
   return {
     // One text is read faster than a row of many columns.
-    ask: statement<OutcomeText>(sql`SELECT ${jsonOf(columns)} AS outcome ${from}`),
+    ask: statement<OutcomeText>(sql`SELECT ${outcome} AS outcome ${from}`),
     keep: statement(sql`
       INSERT INTO ${kept_answers} (user_id, key, todo_id, outcome, expires_at)
       SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id},
-        ${jsonOf(columns)}, ${sql.placeholder("expires_at")}
+        ${outcome}, ${sql.placeholder("expires_at")}
       ${from} AND ${isNew} AND (${sql.placeholder("part")} <> '' OR ${succeeded})`),
-    rowOf: rowsOf<Row>(Object.keys(columns)),
+    rowOf(text) {
+      const row: unknown[] & Record<string, unknown> = JSON.parse(text);
+      for (const [index, name] of names.entries()) row[name] = row[index];
+      // `as`: the columns of the outcome.
+      return row as OutcomeRow<Row>;
+    },
   };
 }
-
-/** @param names the names of the columns, in their order */
-const rowsOf =
-  <Row>(names: string[]) =>
-  (outcome: string) => {
-    const row: unknown[] & Record<string, unknown> = JSON.parse(outcome);
-    for (const [index, name] of names.entries()) row[name] = row[index];
-    // `as`: the columns of the outcome.
-    return row as OutcomeRow<Row>;
-  };
 
 /** An operation whose outcome is typed. */
 export const operation = <Row, Result>(
