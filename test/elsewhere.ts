@@ -169,7 +169,7 @@ export async function startElsewhere(target: string, environment: Record<string,
 /**
  * Runs test files, except the tests whose names contain one of `left`.
  * @param where `TODOS_TARGET`, or `TODOS_COMMAND` for tests that start processes themselves (see `process.ts`)
- * @returns how many passed and how many were left out, and the lines of the failed ones
+ * @returns how many passed and how many were left out, and the lines of the failed ones, with their errors
  */
 export async function runTests(where: Record<string, string>, files: string[], left: string[]) {
   // An empty list would leave out every test.
@@ -194,6 +194,19 @@ export async function runTests(where: Record<string, string>, files: string[], l
     code,
     passed: count("pass"),
     left: count("filtered out"),
-    failures: output.split("\n").filter((line) => line.startsWith("(fail)")),
+    failures: failuresIn(output),
   };
+}
+
+/** The lines of the failed tests in what `bun test` has printed. The error of a test comes before its name. */
+function failuresIn(output: string): string[] {
+  const failures: string[] = [];
+  let lines: string[] = [];
+  for (const line of output.split("\n")) {
+    lines.push(line);
+    if (!/^\((pass|fail|skip)\)/.test(line)) continue;
+    if (line.startsWith("(fail)")) failures.push(...lines.slice(-40));
+    lines = [];
+  }
+  return failures;
 }
