@@ -15,13 +15,26 @@ const SHORTEST = 7;
 /** The names that are not known, but similar to a known one. */
 export function nearMisses(names: readonly string[], known: readonly string[]): NearMiss[] {
   const isKnown = new Set(known);
-  const candidates = known.filter((each) => each.length >= SHORTEST);
+  const candidates = known
+    .filter((each) => each.length >= SHORTEST)
+    .map((text) => ({ text, pieces: piecesOf(text) }));
   return names
     .filter((name) => name.length >= SHORTEST && !isKnown.has(name))
     .flatMap((name) => {
       const meant = candidates.find((each) => isNear(name.toUpperCase(), each));
-      return meant === undefined ? [] : [{ name, meant }];
+      return meant === undefined ? [] : [{ name, meant: meant.text }];
     });
+}
+
+interface Candidate {
+  text: string;
+  /** The parts of the text, one more than there may be edits. So all edits together leave one part unchanged. */
+  pieces: string[];
+}
+
+function piecesOf(text: string): string[] {
+  const length = Math.ceil(text.length / (MOST_EDITS + 1));
+  return text.match(new RegExp(`.{1,${length}}`, "g")) ?? [];
 }
 
 /** Writes a line to the log for each. */
@@ -31,24 +44,20 @@ export function warnOf(misses: readonly NearMiss[]): void {
 }
 
 /**
- * Whether one text becomes the other when a few letters are added, removed or changed (Levenshtein distance). It stops
- * as soon as the result is certain, because each start compares all variables of the environment with all settings.
+ * Whether one text becomes the other when a few letters are added, removed or changed (Levenshtein distance). Each start
+ * compares all variables of the environment with all settings, so most pairs are told apart by a quick look.
  */
-function isNear(one: string, other: string): boolean {
+function isNear(one: string, { text: other, pieces }: Candidate): boolean {
   if (Math.abs(one.length - other.length) > MOST_EDITS) return false;
+  if (!pieces.some((piece) => one.includes(piece))) return false;
   let above = [0];
   while (above.length <= other.length) above.push(above.length);
   for (let i = 0; i < one.length; i++) {
     const row = [i + 1];
-    let least = i + 1;
     for (let j = 0; j < other.length; j++) {
       const changed = (above[j] ?? 0) + (one[i] === other[j] ? 0 : 1);
-      const edits = Math.min(changed, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1);
-      row.push(edits);
-      least = Math.min(least, edits);
+      row.push(Math.min(changed, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
     }
-    // No row has fewer than the least of the row above it.
-    if (least > MOST_EDITS) return false;
     above = row;
   }
   return (above[other.length] ?? 0) <= MOST_EDITS;

@@ -32,24 +32,31 @@ export function routeTable(routes: readonly { method: string; path: string }[]):
   );
   // As in Elysia's router, a literal segment is preferred to a parameter in the same place.
   table.sort((one, other) => parameters(one.pattern) - parameters(other.pattern));
-  const allAt = (path: string) => {
-    const segments = path.split("/");
-    return table.filter(
-      (route) =>
-        route.segments.length === segments.length &&
-        route.segments.every((segment, i) =>
-          segment.startsWith(":") ? segments[i] !== "" : segment === segments[i],
-        ),
-    );
-  };
   const overlapping = table.filter(
-    ({ pattern }) => parameters(pattern) === 1 && allAt(pattern).length > 1,
+    (route) =>
+      !hasParameter(route) &&
+      table.some((other) => hasParameter(other) && isAt(other, route.segments)),
   );
   return {
-    find: (path) => allAt(path)[0],
+    find(path) {
+      const segments = path.split("/");
+      return table.find((route) => isAt(route, segments));
+    },
     overlapping: new Map(overlapping.map((route) => [route.pattern, route])),
   };
 }
+
+interface Segmented extends Route {
+  segments: string[];
+}
+
+const isAt = (route: Segmented, segments: string[]) =>
+  route.segments.length === segments.length &&
+  route.segments.every((segment, i) =>
+    segment.startsWith(":") ? segments[i] !== "" : segment === segments[i],
+  );
+
+const hasParameter = ({ pattern }: Route) => pattern.includes(":");
 
 /** One for a literal path, and one more for each parameter. */
 const parameters = (pattern: string) => pattern.split(":").length;
