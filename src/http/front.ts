@@ -43,8 +43,8 @@ interface Around {
 
 /**
  * Gives every answer its headers, and refuses requests that no route may see. Used before `unrouted`, whose hook
- * for requests comes second.
- * Elysia reads the source text of its hooks. A hook that passes on its whole context makes every request parse cookies.
+ * for requests comes second. Elysia reads the source text of its hooks. A hook that passes on its whole context makes
+ * every request parse cookies.
  */
 export const entrance = ({ config: { corsOrigins }, drain, schema }: Around) =>
   new Elysia({ name: "entrance" }).headers(everyAnswer).onRequest(({ request, set }) => {
