@@ -176,7 +176,7 @@ export async function runTests(where: Record<string, string>, files: string[], l
   const names = left.map((name) => RegExp.escape(name)).join("|") || "$^";
   const pattern = `^(?!.*(?:${names}))`;
   const child = Bun.spawn(
-    [process.execPath, "test", "--timeout=30000", `--test-name-pattern=${pattern}`, ...files],
+    [process.execPath, "test", "--timeout=120000", `--test-name-pattern=${pattern}`, ...files],
     {
       cwd: ROOT,
       env: { ...process.env, ...where },

@@ -58,7 +58,13 @@ async function copyFile(source: string, target: string, progress: Progress): Pro
 }
 
 /**
- * Checks the copy of a backup, and begins a new epoch in it.
+ * Clients may still have changes for rows that came after the backup. So the ids of up to a million such rows in each
+ * table are not given again. `docs/operating.md` has this statement too, for a database on a server.
+ */
+const SKIP_IDS = "UPDATE sqlite_sequence SET seq = seq + 1000000";
+
+/**
+ * Checks the copy of a backup, begins a new epoch in it, and skips ids.
  * @param name the name of the backup, for the messages
  * @throws UsageError
  */
@@ -70,7 +76,8 @@ async function prepareCopy(path: string, name: string): Promise<void> {
     // The first versions had no revisions.
     const column = "SELECT 1 FROM pragma_table_info('users') WHERE name = 'revision'";
     if ((await firstValue(database, column)) === undefined) return;
-    await database.exec(`PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; ${BEGIN_EPOCH}`);
+    const pragmas = "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL";
+    await database.exec(`${pragmas}; ${BEGIN_EPOCH}; ${SKIP_IDS}`);
   } finally {
     database.close();
   }

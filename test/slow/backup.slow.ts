@@ -107,7 +107,8 @@ test("a restore keeps what was there, and begins only once the service has stopp
   const { username, token } = await first.user("mina");
   await first.call("POST", "/todos", { token, json: { contents: "in the backup" } });
   expect(await backUp(folder.path, "backup.db")).toMatchObject({ exitCode: 0 });
-  await first.call("POST", "/todos", { token, json: { contents: "after it" } });
+  const after = { token, json: { contents: "after it" } };
+  const lost = await (await first.call("POST", "/todos", after)).json();
   const { next } = await (await first.call("GET", "/todos/changes", { token })).json();
 
   expect(await restore(folder.path, "backup.db")).toEqual({
@@ -132,9 +133,10 @@ test("a restore keeps what was there, and begins only once the service has stopp
   const { todos } = await (await second.call("GET", "/todos", { token: again.token })).json();
   expect(todos).toMatchObject([{ contents: "in the backup" }]);
 
-  // The lost todo's revision and tag never belong to another one, and a client that has it has to begin anew.
+  // The lost todo's id, revision and tag never belong to another one, and a client that has it has to begin anew.
   const added = { token: again.token, json: { contents: "after the restore" } };
   const todo = await (await second.call("POST", "/todos", added)).json();
+  expect(todo.id).toBeGreaterThan(lost.id);
   const headers = { "if-match": '"2"' };
   const changed = { token: again.token, headers, json: { is_done: true } };
   expect((await second.call("PATCH", `/todos/${todo.id}`, changed)).status).toBe(412);

@@ -248,8 +248,8 @@ test("a cluster's data come out as SQL, are a backup, and go back in", async () 
         { id: 2, contents: "둘" },
       ]);
       const added = await service.call("POST", "/todos", { token, json: { contents: "four" } });
-      // No id is used twice.
-      expect(await added.json()).toMatchObject({ id: 4 });
+      // No id is used twice, nor one that may have been given since.
+      expect(await added.json()).toMatchObject({ id: 1_000_004 });
       const since = await service.call("GET", `/todos/changes?since=${next}`, { token });
       expect(since.status).toBe(410);
     }
