@@ -2,9 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { sanitizeControlSequences } from "@logtape/logtape";
 import { logSecurityEvent } from "../auth/security-log.ts";
-import { faultOf, readConfig } from "../config.ts";
+import { faultOf, isEmbedded, readConfig } from "../config.ts";
 import { render } from "../mail/templates.ts";
 import { adminQueries } from "../users/admin.ts";
+import { embeddedPath, requireDatabase } from "./backup.ts";
 import { type Command, UsageError } from "./command.ts";
 import { nativePlatform, openConfigured } from "./platform.ts";
 
@@ -71,7 +72,9 @@ export async function adminCommand(command: Command): Promise<void> {
     : name === "outbox" && command.args.length === 1;
   if (!isComplete) throw new UsageError(USAGE);
 
-  const database = await openConfigured(readConfig(command.environment));
+  const config = readConfig(command.environment);
+  if (isEmbedded(config)) requireDatabase(embeddedPath(config));
+  const database = await openConfigured(config);
   try {
     const admin = adminQueries(database, Date.now);
     if (!onUser) return printTable(command.print, await admin.outbox());

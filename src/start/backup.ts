@@ -21,8 +21,7 @@ export async function backupCommand({ args, environment, print, progress }: Comm
   if (target === undefined || rest.length > 0) throw new UsageError("Usage: todos backup FILE");
   const config = readConfig(environment);
   const path = embeddedPath(config);
-  // If there is no database, SQLite would make an empty one and back it up.
-  if (!existsSync(path)) throw new UsageError(`There is no database at ${path}`);
+  requireDatabase(path);
   if (existsSync(target)) throw new UsageError(`${target} exists already`);
   await copyDatabase(path, target, progress);
   print(`Backed up to ${target}`);
@@ -39,6 +38,14 @@ export async function backupCommand({ args, environment, print, progress }: Comm
 export function embeddedPath(config: Config): string {
   if (isEmbedded(config)) return config.databaseUrl.slice("file:".length);
   throw new UsageError("The database is on a server, which has backups of its own");
+}
+
+/**
+ * SQLite would make an empty database where there is none.
+ * @throws UsageError
+ */
+export function requireDatabase(path: string): void {
+  if (!existsSync(path)) throw new UsageError(`There is no database at ${path}`);
 }
 
 async function copyDatabase(path: string, target: string, progress: Progress): Promise<void> {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { type Config, isEmbedded, readConfig } from "../config.ts";
 import { missingMigrations } from "../database/migrate.ts";
 import { reasonOf } from "../mail/failure.ts";
+import { embeddedPath } from "./backup.ts";
 import { type Command, UsageError } from "./command.ts";
 import { nativePlatform, openConfigured } from "./platform.ts";
 
@@ -29,7 +30,7 @@ export async function checkCommand({ args, environment, print }: Command): Promi
 }
 
 async function lookAtDatabase(config: Config): Promise<string> {
-  const isMissing = isEmbedded(config) && !existsSync(config.databaseUrl.slice("file:".length));
+  const isMissing = isEmbedded(config) && !existsSync(embeddedPath(config));
   if (isMissing) return "There is no database yet. The start makes it.";
   const database = await openConfigured(withoutReplica(config));
   try {

@@ -1,5 +1,5 @@
 /** `todos restore FILE` replaces the embedded database with a backup, and keeps the former database. */
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import Database from "libsql";
@@ -12,6 +12,8 @@ import { type Command, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 import { syncFolderOf } from "./sync-folder.ts";
 
+/** How the names of the files end that SQLite has beside a database. */
+const BESIDE = ["-wal", "-shm", "-journal"];
 /** Bytes that are copied at once. */
 const CHUNK = 1024 * 1024;
 
@@ -39,7 +41,7 @@ export async function restoreCommand({ args, environment, print, progress }: Com
 
 /** With the files that SQLite has beside it. It would move an old journal into a new database of the same name. */
 function removeDatabase(path: string): void {
-  for (const end of ["", "-wal", "-shm", "-journal"]) rmSync(`${path}${end}`, { force: true });
+  for (const end of ["", ...BESIDE]) rmSync(`${path}${end}`, { force: true });
 }
 
 async function copyFile(source: string, target: string, progress: Progress): Promise<void> {
@@ -116,23 +118,50 @@ function replaceDatabase(path: string, draft: string): string | undefined {
     return undefined;
   }
   const kept = `${path}.before-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
-  const former = new Database(path);
+  const former = lock(path);
   try {
-    // SQLite leaves WAL mode only when this is the last connection, and then moves everything into the file. The lock
-    // keeps other processes out until the files are renamed.
-    former.exec("PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE");
-    const [mode] = former.prepare("PRAGMA journal_mode").raw().all() as unknown[][];
-    if (mode?.[0] === "wal") throw new Error("database is locked");
-    renameSync(path, kept);
+    // Only a damaged database still has these files.
+    for (const end of BESIDE) if (existsSync(path + end)) renameSync(path + end, kept + end);
+    copyName(path, kept);
     renameSync(draft, path);
     syncFolderOf(path);
-  } catch (error) {
-    if (!/locked|busy/i.test(reasonOf(error))) throw error;
-    throw new UsageError(`${path} is in use. Stop the service first`);
   } finally {
-    former.close();
+    former?.close();
   }
   return kept;
+}
+
+/**
+ * Locks a database until it is closed, and moves everything into its file. Undefined when it is damaged: then SQLite can
+ * do neither, and its files are kept as they are.
+ * @throws UsageError while another process has it open
+ */
+function lock(path: string): InstanceType<typeof Database> | undefined {
+  const database = new Database(path);
+  try {
+    // SQLite leaves WAL mode only when this is the last connection.
+    database.exec("PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE");
+    const [mode] = database.prepare("PRAGMA journal_mode").raw().all() as unknown[][];
+    if (mode?.[0] === "wal") throw new Error("database is locked");
+    return database;
+  } catch (error) {
+    database.close();
+    const reason = reasonOf(error);
+    if (/locked|busy/i.test(reason))
+      throw new UsageError(`${path} is in use. Stop the service first`);
+    if (/malformed|not a database/i.test(reason)) return undefined;
+    throw error;
+  }
+}
+
+/** Gives a file a second name, so that there is a database under the first name even after a power cut. */
+function copyName(path: string, second: string): void {
+  try {
+    linkSync(path, second);
+  } catch {
+    // Some file systems have no hard links.
+    renameSync(path, second);
+  }
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 /** A rehearsal: run the service, back up during writes, and restore in another place. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
 import { openLocal } from "../../src/database/local.ts";
@@ -142,6 +142,32 @@ test("a restore keeps what was there, and begins only once the service has stopp
   expect((await second.call("PATCH", `/todos/${todo.id}`, changed)).status).toBe(412);
   const since = await second.call("GET", `/todos/changes?since=${next}`, { token: again.token });
   expect(since.status).toBe(410);
+});
+
+test.each([
+  ["in its first bytes", 0],
+  ["in its content", 4096],
+])("a database that is damaged %s is replaced, and kept", async (_, from) => {
+  using folder = temporaryFolder();
+  await using first = await startProcess(folder.path);
+  const { username, token } = await first.user("mina");
+  for (let i = 0; i < 50; i++) {
+    await first.call("POST", "/todos", { token, json: { contents: `in the backup: ${i}` } });
+  }
+  expect(await backUp(folder.path, "backup.db")).toMatchObject({ exitCode: 0 });
+  await first.stop();
+  const path = join(folder.path, "data/todos.db");
+  const damaged = readFileSync(path).fill(0xaa, from);
+  writeFileSync(path, damaged);
+
+  const { exitCode, stdout, stderr } = await restore(folder.path, "backup.db");
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const [, kept = ""] = /What was there before is now (.+)\n/.exec(stdout) ?? [];
+  expect(readFileSync(join(folder.path, kept)).equals(damaged)).toBe(true);
+  await using second = await startProcess(folder.path);
+  const again = await second.logIn(username);
+  const { todos } = await (await second.call("GET", "/todos", { token: again.token })).json();
+  expect(todos[0]).toMatchObject({ contents: "in the backup: 0" });
 });
 
 test("a file that is damaged, foreign or of a later version is not restored", async () => {

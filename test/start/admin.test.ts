@@ -1,5 +1,8 @@
 /** `todos admin`, on the database of a running service. */
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { resetSync } from "@logtape/logtape";
 import { runCommand } from "../../src/start/command-line.ts";
 import { nativePlatform } from "../../src/start/platform.ts";
@@ -64,6 +67,17 @@ test.each([
   const { exitCode, stdout, stderr } = await admin(line.split(" "));
   expect([exitCode, stdout]).toEqual([1, ""]);
   expect(stderr).toStartWith("Usage: todos admin <command>");
+});
+
+test("where there is no database, none is made", async () => {
+  const path = join(service.folder, "nowhere/todos.db");
+  for (const line of ["outbox", "user mina"]) {
+    const { exitCode, stderr } = await admin(line.split(" "), "", {
+      DATABASE_URL: `file:${path}`,
+    });
+    expect([exitCode, stderr]).toEqual([1, `There is no database at ${path}\n`]);
+  }
+  expect(existsSync(dirname(path))).toBe(false);
 });
 
 test("a command takes one user, and changes nothing when more are named", async () => {
