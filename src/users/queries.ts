@@ -80,13 +80,13 @@ export function userQueries(services: Services) {
     },
 
     /**
-     * If the old hash is still stored, sets the new hash, ends every other session, and sends a mail to the verified
-     * address. Undefined if it is not. The session skips a generation, so its refresh token is too old for the leeway.
+     * If the old hash is still stored, sets the new hash, ends every other session and every code for a reset, and sends
+     * a mail to the verified address. Undefined if it is not. The session skips a generation, so its refresh token is too old for the leeway.
      * @throws Failure `too_many_attempts`
      */
     async changePassword(
       session: SessionRef,
-      { password_hash }: PasswordRecord,
+      { password_hash, email }: PasswordRecord,
       newHash: string,
       language: Language,
       exchange: Exchange,
@@ -130,6 +130,8 @@ export function userQueries(services: Services) {
         ended: db.delete(sessions).where(others),
         failures: confirmation.clear(session, isChanged),
         ofAccount: throttle.clearAccount(accountOf(user_id), isChanged),
+        // Somebody who already has a code must not be able to reset the new password with it.
+        codes: email === null ? [] : reset.forget(email, isChanged),
         notice: enqueue.notice("password_changed", notice, language, now),
       });
       live(found[0]);

@@ -171,6 +171,15 @@ describe("a reset code", () => {
   });
 });
 
+test("a code from before a password change does not reset the new password", async () => {
+  const { username, token, address, code } = await resetting();
+  const json = { current_password: PASSWORD, new_password: "a-third-Password" };
+  const changed = await service.call("PUT", "/users/me/password", { token, json });
+  expect(changed.status).toBe(200);
+  await expectProblem(await reset(address, code), INVALID_OTP);
+  expect((await logIn(username, "a-third-Password")).status).toBe(200);
+});
+
 describe("several codes", () => {
   test("up to three are good at once; a further request is answered the same and sends nothing", async () => {
     const { address } = await verifiedUser();
