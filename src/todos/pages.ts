@@ -5,14 +5,16 @@
 import { keepJson } from "../http/kept-json.ts";
 import type { TodoPage } from "./model.ts";
 
-/** Maximum number of characters of JSON that are kept. This is a few hundred pages of 50 todos. */
+/** Maximum number of characters that are kept. This is a few hundred pages of 50 todos. */
 const CAPACITY = 4 * 1024 * 1024;
+/** What a page takes besides its key and its JSON, counted as characters. An empty page is not free. */
+const PER_PAGE = 500;
 
 export interface KeptPage {
   page: TodoPage;
   /** The user's revision when the page was read. */
   revision: number;
-  /** Characters of its JSON. */
+  /** Characters of its key and its JSON, and `PER_PAGE`. */
   size: number;
 }
 
@@ -22,7 +24,7 @@ export interface Pages {
   set(key: string, page: TodoPage, revision: number): void;
 }
 
-/** @param capacity characters of JSON */
+/** @param capacity characters */
 export function createPages(capacity = CAPACITY): Pages {
   // A Map keeps the order of insertion. A page that is requested is inserted again.
   const pages = new Map<string, KeptPage>();
@@ -43,7 +45,7 @@ export function createPages(capacity = CAPACITY): Pages {
     },
     set(key, page, revision) {
       remove(key);
-      const kept = { page, revision, size: keepJson(page) };
+      const kept = { page, revision, size: key.length + keepJson(page) + PER_PAGE };
       pages.set(key, kept);
       size += kept.size;
       for (const oldest of pages.keys()) {

@@ -173,7 +173,7 @@ describe("what is kept", () => {
 
   test("is bounded, and what was asked for last stays", () => {
     const size = JSON.stringify(page("x".repeat(100))).length;
-    const pages = createPages(3 * size);
+    const pages = createPages(3 * (1 + size + 500));
     for (const key of ["a", "b", "c"]) pages.set(key, page(key.repeat(100)), 1);
     pages.get("a");
     // In the place of a former one, it needs no more space.
@@ -181,7 +181,16 @@ describe("what is kept", () => {
     pages.set("d", page("d".repeat(100)), 1);
     const left = ["a", "b", "c", "d"].filter((key) => pages.get(key) !== undefined);
     expect(left).toEqual(["a", "c", "d"]);
-    pages.set("e", page("e".repeat(3 * size)), 1);
+    pages.set("e", page("e".repeat(3 * (size + 500))), 1);
     expect(["a", "c", "d", "e"].filter((key) => pages.get(key) !== undefined)).toEqual([]);
+  });
+
+  test("is bounded with its keys, also when all pages are empty", () => {
+    const pages = createPages(100_000);
+    const keys = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(1000));
+    for (const key of keys) pages.set(key, page(""), 1);
+    const left = keys.filter((key) => pages.get(key) !== undefined);
+    expect(left.length).toBeGreaterThan(10);
+    expect(left.length).toBeLessThan(100);
   });
 });
