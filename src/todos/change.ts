@@ -195,6 +195,7 @@ export function todoChanges(services: Services) {
     was?: Was,
   ): Operation<ChangeOutcome> {
     const columns = columnValues(change);
+    if (change.repeat && change.due === null) throw needsDue();
     // `as`: Object.keys loses the type of the names.
     const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
     const now = clock();
@@ -245,8 +246,8 @@ function judge(found: OutcomeRow<State>): ChangeOutcome {
   }
   if (found.completes && found.is_full) throw new Failure("limit_reached");
   if (!found.matches) throw preconditionFailed(todo);
-  if (found.lacks_due) throw needsDue();
   if (found.is_done_already) throw isDoneAlready();
+  if (found.lacks_due) throw needsDue();
   // Otherwise there was nothing to change.
   return found.completes ? { completes: found } : { changed: { todo } };
 }

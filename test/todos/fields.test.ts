@@ -332,6 +332,9 @@ describe("repeat", () => {
 
   test("for a todo that is done is 422 at /repeat", async () => {
     await expectUnfit(await post({ due, repeat: day, is_done: true }), "/repeat");
+    await expectUnfit(await post({ repeat: day, is_done: true }), "/repeat");
+    const without = await mina.add({ contents: "x", is_done: true });
+    await expectUnfit(await patch(without.id, { repeat: day }), "/repeat");
     const done = await mina.add({ contents: "x", due, is_done: true });
     await expectUnfit(await patch(done.id, { repeat: day }), "/repeat");
     await expectUnfit(await patch(done.id, { repeat: day, is_done: true }), "/repeat");
@@ -348,5 +351,17 @@ describe("repeat", () => {
   test("is looked at after the todo is found", async () => {
     const response = await patch(999_999, { repeat: day });
     expect([response.status, (await response.json()).code]).toEqual([404, "todo_not_found"]);
+  });
+
+  test("is looked at before, when the change itself has no due date for it", async () => {
+    const change = { repeat: day, due: null };
+    await expectUnfit(await patch(999_999, change), "/due");
+    const { id } = await mina.add("x");
+    const { token } = mina;
+    const request = { token, json: change, headers: { "if-match": '"0"' } };
+    await expectUnfit(await service.call("PATCH", `/todos/${id}`, request), "/due");
+    const json = { operations: [{ op: "update", id: 999_999, ...change }] };
+    const { results } = await (await mina.call("POST", "/todos/batch", json)).json();
+    expect(results).toMatchObject([{ status: 422, problem: { errors: [{ pointer: "/due" }] } }]);
   });
 });
