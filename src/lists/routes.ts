@@ -57,7 +57,9 @@ export function listRoutes(services: Services) {
       "",
       async ({ session, request, body, set, status }) => {
         const context = { session, request, set };
-        const list = await once(services, context, (asker) => queries.create(asker, body.name));
+        const list = await once(services, context, "list_not_found", (asker) =>
+          queries.create(asker, body.name),
+        );
         set.headers.location = `/lists/${list.id}`;
         return status(201, list);
       },
@@ -70,6 +72,7 @@ export function listRoutes(services: Services) {
           ...problems(
             ...bodyProblems,
             "limit_reached",
+            "list_not_found",
             "validation_failed",
             "idempotency_key_reused",
           ),
@@ -131,7 +134,7 @@ export function listRoutes(services: Services) {
     .post(
       "/:id/move",
       ({ session, request, params, body, set }) =>
-        once(services, { session, request, set }, (asker) =>
+        once(services, { session, request, set }, "list_not_found", (asker) =>
           queries.move(asker, toId(params.id), body.after, ifMatchOf(request)),
         ),
       {

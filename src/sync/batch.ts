@@ -72,6 +72,8 @@ const whole = outcomeOf<{ request_id: string }>({
 });
 
 const VALUE = "held";
+/** Milliseconds until it would expire. The clock may be set back during the request, and it must not expire then. */
+const HELD = 24 * 3600 * 1000;
 const isHeldRow = sql`${ttl.kind} = 'idempotency' AND ${ttl.key} = ${ttlKey} AND ${ttl.value} = ${VALUE}`;
 
 /** True in the rest of the transaction when the batch was stopped. */
@@ -84,7 +86,7 @@ export const isHeld = sql`EXISTS (SELECT 1 FROM ${ttl} WHERE ${isHeldRow})`;
 export const holdIf = (condition: SQL): Statement<never> =>
   statement(sql`
     INSERT INTO ${ttl} (kind, key, value, expires_at)
-    SELECT 'idempotency', ${ttlKey}, ${VALUE}, ${sql.placeholder("now")} + 1
+    SELECT 'idempotency', ${ttlKey}, ${VALUE}, ${sql.placeholder("now")} + ${sql.raw(`${HELD}`)}
     WHERE ${isNew} AND (${condition})
     ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`);
 

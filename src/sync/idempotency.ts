@@ -28,8 +28,8 @@ const KEY = /^[\x21-\x7e]{1,128}$/;
 
 /** Expired rows that one request deletes, in addition to one for each of its operations. */
 const SWEEP = 16;
-/** Rows that are kept for one user. Each operation of a batch is one row, and may have a todo's whole text. */
-const ANSWERS_PER_USER = 20_000;
+/** Rows that are kept for one user. Each operation of a batch is one row, and may have a todo's whole text (40 KB). */
+const ANSWERS_PER_USER = 2_000;
 
 const value = (name: string) => sql.placeholder(name);
 
@@ -103,13 +103,14 @@ export interface Ground {
 
 /**
  * Runs an operation once for each key. A repeated request gets the result of the first time.
+ * @param gone the failure when the outcome is no longer stored, as after the todo was deleted for good
  * @param make makes the operation for its asker
- * @throws Failure `validation_failed`, `idempotency_key_reused`, `todo_not_found` when the todo was deleted for good
- *   since then or the outcome is no longer stored, and the failures of the operation
+ * @throws Failure `validation_failed`, `idempotency_key_reused`, `gone`, and the failures of the operation
  */
 export async function once<Result>(
   ground: Ground,
   { request, session, set }: Context,
+  gone: "todo_not_found" | "list_not_found",
   make: (asker: Asker) => Operation<Result>,
 ): Promise<Result> {
   const identity = await identify(request);
@@ -119,7 +120,7 @@ export async function once<Result>(
   const values = { ...session, ...identity, now: ground.clock() };
   const { known, result } = await runKeyed(ground, make(asker), values);
   if (isReplay(known, identity, set.headers) && known.outcome === null) {
-    throw new Failure("todo_not_found");
+    throw new Failure(gone);
   }
   return result();
 }

@@ -113,7 +113,9 @@ export function todoRoutes(services: Services) {
       "",
       async ({ session, request, body, set, status }) => {
         const context = { session, request, set };
-        const todo = await once(services, context, (asker) => create(asker, body));
+        const todo = await once(services, context, "todo_not_found", (asker) =>
+          create(asker, body),
+        );
         set.headers.location = `/todos/${todo.id}`;
         return status(201, todo);
       },
@@ -127,6 +129,7 @@ export function todoRoutes(services: Services) {
             ...bodyProblems,
             "limit_reached",
             "list_not_found",
+            "todo_not_found",
             "validation_failed",
             "idempotency_key_reused",
           ),
@@ -192,7 +195,7 @@ export function todoRoutes(services: Services) {
     .post(
       "/:id/move",
       ({ session, request, params, body, set }) =>
-        once(services, { session, request, set }, (asker) =>
+        once(services, { session, request, set }, "todo_not_found", (asker) =>
           move(asker, toId(params.id), body, ifMatchOf(request)),
         ),
       {

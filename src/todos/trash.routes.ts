@@ -76,7 +76,7 @@ export function trashRoutes(services: Services) {
     .post(
       "/:id/restore",
       ({ session, request, params, set }) =>
-        once(services, { session, request, set }, (asker) =>
+        once(services, { session, request, set }, "todo_not_found", (asker) =>
           queries.restore(asker, toId(params.id), ifMatchOf(request)),
         ),
       {
