@@ -122,7 +122,7 @@ function replaceDatabase(path: string, draft: string): string | undefined {
   try {
     // Only a damaged database still has these files.
     for (const end of BESIDE) if (existsSync(path + end)) renameSync(path + end, kept + end);
-    copyName(path, kept);
+    addName(path, kept);
     renameSync(draft, path);
     syncFolderOf(path);
   } finally {
@@ -155,7 +155,7 @@ function lock(path: string): InstanceType<typeof Database> | undefined {
 }
 
 /** Gives a file a second name, so that there is a database under the first name even after a power cut. */
-function copyName(path: string, second: string): void {
+function addName(path: string, second: string): void {
   try {
     linkSync(path, second);
   } catch {
