@@ -13,13 +13,6 @@ export interface Due {
   zone: string | null;
 }
 
-/** A due date from a request, where null means the same as a missing value. */
-export interface DueInput {
-  date: string;
-  time?: string | null | undefined;
-  zone?: string | null | undefined;
-}
-
 /** Whether it is a `YYYY-MM-DD` of the proleptic Gregorian calendar, from 0001-01-01 to 9999-12-31. */
 export function isDate(text: string): boolean {
   if (!/^\d{4}-\d\d-\d\d$/.test(text) || text.startsWith("0000")) return false;
@@ -29,11 +22,6 @@ export function isDate(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Whether it is an `HH:MM` from 00:00 to 23:59. */
-export function isTime(text: string): boolean {
-  return /^([01]\d|2[0-3]):[0-5]\d$/.test(text);
 }
 
 /**
@@ -48,15 +36,6 @@ export function isZone(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** The due date of a request. Undefined when a part of it does not exist, or when there is a zone without a time. */
-export function toDue({ date, time, zone }: DueInput): Due | undefined {
-  const due = { date, time: time ?? null, zone: zone ?? null };
-  if (!isDate(due.date)) return undefined;
-  if (due.time !== null && !isTime(due.time)) return undefined;
-  if (due.zone !== null && (due.time === null || !isZone(due.zone))) return undefined;
-  return due;
 }
 
 /**

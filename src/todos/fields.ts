@@ -1,6 +1,6 @@
 /** A todo's fields in a request: the checks that no schema can do, and the columns that each field sets. */
 import { unfit } from "../http/problem.ts";
-import { type Due, dueAt, toDue } from "./due.ts";
+import { type Due, dueAt } from "./due.ts";
 import type { TodoCreate, TodoUpdate } from "./model.ts";
 import { anchorOf, type Repeat } from "./repeat.ts";
 import { fold } from "./search.ts";
@@ -17,14 +17,12 @@ export function checkCreate({ due, repeat, is_done }: TodoCreate): void {
 }
 
 /**
- * The due date of a request.
+ * The due date of a request. The schema has already checked each part by itself. A missing part means the same as null.
  * @throws Failure `validation_failed`
  */
-export function toChecked(input: NonNullable<TodoUpdate["due"]>): Due {
-  const due = toDue(input);
-  // The schema has already checked each part by itself.
-  if (!due) throw unfit("/due/zone", "Allowed only with a time.");
-  return due;
+function toDue({ date, time = null, zone = null }: NonNullable<TodoUpdate["due"]>): Due {
+  if (zone !== null && time === null) throw unfit("/due/zone", "Allowed only with a time.");
+  return { date, time, zone };
 }
 
 /** @param day the day of the month that the user set, if it is not the day of the date */
@@ -64,7 +62,7 @@ export function columnValues(fields: TodoUpdate) {
     ...(notes !== undefined && { notes, notes_folded: notes && fold(notes) }),
     ...(is_done !== undefined && { is_done }),
     ...(priority !== undefined && { priority }),
-    ...(due !== undefined && dueColumns(due && toChecked(due))),
+    ...(due !== undefined && dueColumns(due && toDue(due))),
     ...(repeat !== undefined && { repeat: repeatColumn(repeat) }),
   };
 }

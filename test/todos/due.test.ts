@@ -1,6 +1,6 @@
 /** Due dates: which are valid, and the instants that they stand for. */
 import { describe, expect, test } from "bun:test";
-import { dueAt, isDate, isTime, isZone, toDue, today } from "../../src/todos/due.ts";
+import { dueAt, isDate, isZone, today } from "../../src/todos/due.ts";
 
 describe("a date", () => {
   test.each([
@@ -47,27 +47,6 @@ describe("a date", () => {
   });
 });
 
-describe("a time", () => {
-  test.each(["00:00", "09:05", "12:30", "19:59", "20:00", "23:59"])("%s is one", (text) => {
-    expect(isTime(text)).toBe(true);
-  });
-
-  test.each([
-    "24:00",
-    "23:60",
-    "9:05",
-    "09:5",
-    "0905",
-    "09:05:00",
-    "09:05Z",
-    "٠٩:٠٥",
-    "09:05\n",
-    "",
-  ])("%j is none", (text) => {
-    expect(isTime(text)).toBe(false);
-  });
-});
-
 describe("a zone", () => {
   test.each([
     "UTC",
@@ -104,28 +83,6 @@ describe("a zone", () => {
     "",
   ])("%j is none", (text) => {
     expect(isZone(text)).toBe(false);
-  });
-});
-
-describe("a due date", () => {
-  test("is kept as it was sent, and null is the same as left out", () => {
-    const date = "2026-08-09";
-    expect(toDue({ date })).toEqual({ date, time: null, zone: null });
-    expect(toDue({ date, time: null, zone: null })).toEqual({ date, time: null, zone: null });
-    expect(toDue({ date, time: "09:00" })).toEqual({ date, time: "09:00", zone: null });
-    const zoned = { date, time: "09:00", zone: "asia/CALCUTTA" };
-    expect(toDue(zoned)).toEqual(zoned);
-  });
-
-  test("is none when a part of it does not exist", () => {
-    expect(toDue({ date: "2026-02-29", time: "09:00", zone: "UTC" })).toBeUndefined();
-    expect(toDue({ date: "2026-02-28", time: "24:00", zone: "UTC" })).toBeUndefined();
-    expect(toDue({ date: "2026-02-28", time: "09:00", zone: "+00:00" })).toBeUndefined();
-  });
-
-  test("has a zone only with a time", () => {
-    expect(toDue({ date: "2026-02-28", zone: "UTC" })).toBeUndefined();
-    expect(toDue({ date: "2026-02-28", time: null, zone: "UTC" })).toBeUndefined();
   });
 });
 
