@@ -23,8 +23,6 @@ export const tooManyAttempts = (until: number, now: number): Failure =>
 /** What failed. Each kind has its own count. */
 type Kind = "password_failures" | "reset_failures";
 
-export type Waits = ReturnType<typeof createWaits>;
-
 /**
  * In all of them, `now` is in milliseconds since the epoch, and `key` says whose failures are counted and from where.
  */

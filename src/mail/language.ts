@@ -3,6 +3,10 @@ import type { MailData } from "../database/schema.ts";
 
 export type Language = MailData["language"];
 
+/** The language of a mail that a request asks for. */
+export const languageFor = (request: Request): Language =>
+  languageOf(request.headers.get("accept-language"));
+
 /** One language range of the header. Only its first part matters: `ko` in `ko-KR;q=0.8`. */
 const RANGE = /^\s*(\*|[a-z]{1,8})(?:-[a-z\d]{1,8})*\s*(?:;\s*q=([01](?:\.\d{0,3})?)\s*)?$/i;
 

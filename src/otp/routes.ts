@@ -7,7 +7,7 @@ import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
-import { languageOf } from "../mail/language.ts";
+import { languageFor } from "../mail/language.ts";
 import { User } from "../model/user.ts";
 import { NoContent } from "../model/values.ts";
 import type { Services } from "../services.ts";
@@ -15,7 +15,6 @@ import { EmailOtpRequest, OtpSent, OtpVerify, PasswordOtpRequest, PasswordReset 
 
 export function otpRoutes(services: Services) {
   const { config, hasher, outbox, enqueue, confirmation, verification, reset } = services;
-  const languageFor = (request: Request) => languageOf(request.headers.get("accept-language"));
 
   return new Elysia({ prefix: "/users", tags: ["One-time passwords"] })
     .use(strict)

@@ -8,7 +8,7 @@ import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { bodyProblems, problems } from "../http/problem.ts";
 import { strict } from "../http/strict.ts";
-import { languageOf } from "../mail/language.ts";
+import { languageFor } from "../mail/language.ts";
 import { Tokens, tokenHeaders } from "../model/tokens.ts";
 import { User } from "../model/user.ts";
 import { Created, NoContent } from "../model/values.ts";
@@ -19,7 +19,6 @@ import { userQueries } from "./queries.ts";
 export function userRoutes(services: Services) {
   const { config, hasher, outbox, enqueue, confirmation, issue, removal, budgets } = services;
   const queries = userQueries(services);
-  const languageFor = (request: Request) => languageOf(request.headers.get("accept-language"));
 
   return new Elysia({ prefix: "/users", tags: ["Users"] })
     .use(strict)
