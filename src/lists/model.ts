@@ -16,7 +16,8 @@ export const List = t.Object(
     name: t.String({ description: "The name of the list.", examples: ["Groceries"] }),
     position: Integer({
       format: "int64",
-      description: "The order among your lists; ties by id. Use it only to sort.",
+      description:
+        "The order among your lists; equal positions are sorted by id. Use it only to sort.",
       examples: [1_048_576],
     }),
     rev: Integer({

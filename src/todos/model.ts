@@ -34,7 +34,8 @@ export const todoFields = {
   list_id: listId,
   position: Integer({
     format: "int64",
-    description: "The order within its list; ties by id. Use it only to sort.",
+    description:
+      "The order within its list; equal positions are sorted by id. Use it only to sort.",
     examples: [1_048_576],
   }),
   rev: Integer({

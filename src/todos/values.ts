@@ -54,8 +54,9 @@ export const priority = Integer({
   examples: [0],
 });
 
-const TIME = "A time of day as HH:MM, 00:00 to 23:59; null is all day.";
-const ZONE = "The IANA name of a time zone, only with a time; null is wherever its reader is.";
+const TIME = "A time of day as HH:MM, 00:00 to 23:59; null means all day.";
+const ZONE =
+  "The IANA name of a time zone, only with a time; null means the time zone of the reader.";
 const AT = "Text or null. It is ignored, so that what was read can be sent back.";
 
 export const DueInput = t.Object(
@@ -113,7 +114,8 @@ export const Due = t.Object(
   },
   {
     title: "Due",
-    description: "When it is due. Without a time, that is all day, wherever its reader is.",
+    description:
+      "When it is due. Without a time, it is due all day, in the time zone of the reader.",
   },
 );
 
