@@ -13,14 +13,14 @@ import {
   toBound,
 } from "./local.statement.ts";
 
-/** One connection. Its calls block, but for `commit`, and throw LibsqlError: CLIENT_CLOSED after `close`. */
+/** One connection. All calls except `commit` block. Errors are LibsqlError, with CLIENT_CLOSED after `close`. */
 export interface Connection {
   /**
-   * Runs one statement. Write statements belong into a transaction: a statement that meets SQLITE_BUSY stays in
-   * progress, and later commits on its connection then acknowledge what they never store.
+   * Runs one statement. Run writes only inside a transaction. A statement that gets SQLITE_BUSY stays open on its
+   * connection. Later commits there report success, but store nothing.
    */
   run(sql: string, args?: InArgs): ResultSet;
-  /** Runs statements that have no arguments and no results. None stays in progress, whatever it meets. */
+  /** Runs statements that have no arguments and no results. None stays open, whatever error it gets. */
   exec(sql: string): void;
   /** Commits on another thread, because that waits for the disk. Nothing else may be called until it settles. */
   commit(): Promise<void>;

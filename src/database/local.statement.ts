@@ -29,7 +29,7 @@ const UNSUPPORTED: [found: RegExp, what: string][] = [
   ],
 ];
 
-/** What the native library does not tell of a statement. */
+/** Facts about a statement that the native library does not report. */
 export interface Inspected {
   /** How many arguments it takes. */
   parameters: number;
@@ -116,8 +116,8 @@ export function resultColumnsOf(columns: { name: string; type: string | null }[]
 
 /**
  * Makes the rows of one statement, as libSQL's clients have them: each value by its column's name and, not enumerable,
- * by its index. Of columns with the same name the first has it. What all rows share is in their prototype, because to
- * define it for each row takes ten times as long.
+ * by its index. If several columns have the same name, the name means the first one. What all rows share is in their
+ * prototype, because to define it for each row takes ten times as long.
  */
 function rowsOf(columns: string[]): (values: unknown[]) => Row {
   const prototype = Object.create(null, { length: { value: columns.length } });

@@ -259,7 +259,10 @@ export function createReset(
       return reset.length > 0;
     },
 
-    /** The statements that delete all rows about an address. */
+    /**
+     * The statements that delete the codes and the failed guesses of an address. The counts of mails and the waits
+     * between mails stay until they expire, so that nobody can reset a limit by deleting an account.
+     */
     forget(email: string, when: SQL) {
       const address = pseudonym(email, clock());
       return [ttl.deleteUnder("reset_code", address, when), waits.clearUnder(address, when)];

@@ -1,4 +1,4 @@
-/** Puts right how Bun and Deno give a request's URL, so that Elysia's router and `URL` read the same path in it. */
+/** Corrects the URL that Bun and Deno give a request, so that Elysia's router and `URL` read the same path in it. */
 
 /** What only an unusual URL has: a fragment, a dot segment or a backslash. */
 const UNUSUAL = /[#\\]|\/\.|\/%2e/i;

@@ -5,8 +5,7 @@ const ASCII = /^[\0-\x7f]*$/;
 
 /**
  * Texts that differ only in case or width have the same folded form. This is NFKC and full case folding, in the order
- * of Unicode's compatibility caseless match (The Unicode Standard §3.13, D146). Accents and spaces stay. No control
- * character is added, so several texts can be joined by a newline and searched as one.
+ * of Unicode's compatibility caseless match (The Unicode Standard §3.13, D146). Accents and spaces stay.
  */
 export function fold(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();

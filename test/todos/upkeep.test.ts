@@ -1,5 +1,5 @@
 /**
- * Rows that the service deletes by itself: todos that were in the trash for too long, notes of deletions that nobody
+ * Rows that the service deletes by itself: todos that were in the trash for too long, rows of `deletions` that nobody
  * needs any more, and stored answers that no request asks for any more.
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
