@@ -10,9 +10,8 @@ import { sessions, users } from "../database/schema.ts";
 import type { Ttl } from "../database/ttl.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Meter } from "../instruments.ts";
-import { accountOf } from "./accounts.ts";
 import { isLive, live, type SessionRef } from "./live-session.ts";
-import type { Hasher } from "./passwords.ts";
+import { clientOf, type Hasher } from "./passwords.ts";
 import { logSecurityEvent } from "./security-log.ts";
 import { createWaits, FREE, tooManyAttempts } from "./waits.ts";
 
@@ -91,8 +90,7 @@ export function createConfirmation(services: {
       session: SessionRef,
       exchange: Exchange,
     ): Promise<boolean> {
-      // The hash waits in the user's turn, not in the turn of the network.
-      if (await hasher.verify(password_hash, password, accountOf(session.user_id))) return true;
+      if (await hasher.verify(password_hash, password, clientOf(session, exchange))) return true;
       const now = clock();
       const { asked, failed } = await batch(db, {
         asked: ask(session, now),

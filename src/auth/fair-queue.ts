@@ -1,4 +1,7 @@
-/** Shares a few workers fairly between many clients: however much one client asks for, the others get their turn. */
+/**
+ * Shares a few workers fairly: however much one network asks for, the others get their turn. Within a network, the users
+ * take turns too.
+ */
 import { Failure } from "../http/problem.ts";
 
 export interface FairQueueOptions {
@@ -14,6 +17,13 @@ export interface FairQueueOptions {
   onRefused?(): void;
   /** The current time in milliseconds (performance.now()). */
   now?(): number;
+}
+
+/** Who asks for a task. */
+export interface Client {
+  network: string;
+  /** Only for a request with a live session. All requests of a network without one are one client. */
+  user?: string;
 }
 
 /** Milliseconds after which a running task counts as lost. No hash takes that long. */
@@ -36,10 +46,10 @@ export function fairQueue(options: FairQueueOptions) {
   const running = new Set<Place>();
   let waitingNow = 0;
   /**
-   * The waiting tasks of each client, in the order of the clients' turns. A client without waiting tasks is not in the
-   * map.
+   * The waiting tasks of each client of each network, in the order of their turns. A network or a client without waiting
+   * tasks is not in its map.
    */
-  const queues = new Map<string, Waiter[]>();
+  const networks = new Map<string, Map<string, Waiter[]>>();
 
   function count(change: 1 | -1): void {
     waitingNow += change;
@@ -59,16 +69,23 @@ export function fairQueue(options: FairQueueOptions) {
     return place;
   }
 
-  /** Starts the next client's first task while a place is free. The client then goes behind all others. */
+  /**
+   * Starts the first task of the next client of the next network, while a place is free. The network then goes behind
+   * all others, and the client behind all others of the network.
+   */
   function startWaiting(): void {
-    for (const [client, queue] of queues) {
-      const place = takePlace();
-      if (place === undefined) return;
+    // A Map also visits entries that are added during the loop. So the network gets its next turn after the others.
+    for (const [network, clients] of networks) {
+      const [next] = clients;
+      const place = next && takePlace();
+      if (!next || !place) return;
+      const [client, queue] = next;
       const waiter = queue.shift();
       count(-1);
-      queues.delete(client);
-      // A Map also visits entries that are added during the loop. So the client gets its next turn after the others.
-      if (queue.length > 0) queues.set(client, queue);
+      clients.delete(client);
+      if (queue.length > 0) clients.set(client, queue);
+      networks.delete(network);
+      if (clients.size > 0) networks.set(network, clients);
       waiter?.start(place);
     }
   }
@@ -83,33 +100,41 @@ export function fairQueue(options: FairQueueOptions) {
   }
 
   /**
-   * Makes room: refuses the newest task of the client with the most waiting tasks. False when no client has more than
-   * one.
+   * Makes room: refuses the newest task of the client that waits most in the network that waits most. False when no
+   * network has more than one task.
    */
   function makeRoom(): boolean {
-    const [longest] = [...queues.values()].toSorted((one, other) => other.length - one.length);
-    if (longest === undefined || longest.length < 2) return false;
-    longest.pop()?.refuse(refusal());
+    const lengthOf = (clients: Map<string, Waiter[]>) =>
+      clients.values().reduce((sum, { length }) => sum + length, 0);
+    const [network] = [...networks.values()].toSorted((a, b) => lengthOf(b) - lengthOf(a));
+    if (network === undefined || lengthOf(network) < 2) return false;
+    // Of those that wait equally, the one that came last.
+    const [longest] = [...network].toReversed().toSorted(([, a], [, b]) => b.length - a.length);
+    if (longest === undefined) return false;
+    const [client, queue] = longest;
+    queue.pop()?.refuse(refusal());
     count(-1);
+    if (queue.length === 0) network.delete(client);
     return true;
   }
 
-  function wait(client: string): Promise<Place> {
-    const queue = queues.get(client) ?? [];
+  function wait({ network, user = "" }: Client): Promise<Place> {
+    const queue = networks.get(network)?.get(user) ?? [];
     if (queue.length >= waitingPerClient) throw refusal();
-    // A client with no waiting task may take a place from a client with several. The reverse is not allowed.
+    // A client with no waiting task may take a place from a network with several. The reverse is not allowed.
     if (waitingNow >= waiting && !(queue.length === 0 && makeRoom())) {
       throw refusal();
     }
     count(1);
+    const clients = networks.get(network) ?? new Map<string, Waiter[]>();
+    networks.set(network, clients.set(user, queue));
     return new Promise((resolve, reject) => {
       queue.push({ start: resolve, refuse: reject });
-      queues.set(client, queue);
     });
   }
 
   /** @throws Failure `unavailable` when too many tasks already wait */
-  return async <T>(client: string, task: () => Promise<T>): Promise<T> => {
+  return async <T>(client: Client, task: () => Promise<T>): Promise<T> => {
     freeLostPlaces();
     const place = takePlace() ?? (await wait(client));
     try {

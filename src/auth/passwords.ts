@@ -1,7 +1,12 @@
 /**
  * Hashes and verifies passwords with Argon2id, a few at the same time. Each client gets a fair share of the processor.
  */
-import { type FairQueueOptions, fairQueue } from "./fair-queue.ts";
+
+import { networkOf } from "../http/client-ip.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { accountOf } from "./accounts.ts";
+import { type Client, type FairQueueOptions, fairQueue } from "./fair-queue.ts";
+import type { SessionRef } from "./live-session.ts";
 
 export interface Argon2Parameters {
   /** KiB. */
@@ -28,19 +33,25 @@ export const ARGON2_PARAMETERS: Argon2Parameters = {
 export interface Hasher {
   /**
    * An Argon2id hash in PHC string format.
-   * @param client who takes a turn in the queue: the network that a request comes from
+   * @param client who takes a turn in the queue
    * @throws Failure `unavailable` when too many passwords already wait
    */
-  hash(password: string, client: string): Promise<string>;
+  hash(password: string, client: Client): Promise<string>;
   /**
    * Whether `password` fits `passwordHash`. Without a hash (an unknown user) this takes the same time and is false.
    * @param client as for `hash`
    * @throws Failure `unavailable` when too many passwords already wait
    */
-  verify(passwordHash: string | undefined, password: string, client: string): Promise<boolean>;
+  verify(passwordHash: string | undefined, password: string, client: Client): Promise<boolean>;
   /** Whether a hash was made with different parameters than a new hash would be. */
   isOutdated(passwordHash: string): boolean;
 }
+
+/** A live session takes its turn apart from the other requests of its network. */
+export const clientOf = (session: SessionRef, { ip }: Exchange): Client => ({
+  network: networkOf(ip),
+  user: accountOf(session.user_id),
+});
 
 export interface HasherOptions {
   argon2: Argon2;

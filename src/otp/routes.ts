@@ -118,7 +118,7 @@ export function otpRoutes(services: Services) {
         if (!user) return fail("invalid_otp");
         // Only a client that has the code may learn the name of the user.
         refuseNameInPassword(new_password, user.username, "/new_password");
-        const newHash = await hasher.hash(new_password, networkOf(exchange.ip));
+        const newHash = await hasher.hash(new_password, { network: networkOf(exchange.ip) });
         const language = languageFor(request);
         if (!(await reset.apply(user, email, otp, newHash, language, exchange))) {
           return fail("invalid_otp");

@@ -24,13 +24,13 @@ export function createGrants(
     const network = networkOf(exchange.ip);
     const attempt = { name: username.toLowerCase(), exchange };
     const user = await queries.named(attempt);
-    const isRight = await hasher.verify(user?.password_hash, password, network);
+    const isRight = await hasher.verify(user?.password_hash, password, { network });
     if (!user || !isRight) {
       await queries.fail(attempt, user);
       return undefined;
     }
     const renewedHash = hasher.isOutdated(user.password_hash)
-      ? await hasher.hash(password, network)
+      ? await hasher.hash(password, { network })
       : undefined;
     const user_agent = userAgentOf(request);
     const { session, isRemovable } = await queries.begin(user, exchange, user_agent, renewedHash);

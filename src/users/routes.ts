@@ -1,8 +1,8 @@
 /** `/users`: sign-up, and a user's own account. */
 import { Elysia } from "elysia";
-import { accountOf } from "../auth/accounts.ts";
 import { guard } from "../auth/guard.ts";
 import { refuseCommonPassword, refuseNameInPassword } from "../auth/password-policy.ts";
+import { clientOf } from "../auth/passwords.ts";
 import { logSecurityEvent } from "../auth/security-log.ts";
 import { networkOf } from "../http/client-ip.ts";
 import { exchangeOf } from "../http/exchange.ts";
@@ -30,7 +30,7 @@ export function userRoutes(services: Services) {
         refuseNameInPassword(password, username, "/password");
         const exchange = exchangeOf(request);
         budgets.refuseKnownSpent("sign_ups", exchange);
-        const password_hash = await hasher.hash(password, networkOf(exchange.ip));
+        const password_hash = await hasher.hash(password, { network: networkOf(exchange.ip) });
         const language = languageFor(request);
         const user = await queries.create(
           { username, password_hash, email: email?.toLowerCase(), language },
@@ -80,7 +80,7 @@ export function userRoutes(services: Services) {
         if (!(await confirmation.isRight(current_password, record, session, exchange))) {
           return fail("wrong_password");
         }
-        const newHash = await hasher.hash(new_password, accountOf(session.user_id));
+        const newHash = await hasher.hash(new_password, clientOf(session, exchange));
         const language = languageFor(request);
         const grant = await queries.changePassword(session, record, newHash, language, exchange);
         if (!grant) return fail("wrong_password");

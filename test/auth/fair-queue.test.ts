@@ -11,12 +11,12 @@ function open(options: { concurrency: number; waitingPerClient: number; waiting:
   return {
     begun,
     /** A task with the name of its client and a number. It resolves to whether it got its turn. */
-    add(client: string, number: number): Promise<boolean> {
+    add(client: string, number: number, network = client): Promise<boolean> {
       const task = () => {
         begun.push(`${client}${number}`);
         return new Promise<boolean>((resolve) => running.push(() => resolve(true)));
       };
-      return run(client, task).catch((error) => {
+      return run({ network, user: client }, task).catch((error) => {
         expect(error).toBeInstanceOf(Failure);
         expect(error.code).toBe("unavailable");
         return false;
@@ -83,10 +83,31 @@ describe("the queue", () => {
     expect(await Promise.all([many[0], few, newcomer, last])).toEqual([true, true, true, true]);
   });
 
+  test("gives networks their turns, however many users each has, and then its users", async () => {
+    const queue = open({ ...options, concurrency: 1 });
+    for (let i = 0; i < 5; i++) void queue.add(`a${i}-`, 0, "a");
+    void queue.add("a1-", 1, "a");
+    void queue.add("b", 0);
+    void queue.add("b", 1);
+    for (let i = 0; i < 7; i++) await queue.endOne();
+    const expected = ["a0-0", "a1-0", "b0", "a2-0", "b1", "a3-0", "a4-0", "a1-1"];
+    expect(queue.begun).toEqual(expected);
+  });
+
+  test("refuses a network whose many users have one task each, so that another gets a place", async () => {
+    const queue = open({ concurrency: 1, waitingPerClient: 3, waiting: 4 });
+    void queue.add("running", 0);
+    const many = [0, 1, 2, 3].map((i) => queue.add(`user${i}-`, 0, "many"));
+    const other = queue.add("other", 0);
+    for (let i = 0; i < 5; i++) await queue.endOne();
+    expect(await other).toBe(true);
+    expect(await Promise.all(many)).toEqual([true, true, true, false]);
+  });
+
   test("goes on after a task that fails", async () => {
     const run = fairQueue({ ...options, concurrency: 1 });
-    const failing = run("a", () => Promise.reject(new Error("no")));
-    const next = run("a", async () => "yes");
+    const failing = run({ network: "a" }, () => Promise.reject(new Error("no")));
+    const next = run({ network: "a" }, async () => "yes");
     await expect(failing).rejects.toThrow("no");
     expect(await next).toBe("yes");
   });
@@ -95,26 +116,26 @@ describe("the queue", () => {
     let now = 0;
     const run = fairQueue({ ...options, concurrency: 1, now: () => now });
     const lost = Promise.withResolvers<string>();
-    const cut = run("cut", () => lost.promise);
-    const waiting = run("a", async () => "waited");
+    const cut = run({ network: "cut" }, () => lost.promise);
+    const waiting = run({ network: "a" }, async () => "waited");
     now += 14_000;
     let isDone = false;
-    const late = run("b", async () => {
+    const late = run({ network: "b" }, async () => {
       isDone = true;
     });
     await Bun.sleep(0);
     expect(isDone).toBe(false);
     now += 2000;
-    expect(await run("c", async () => "last")).toBe("last");
+    expect(await run({ network: "c" }, async () => "last")).toBe("last");
     expect(await waiting).toBe("waited");
     await late;
     // If the task ends after all, its place is not given away twice.
     const held = Promise.withResolvers<void>();
-    const holding = run("d", () => held.promise);
+    const holding = run({ network: "d" }, () => held.promise);
     lost.resolve("cut");
     expect(await cut).toBe("cut");
     let hasBegun = false;
-    const next = run("e", async () => {
+    const next = run({ network: "e" }, async () => {
       hasBegun = true;
     });
     await Bun.sleep(0);
