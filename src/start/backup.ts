@@ -23,6 +23,7 @@ export async function backupCommand({ args, environment, print, progress }: Comm
   const path = embeddedPath(config);
   requireDatabase(path);
   if (existsSync(target)) throw new UsageError(`${target} exists already`);
+  if (!existsSync(dirname(target))) throw new UsageError(`There is no folder ${dirname(target)}`);
   await copyDatabase(path, target, progress);
   print(`Backed up to ${target}`);
   const secret = join(dirname(path), "jwt-secret");
@@ -49,7 +50,8 @@ export function requireDatabase(path: string): void {
 }
 
 async function copyDatabase(path: string, target: string, progress: Progress): Promise<void> {
-  const unfinished = `${target}.unfinished`;
+  // Another process may make a backup of the same name.
+  const unfinished = `${target}.unfinished-${process.pid}`;
   rmSync(unfinished, { force: true });
   // The copy contains password hashes, so only its owner may read it. SQLite uses an empty file as a new database.
   closeSync(openSync(unfinished, "wx", 0o600));

@@ -1,5 +1,14 @@
 /** `todos restore FILE` replaces the embedded database with a backup, and keeps the former database. */
-import { existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import Database from "libsql";
@@ -21,8 +30,15 @@ const CHUNK = 1024 * 1024;
 export async function restoreCommand({ args, environment, print, progress }: Command) {
   const [source, ...rest] = args;
   if (source === undefined || rest.length > 0) throw new UsageError("Usage: todos restore FILE");
-  const path = embeddedPath(readConfig(environment));
+  const named = embeddedPath(readConfig(environment));
+  // The file may be on another volume, behind a link.
+  const isLink = existsSync(named) && lstatSync(named).isSymbolicLink();
+  const path = isLink ? realpathSync(named) : named;
   if (!existsSync(source)) throw new UsageError(`There is no file ${source}`);
+  // It would be lost, because only the file itself is copied. A backup has none.
+  if ((statSync(`${source}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw new UsageError(`${source} is no backup: its newest writes are in ${source}-wal`);
+  }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.restoring`;
   removeDatabase(draft);
@@ -61,9 +77,14 @@ async function copyFile(source: string, target: string, progress: Progress): Pro
 
 /**
  * Clients may still have changes for rows that came after the backup. So the ids of up to a million such rows in each
- * table are not given again. `docs/operating.md` has this statement too, for a database on a server.
+ * table are not given again. `docs/operating.md` has these statements too, for a database on a server. (A table whose
+ * first row is still to come has no sequence.)
  */
-const SKIP_IDS = "UPDATE sqlite_sequence SET seq = seq + 1000000";
+const SKIP_IDS = `
+  INSERT INTO sqlite_sequence (name, seq)
+    SELECT name, 0 FROM sqlite_schema
+    WHERE sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence);
+  UPDATE sqlite_sequence SET seq = seq + 1000000`;
 
 /**
  * Checks the copy of a backup, begins a new epoch in it, and skips ids.
@@ -112,23 +133,19 @@ async function firstValue(database: AsyncDatabase, query: string): Promise<unkno
  * @throws UsageError while another process has it open
  */
 function replaceDatabase(path: string, draft: string): string | undefined {
-  if (!existsSync(path)) {
-    renameSync(draft, path);
-    syncFolderOf(path);
-    return undefined;
-  }
   const kept = `${path}.before-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
-  const former = lock(path);
+  const isThere = existsSync(path);
+  const former = isThere ? lock(path) : undefined;
   try {
-    // Only a damaged database still has these files.
+    // Only a damaged or a lost database still has these files. SQLite would take them for those of the new one.
     for (const end of BESIDE) if (existsSync(path + end)) renameSync(path + end, kept + end);
-    addName(path, kept);
+    if (isThere) addName(path, kept);
     renameSync(draft, path);
     syncFolderOf(path);
   } finally {
     former?.close();
   }
-  return kept;
+  return isThere ? kept : undefined;
 }
 
 /**

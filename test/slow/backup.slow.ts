@@ -1,6 +1,16 @@
 /** A rehearsal: run the service, back up during writes, and restore in another place. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
 import { openLocal } from "../../src/database/local.ts";
@@ -11,13 +21,13 @@ const MAIN = join(import.meta.dir, "../../src/main.bun.ts");
 /** The characters before each drawing of a terminal's line: back to its start, and clear it (ECMA-48 EL). */
 const REDRAWN = "\r\x1b[K";
 
-const backUp = (folder: string, ...args: string[]) => command(folder, "backup", ...args);
-const restore = (folder: string, ...args: string[]) => command(folder, "restore", ...args);
+const backUp = (folder: string, ...args: string[]) => command(folder, {}, "backup", ...args);
+const restore = (folder: string, ...args: string[]) => command(folder, {}, "restore", ...args);
 
-async function command(folder: string, ...args: string[]) {
+async function command(folder: string, env: Record<string, string>, ...args: string[]) {
   const child = Bun.spawn([process.execPath, MAIN, ...args], {
     cwd: folder,
-    env: {},
+    env,
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -98,6 +108,10 @@ test("a backup never replaces a file, nor makes a database where there is none",
     stderr: "backup.db exists already\n",
   });
   expect(await Bun.file(join(folder.path, "backup.db")).text()).toBe("precious");
+  expect(await backUp(folder.path, "nowhere/backup.db")).toMatchObject({
+    exitCode: 1,
+    stderr: "There is no folder nowhere\n",
+  });
 });
 
 test("a restore keeps what was there, and begins only once the service has stopped", async () => {
@@ -168,6 +182,63 @@ test.each([
   const again = await second.logIn(username);
   const { todos } = await (await second.call("GET", "/todos", { token: again.token })).json();
   expect(todos[0]).toMatchObject({ contents: "in the backup: 0" });
+});
+
+test("a lost database's -wal is not taken for the restored one's", async () => {
+  using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  await using first = await startProcess(folder.path);
+  const { username, token } = await first.user("mina");
+  expect(await backUp(folder.path, "backup.db")).toMatchObject({ exitCode: 0 });
+  await first.call("POST", "/todos", { token, json: { contents: "after it" } });
+  await first.call("POST", "/lists", { token, json: { name: "After it" } });
+  first.kill("SIGKILL");
+  await first.ended;
+
+  // The file alone, without its -wal, lacks the newest writes.
+  renameSync(join(data, "todos.db"), join(folder.path, "alone.db"));
+  cpSync(join(data, "todos.db-wal"), join(folder.path, "alone.db-wal"));
+  expect(await restore(folder.path, "alone.db")).toEqual({
+    exitCode: 1,
+    stdout: "",
+    stderr: "alone.db is no backup: its newest writes are in alone.db-wal\n",
+  });
+
+  expect(await restore(folder.path, "backup.db")).toMatchObject({ exitCode: 0, stderr: "" });
+  await using second = await startProcess(folder.path);
+  const again = await second.logIn(username);
+  const page = await (await second.call("GET", "/todos", { token: again.token })).json();
+  expect(page.todos).toEqual([]);
+  // The backup had no todo and no list. Yet the ids of the lost ones are not given again.
+  for (const [path, json] of [
+    ["/todos", { contents: "new" }],
+    ["/lists", { name: "New" }],
+  ] as const) {
+    const added = await second.call("POST", path, { token: again.token, json });
+    expect((await added.json()).id).toBeGreaterThan(1);
+  }
+});
+
+test("a restore replaces the database behind a symbolic link", async () => {
+  using folder = temporaryFolder();
+  mkdirSync(join(folder.path, "volume"));
+  await using first = await startProcess(folder.path, { DATABASE_URL: "file:volume/todos.db" });
+  const { username } = await first.user("mina");
+  await first.stop();
+  const settings = { DATABASE_URL: "file:link.db" };
+  symlinkSync("volume/todos.db", join(folder.path, "link.db"));
+  expect(await command(folder.path, settings, "backup", "backup.db")).toMatchObject({
+    exitCode: 0,
+  });
+  expect(await command(folder.path, settings, "restore", "backup.db")).toMatchObject({
+    exitCode: 0,
+  });
+  expect(lstatSync(join(folder.path, "link.db")).isSymbolicLink()).toBe(true);
+  await using second = await startProcess(folder.path, { DATABASE_URL: "file:volume/todos.db" });
+  await second.logIn(username);
+  expect(readdirSync(join(folder.path, "volume")).some((name) => name.includes(".before-"))).toBe(
+    true,
+  );
 });
 
 test("a file that is damaged, foreign or of a later version is not restored", async () => {
