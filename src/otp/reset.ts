@@ -13,7 +13,7 @@ import { createWaits, FREE, tooManyAttempts } from "../auth/waits.ts";
 import type { Clock } from "../clock.ts";
 import { batch } from "../database/batch.ts";
 import type { Database } from "../database/drizzle.ts";
-import { sessions, users } from "../database/schema.ts";
+import { sessions, users, verifications } from "../database/schema.ts";
 import type { Ttl } from "../database/ttl.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -251,7 +251,10 @@ export function createReset(
           )
           .returning({ id: users.id }),
         sessions: db.delete(sessions).where(and(eq(sessions.user_id, user.id), isReset)),
-        codes: ttl.deleteUnder("reset_code", address, isReset),
+        codes: [
+          ttl.deleteUnder("reset_code", address, isReset),
+          db.delete(verifications).where(and(eq(verifications.user_id, user.id), isReset)),
+        ],
         failures: waits.clearUnder(address, isReset),
         logInFailures: throttle.clearAll(accountOf(user.id), isReset),
         notice: enqueue.notice("password_reset", notice, language, now),

@@ -7,7 +7,7 @@ import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts"
 import { batch } from "../database/batch.ts";
 import { columnsOf, nested } from "../database/columns.ts";
 import { deletedUser, findRemovable, removalOf } from "../database/removal.ts";
-import { sessions, users } from "../database/schema.ts";
+import { sessions, users, verifications } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { toInstant } from "../instant.ts";
@@ -130,8 +130,11 @@ export function userQueries(services: Services) {
         ended: db.delete(sessions).where(others),
         failures: confirmation.clear(session, isChanged),
         ofAccount: throttle.clearAccount(accountOf(user_id), isChanged),
-        // Somebody who already has a code must not be able to reset the new password with it.
-        codes: email === null ? [] : reset.forget(email, isChanged),
+        // Somebody who already has a code must not be able to reset the new password with it, or to change the address.
+        codes: [
+          ...(email === null ? [] : reset.forget(email, isChanged)),
+          db.delete(verifications).where(and(eq(verifications.user_id, user_id), isChanged)),
+        ],
         notice: enqueue.notice("password_changed", notice, language, now),
       });
       live(found[0]);

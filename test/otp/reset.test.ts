@@ -180,6 +180,26 @@ test("a code from before a password change does not reset the new password", asy
   expect((await logIn(username, "a-third-Password")).status).toBe(200);
 });
 
+test("a code for another address ends with the password that asked for it", async () => {
+  for (const how of ["change", "reset"]) {
+    const { token, address, username } = await verifiedUser();
+    const other = newAddress();
+    await pass(60);
+    expect((await sendVerification(token, other, { password: PASSWORD })).status).toBe(202);
+    const code = await service.nextOtp(other);
+    if (how === "change") {
+      const json = { current_password: PASSWORD, new_password: NEW_PASSWORD };
+      await service.call("PUT", "/users/me/password", { token, json });
+      await expectProblem(await verify(token, code), INVALID_OTP);
+    } else {
+      await sendReset(address);
+      await reset(address, await service.nextOtp(address));
+      const again = await service.logIn(username, NEW_PASSWORD);
+      await expectProblem(await verify(again.token, code), INVALID_OTP);
+    }
+  }
+});
+
 describe("several codes", () => {
   test("up to three are good at once; a further request is answered the same and sends nothing", async () => {
     const { address } = await verifiedUser();
