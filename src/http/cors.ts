@@ -28,3 +28,15 @@ export const preflightHeaders = (methods: string): Record<string, string> => ({
     "Authorization, Bookmark, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id",
   "access-control-max-age": MAX_AGE,
 });
+
+/**
+ * Whether a web page of another origin, which is not in CORS_ORIGINS, has made a browser send the request. A browser
+ * sends a form without a preflight. It sets the header itself, and no page can change it (Fetch Metadata §2).
+ */
+export function isFromForeignPage({ headers }: Request, origins: readonly string[]): boolean {
+  const site = headers.get("sec-fetch-site");
+  return (
+    (site === "cross-site" || site === "same-site") &&
+    !origins.includes(headers.get("origin") ?? "")
+  );
+}

@@ -5,6 +5,7 @@
 import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
 import { readForm } from "../http/body.ts";
+import { isFromForeignPage } from "../http/cors.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures, toFailure } from "../http/failures.ts";
 import { catalogue, problem, problems } from "../http/problem.ts";
@@ -18,6 +19,7 @@ const FORM_EXPECTED =
 const CREDENTIALS_EXPECTED =
   "username and password are required, of at most 254 and 256 characters, none of them a control character.";
 const GRANTS = "grant_type is password or refresh_token.";
+const FOREIGN = "The page's origin must be in CORS_ORIGINS.";
 
 /** An error that RFC 6749 §5.2 has a code for. */
 class Refusal extends Error {
@@ -32,9 +34,11 @@ class Refusal extends Error {
   }
 }
 
-export function oauthRoutes(grants: Grants) {
+/** @param corsOrigins the origins whose pages may use this route */
+export function oauthRoutes(grants: Grants, corsOrigins: readonly string[]) {
   /** @throws Refusal, or a Failure for which OAuth has no code */
   async function grant(request: Request): Promise<Tokens> {
+    if (isFromForeignPage(request, corsOrigins)) throw new Refusal("invalid_request", FOREIGN);
     const form = await readForm(request);
     const type = form.get("grant_type") ?? "password";
     if (type === "password") {

@@ -4,11 +4,14 @@ import { PASSWORD, type Service, startService } from "../service.ts";
 
 type Fields = [name: string, value: string][];
 
+/** An origin whose pages may call the service. */
+const ALLOWED = "https://app.example";
+
 let service: Service;
 let username = "";
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ CORS_ORIGINS: ALLOWED });
   ({ username } = await service.user("OAuth.User"));
 });
 
@@ -87,6 +90,27 @@ describe.each([
       ["password", PASSWORD],
     ];
     await expectTokens(await post(form(fields)));
+  });
+
+  test("is refused to foreign web pages, which count no failure against their visitor", async () => {
+    const foreign = { "sec-fetch-site": "cross-site", origin: "https://evil.example" };
+    const wrong = urlencoded([
+      ["username", username],
+      ["password", "wrong horse"],
+    ]);
+    for (let i = 0; i < 6; i++) await expectError(await post(wrong, foreign), "invalid_request");
+    await expectError(
+      await post(urlencoded(credentials()), { ...foreign, "sec-fetch-site": "same-site" }),
+      "invalid_request",
+    );
+    for (const headers of [
+      {},
+      { "sec-fetch-site": "same-origin", origin: service.url },
+      { "sec-fetch-site": "none" },
+      { "sec-fetch-site": "cross-site", origin: ALLOWED },
+    ]) {
+      await expectTokens(await post(urlencoded(credentials()), headers));
+    }
   });
 
   test("with the refresh_token grant gets Tokens, and rotates as /users/refresh does", async () => {
