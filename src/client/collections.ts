@@ -71,17 +71,15 @@ function collection<AnyRow extends Row, Create extends object, Update extends ob
     const now = copy();
     return now?.view()[type].get(realId(now.entries, id)) as Local<AnyRow> | undefined;
   };
-  const all = (): readonly unknown[] => copy()?.rows()[type] ?? [];
   const make = (operation: object) => add(copy(), { type, ...operation } as Operation);
   /** Makes a change of a row, if the row exists. */
-  function change(op: string, id: number, more: (row: object) => object) {
-    const row = rowAt(id);
-    if (row) make({ op, id, ...more(row) });
+  function change(op: string, id: number, more?: object) {
+    if (rowAt(id)) make({ op, id, ...more });
     return rowAt(id);
   }
 
   return {
-    all: () => all() as readonly Local<AnyRow>[],
+    all: () => (copy()?.rows()[type] ?? []) as readonly object[] as readonly Local<AnyRow>[],
     get: rowAt,
     create(fields) {
       const id = temporaryId();
@@ -90,11 +88,13 @@ function collection<AnyRow extends Row, Create extends object, Update extends ob
       return rowAt(id) as Local<AnyRow>;
     },
     update: (id, fields) =>
-      change("update", id, (row) => ({
+      change("update", id, {
         fields,
-        before: Object.fromEntries(Object.entries(row).filter(([name]) => name in fields)),
-      })),
-    move: (id, place) => change("move", id, () => ({ place })),
-    delete: (id) => void change("delete", id, () => ({})),
+        before: Object.fromEntries(
+          Object.entries({ ...rowAt(id) }).filter(([name]) => name in fields),
+        ),
+      }),
+    move: (id, place) => change("move", id, { place }),
+    delete: (id) => void change("delete", id),
   };
 }

@@ -46,14 +46,13 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   /** The rows of the view, in their order. */
   let shown: Shown | undefined;
   /** The last key in the queue so far. */
-  let newest = "queue/0";
+  let newest = "0";
   let status: Status = "connecting";
   let writing = Promise.resolve();
 
-  const name = store.name === undefined ? undefined : `${store.name}/${user}`;
   // Only `save` below writes there.
   const reading = store.read(user) as Promise<Entries>;
-  const tabs = openTabs<Message>(name, async (message) => {
+  const tabs = openTabs<Message>(store.name, user, async (message) => {
     // The changes that another tab has made meanwhile are applied after the entries are read.
     await reading.catch(tabs.close);
     if (message === "cleared") return listener.onCleared();
@@ -72,18 +71,23 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
       // Entries without a slash in their key do not change what is shown. Entries under "queue/" are of type `Queued`.
       if (!key.includes("/")) continue;
       shown = undefined;
-      const isAdded = key.startsWith("queue/") && value !== null;
-      const isLast = isAdded && key > newest;
+      const queued = key.startsWith("queue/") && (value as Queued | null);
+      const isLast = queued && queued.key > newest;
       // A change at the end of the queue is applied to the existing view. For anything else, the view is made again.
-      if (view && isLast) applyTo(view, value as Queued, entries);
+      if (view && isLast) applyTo(view, queued, entries);
       else view = undefined;
-      if (isLast) newest = key;
-      if (isAdded) listener.onQueued();
+      if (isLast) newest = queued.key;
+      if (queued) listener.onQueued();
     }
   }
 
   const stored = await reading;
-  const old = oldAliases(stored);
+  // An id under which a row was created is valid only as long as its page is open, and this page has just been opened. So
+  // all of them are removed, unless the queue still uses them.
+  const old: Changes = {};
+  if (queueOf(stored).length === 0) {
+    for (const { from } of valuesOf(stored, "alias")) old[`alias/${from}`] = null;
+  }
   take({ ...stored, ...old });
   // Not sent to the other tabs, because they have been open for longer.
   save(old);
@@ -123,7 +127,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
 
     /** Makes a change in the copy at once, and adds it at the end of the queue. */
     add(operation: Operation) {
-      const last = Number.parseInt(newest.slice("queue/".length), 10);
+      const last = Number.parseInt(newest, 10);
       const place = String(last + 1).padStart(16, "0");
       // Two tabs may choose the same place at the same time.
       const key = `${place}-${randomKey()}`;
@@ -152,16 +156,4 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
 
     close: tabs.close,
   };
-}
-
-/**
- * The entries to remove: ids under which rows were created, unless the queue still uses them. Such an id is valid only
- * as long as its page is open, and this page has just been opened.
- */
-function oldAliases(entries: Entries): Changes {
-  const old: Changes = {};
-  if (queueOf(entries).length === 0) {
-    for (const { from } of valuesOf(entries, "alias")) old[`alias/${from}`] = null;
-  }
-  return old;
 }

@@ -84,8 +84,8 @@ export interface Sending {
 export interface Sent {
   /** Keys in the queue. */
   keys: string[];
-  /** When the latest of them was made. */
-  at: string;
+  /** When each field of an update was set: RFC 3339, by the clock of this device. */
+  times: Record<string, string>;
   operation: Operation;
 }
 
@@ -117,6 +117,7 @@ export const realId = (entries: Entries, id: number): number => entries[`alias/$
 export function apply(entries: object, changes: object): void {
   Object.assign(entries, changes);
   for (const [key, value] of Object.entries(changes)) {
-    if (value === null) Reflect.deleteProperty(entries, key);
+    // Any object may lose an entry here.
+    if (value === null) delete (entries as Record<string, unknown>)[key];
   }
 }

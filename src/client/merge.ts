@@ -33,27 +33,29 @@ interface Update {
 }
 
 /**
- * @param at when the change was made
+ * @param times when each of the fields was set. The time of another field says nothing about this one
  * @param row the row as the service has it now
  * @returns the fields with the values to set. If someone else has won, that is the value that the field already has
  */
 export function merged(
   { type, fields, before }: Update,
-  at: string,
+  times: Record<string, string>,
   row: Row,
   resolve?: ResolveConflict,
 ): object {
-  const isLater = Date.parse(at) >= Date.parse(row.updated_at);
-  const values = Object.entries(fields).map(([field, mine]) => {
-    // The fields of a change are fields of its row.
-    const theirs = row[field as keyof Row];
-    if (isSame(theirs, before[field]) || isSame(theirs, mine)) return [field, mine];
-    const conflict = { type, field, row, before: before[field], mine, theirs, at };
-    // The values come from one row and its fields. The types cannot follow this through the loop.
-    const resolved = resolve?.(conflict as unknown as Conflict);
-    return [field, resolved === undefined ? (isLater ? mine : theirs) : resolved];
-  });
-  return Object.fromEntries(values);
+  return Object.fromEntries(
+    Object.entries(times).map(([field, at]) => {
+      const mine = fields[field];
+      // The fields of a change are fields of its row.
+      const theirs = row[field as keyof Row];
+      if (isSame(theirs, before[field]) || isSame(theirs, mine)) return [field, mine];
+      const conflict = { type, field, row, before: before[field], mine, theirs, at };
+      // The values come from one row and its fields. The types cannot follow this through the loop.
+      const resolved = resolve?.(conflict as unknown as Conflict);
+      const isLater = Date.parse(at) >= Date.parse(row.updated_at);
+      return [field, resolved === undefined ? (isLater ? mine : theirs) : resolved];
+    }),
+  );
 }
 
 const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);

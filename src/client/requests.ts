@@ -11,7 +11,14 @@ import {
 } from "./entries.ts";
 import { merged, type ResolveConflict } from "./merge.ts";
 import { randomKey } from "./random.ts";
-import { type ListCreate, listOf, type Row, type TodoMove, type Type } from "./rows.ts";
+import {
+  type ListCreate,
+  listOf,
+  type Row,
+  type TodoCreate,
+  type TodoMove,
+  type Type,
+} from "./rows.ts";
 import { inOrder } from "./view.ts";
 
 const BATCH_OPERATIONS = 100;
@@ -26,35 +33,42 @@ export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sendin
   const operations = batchable(queue, entries);
   return operations.length > 0
     ? batch(operations, entries, resolve)
-    : single({ ...first, keys: [first.key] }, entries, resolve);
+    : single(sentOf(first), entries, resolve);
 }
 
 /** The changes at the front of the queue that fit into one batch. The updates of one todo become one. */
 function batchable(queue: Queued[], entries: Entries): Sent[] {
-  const operations = new Map<string, Sent>();
+  const operations = new Map<string | number, Sent>();
   const created = new Set<unknown>();
   for (const queued of queue) {
-    const { operation, key, at } = queued;
+    const { operation, key } = queued;
     const { type, op } = operation;
     const id = realId(entries, operation.id);
     // A todo that the batch creates has no id yet, so the same batch cannot change it.
     const isEarly = created.has(id) || (op === "move" && created.has(operation.place.after));
     if (type !== "todo" || op === "restore" || isEarly) break;
     if (op === "create") created.add(id);
-    const name = op === "update" ? String(id) : key;
+    const name = op === "update" ? id : key;
     const earlier = operations.get(name);
     if (!earlier && operations.size === BATCH_OPERATIONS) break;
-    operations.set(name, {
-      keys: [...(earlier?.keys ?? []), key],
-      at,
-      // Only updates share a name, and these are updates of one row.
-      operation: earlier ? together(earlier.operation as Update, operation as Update) : operation,
-    });
+    operations.set(name, sentOf(queued, earlier));
   }
   return [...operations.values()];
 }
 
 type Update = Extract<Operation, { op: "update" }>;
+
+/** @param earlier updates of the same row, which become one with this one. Each field keeps the time of its own change */
+function sentOf({ operation, key, at }: Queued, earlier?: Sent): Sent {
+  const times = { ...earlier?.times };
+  for (const field in "fields" in operation ? operation.fields : {}) times[field] = at;
+  return {
+    keys: [...(earlier?.keys ?? []), key],
+    times,
+    // Only updates have an earlier one.
+    operation: earlier ? together(earlier.operation as Update, operation as Update) : operation,
+  };
+}
 
 /** The later values, and those that the service had before all of these updates. */
 const together = (earlier: Update, later: Update) =>
@@ -91,7 +105,7 @@ function single(sent: Sent, entries: Entries, resolve?: ResolveConflict): Sendin
   const resource = op === "restore" ? `/trash/${id}` : op === "create" ? "/lists" : `/lists/${id}`;
   const path = op === "move" || op === "restore" ? `${resource}/${op}` : resource;
   const row = entries[`list/${id}`];
-  const condition = op === "update" && row ? { "if-match": `"${row.rev}"` } : {};
+  const condition = op === "update" && row && { "if-match": `"${row.rev}"` };
   const body = JSON.stringify(contentOf(sent, entries, resolve));
   return request(method, path, body, [sent], condition);
 }
@@ -101,7 +115,7 @@ const request = (
   path: string,
   body: string,
   operations: Sent[],
-  condition: Record<string, string> = {},
+  condition?: Record<string, string> | false,
 ): Sending => ({
   at: new Date().toISOString(),
   headers: {
@@ -116,19 +130,18 @@ const request = (
 });
 
 /** The body for the service, with current ids and rows. */
-function contentOf({ operation, at }: Sent, entries: Entries, resolve?: ResolveConflict): object {
+function contentOf(
+  { operation, times }: Sent,
+  entries: Entries,
+  resolve?: ResolveConflict,
+): object {
   const { type } = operation;
   const row = entries[`${type}/${realId(entries, operation.id)}`];
-  switch (operation.op) {
-    case "create":
-      return { ...operation.fields, ...placeNow(type, operation.fields, entries) };
-    case "update":
-      return row ? merged(operation, at, row, resolve) : operation.fields;
-    case "move":
-      return placeNow(type, operation.place, entries, row);
-    default:
-      return {};
-  }
+  if (operation.op === "move") return placeNow(type, operation.place, entries, row);
+  if (operation.op === "update" && row) return merged(operation, times, row, resolve);
+  if (!("fields" in operation)) return {};
+  const fields: Partial<TodoCreate & ListCreate> = operation.fields;
+  return { ...fields, ...placeNow(type, fields, entries) };
 }
 
 /**
@@ -144,9 +157,6 @@ function placeNow(type: Type, place: TodoMove & Partial<ListCreate>, entries: En
   if (!anchor || (beside && listOf(beside) === home)) return { list_id, after: anchor };
   if (type === "todo") return { list_id };
   return {
-    after:
-      inOrder(valuesOf(entries, type))
-        .filter((each) => each !== row)
-        .at(-1)?.id ?? null,
+    after: inOrder(valuesOf(entries, type)).findLast((each) => each !== row)?.id ?? null,
   };
 }

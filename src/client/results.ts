@@ -53,7 +53,8 @@ export function settle({ operations }: Sending, results: Result[]) {
     if (problem && !(op === "delete" && status === 404)) refusals.push({ operation, problem });
   }
   // The request is removed last. After a crash it is then sent again.
-  return { ids, done: { ...done, sending: null }, refusals };
+  done.sending = null;
+  return { ids, done, refusals };
 }
 
 /** Milliseconds by which this device's clock may be ahead of the service's. */
@@ -69,12 +70,13 @@ export function recognized(entries: Entries, { operations, at }: Sending): Resul
   const taken = new Set<number>();
   return operations.map(({ operation }) => {
     const { type, op } = operation;
-    const isSame = (row: Row) =>
-      op === "create" &&
-      textOf(row) === textOf(operation.fields) &&
-      Date.parse(row.created_at) > Date.parse(at) - CLOCK_DIFFERENCE &&
-      !taken.has(row.id);
-    const todo = valuesOf(entries, type).find(isSame);
+    const todo = valuesOf(entries, type).find(
+      (row: Row) =>
+        op === "create" &&
+        textOf(row) === textOf(operation.fields) &&
+        Date.parse(row.created_at) > Date.parse(at) - CLOCK_DIFFERENCE &&
+        !taken.has(row.id),
+    );
     if (todo) taken.add(todo.id);
     return { status: todo ? 201 : OVERTAKEN, todo };
   });

@@ -66,7 +66,7 @@ async function answerTo(
     return operations.map(() => ({ status, problem }));
   }
   if (!ok) throw failureOf(answer);
-  const content = status === 204 ? {} : await answer.json();
-  // A batch has several results, and calls each row `todo`.
-  return path === "/todos/batch" ? content.results : [{ status, todo: content }];
+  const todo = status === 204 ? {} : await answer.json();
+  // Only a batch has several results. It calls each row `todo`.
+  return todo.results ?? [{ status, todo }];
 }

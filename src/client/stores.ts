@@ -25,7 +25,9 @@ export function memoryStore(): SyncStore {
       users[user] ??= {};
       apply(users[user], structuredClone(changes));
     },
-    clear: async (user) => apply(users, { [user]: null }),
+    async clear(user) {
+      users[user] = {};
+    },
   };
 }
 
@@ -37,16 +39,13 @@ export const localStorageStore = (name: string): SyncStore => webStorageStore(na
 
 export function webStorageStore(name: string, storage: Storage): SyncStore {
   const prefixOf = (user: string) => `${name}/${user}/`;
-  const keysOf = (user: string) =>
-    Object.keys(storage).filter((key) => key.startsWith(prefixOf(user)));
+  const entriesOf = (user: string) =>
+    Object.entries(storage).filter(([key]) => key.startsWith(prefixOf(user)));
   return {
     name,
     read: async (user) =>
       Object.fromEntries(
-        keysOf(user).map((key) => [
-          key.slice(prefixOf(user).length),
-          JSON.parse(storage.getItem(key) ?? "null"),
-        ]),
+        entriesOf(user).map(([key, text]) => [key.slice(prefixOf(user).length), JSON.parse(text)]),
       ),
     async write(user, changes) {
       for (const [key, value] of Object.entries(changes)) {
@@ -55,7 +54,7 @@ export function webStorageStore(name: string, storage: Storage): SyncStore {
       }
     },
     async clear(user) {
-      for (const key of keysOf(user)) storage.removeItem(key);
+      for (const [key] of entriesOf(user)) storage.removeItem(key);
     },
   };
 }
@@ -80,18 +79,22 @@ export function indexedDbStore(name: string): SyncStore {
     return database;
   }
 
-  /** The entries in a new transaction, and a promise that resolves when it is on the disk. */
-  async function begin(mode: IDBTransactionMode) {
+  /** Does work in a new transaction. Resolves with its result when the transaction is on the disk. */
+  async function transact<Result>(
+    mode: IDBTransactionMode,
+    work: (entries: IDBObjectStore) => Result,
+  ): Promise<Result> {
     opening ??= open().catch((error) => {
       opening = undefined;
       throw error;
     });
     const transaction = (await opening).transaction(ENTRIES, mode, { durability: "strict" });
-    const done = new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
+    const result = work(transaction.objectStore(ENTRIES));
+    await new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
       transaction.onabort = () => reject(transaction.error);
     });
-    return { entries: transaction.objectStore(ENTRIES), done };
+    return result;
   }
 
   /** The keys of a user are `[user, key]`. In IndexedDB an array sorts after every string. */
@@ -100,22 +103,17 @@ export function indexedDbStore(name: string): SyncStore {
   return {
     name,
     async read(user) {
-      const { entries } = await begin("readonly");
-      return Object.fromEntries(await resultOf(entries.getAll(allOf(user))));
+      const { result } = await transact("readonly", (entries) => entries.getAll(allOf(user)));
+      return Object.fromEntries(result);
     },
-    async write(user, changes) {
-      const { entries, done } = await begin("readwrite");
-      for (const [key, value] of Object.entries(changes)) {
-        if (value === null) entries.delete([user, key]);
-        else entries.put([key, value], [user, key]);
-      }
-      await done;
-    },
-    async clear(user) {
-      const { entries, done } = await begin("readwrite");
-      entries.delete(allOf(user));
-      await done;
-    },
+    write: (user, changes) =>
+      transact("readwrite", (entries) => {
+        for (const [key, value] of Object.entries(changes)) {
+          if (value === null) entries.delete([user, key]);
+          else entries.put([key, value], [user, key]);
+        }
+      }),
+    clear: (user) => transact("readwrite", (entries) => void entries.delete(allOf(user))),
   };
 }
 

@@ -11,19 +11,21 @@ export interface Tabs<Message> {
   close(): void;
 }
 
-/** @param name the name of the shared store; missing when nothing is shared */
+/** @param store the name of the store of all users; missing when nothing is shared */
 export function openTabs<Message>(
-  name: string | undefined,
+  store: string | undefined,
+  user: string,
   onMessage: (message: Message) => void,
 ): Tabs<Message> {
-  const channel = name === undefined ? undefined : new BroadcastChannel(name);
+  const name = `${store}/${user}`;
+  const channel = store === undefined ? undefined : new BroadcastChannel(name);
   if (channel) channel.onmessage = ({ data }) => onMessage(data);
   // Server runtimes have BroadcastChannel, but not all of them have locks, whatever the types say.
   const locks: LockManager | undefined = globalThis.navigator?.locks;
   return {
     post: (message) => channel?.postMessage(message),
     async inTurn(signal, work) {
-      if (name === undefined || !locks) return work();
+      if (!channel || !locks) return work();
       await locks.request(name, { signal }, work).catch((error) => {
         if (!signal.aborted) throw error;
       });

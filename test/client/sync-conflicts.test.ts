@@ -1,6 +1,11 @@
 /** What happens to a change when others have changed the same row before, or when the service refuses it. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Conflict, Refusal, SyncOptions } from "../../src/client/sync.ts";
+import {
+  type Conflict,
+  memoryStore,
+  type Refusal,
+  type SyncOptions,
+} from "../../src/client/sync.ts";
 import { createScene, type Device } from "./device.ts";
 
 // Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
@@ -78,6 +83,56 @@ describe("two devices that changed one todo", () => {
     away.todos.update(id, { contents: "Buy rice milk" });
     await reunite(here, away);
     expect(await service.todos("mina")).toMatchObject([{ contents: "Buy rice milk" }]);
+  });
+
+  test("keep the later one of each field, when one of them changed another field later", async () => {
+    const conflicts: Conflict[] = [];
+    const { service, here, away, id } = await apart({
+      onConflict: (conflict) => void conflicts.push(conflict),
+    });
+    away.todos.update(id, { contents: "Buy soy milk", notes: "three" });
+    await tick();
+    here.todos.update(id, { contents: "Buy oat milk", notes: "four" });
+    await here.flush();
+    await tick();
+    away.todos.update(id, { priority: 2, notes: "five" });
+    await reunite(here, away);
+    expect(await service.todos("mina")).toMatchObject([
+      { contents: "Buy oat milk", priority: 2, notes: "five" },
+    ]);
+    const [contents, notes] = conflicts;
+    expect([contents, notes]).toMatchObject([
+      { field: "contents", before: "Buy milk", mine: "Buy soy milk" },
+      { field: "notes", before: "two", mine: "five" },
+    ]);
+    const changed = contents?.row.updated_at ?? "";
+    expect(Date.parse(contents?.at ?? "")).toBeLessThan(Date.parse(changed));
+    expect(Date.parse(notes?.at ?? "")).toBeGreaterThan(Date.parse(changed));
+  });
+
+  test("keep the later one of each field, also when the changes are from an earlier visit", async () => {
+    const { service, here, away, id } = await apart();
+    here.todos.update(id, { contents: "Buy oat milk", notes: "four" });
+    await here.flush();
+    await away.close();
+    // As every version of the client has stored them.
+    const queued = (key: string, minutes: number, fields: object, before: object) => ({
+      [`queue/${key}`]: {
+        key,
+        at: new Date(Date.now() + minutes * 60_000).toISOString(),
+        operation: { type: "todo", op: "update", id: 1, fields, before },
+      },
+    });
+    const store = memoryStore();
+    await store.write(away.user, {
+      ...queued("0000000000000001-x", -2, { contents: "Buy soy milk" }, { contents: "Buy milk" }),
+      ...queued("0000000000000002-x", 2, { notes: "five" }, { notes: "two" }),
+    });
+    const later = await open(service, "mina", { store });
+    await later.flush();
+    expect(await service.todos("mina")).toMatchObject([
+      { contents: "Buy oat milk", notes: "five" },
+    ]);
   });
 
   test("have no conflict where both did the same", async () => {
