@@ -48,6 +48,8 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   /** The last key in the queue so far. */
   let newest = "0";
   let status: Status = "connecting";
+  /** What the store does not have yet, in the order of the changes. */
+  const unsaved: Record<string, unknown> = {};
   let writing = Promise.resolve();
 
   // Only `save` below writes there.
@@ -68,6 +70,8 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   function take(changes: Changes) {
     apply(entries, changes);
     for (const [key, value] of Object.entries(changes)) {
+      // This value is newer. If another tab has set it, that tab stores it too.
+      delete unsaved[key];
       // Entries without a slash in their key do not change what is shown. Entries under "queue/" are of type `Queued`.
       if (!key.includes("/")) continue;
       shown = undefined;
@@ -100,8 +104,20 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
     listener.onChange();
   }
 
+  /** Stores changes, and with them what the store has refused before. */
   function save(changes: Changes) {
-    writing = writing.then(() => store.write(user, changes)).catch(listener.onError);
+    Object.assign(unsaved, changes);
+    writing = writing.then(saveNow, saveNow);
+    writing.catch(listener.onError);
+  }
+
+  async function saveNow() {
+    const now = { ...unsaved };
+    if (Object.keys(now).length > 0) await store.write(user, now);
+    for (const key in now) {
+      // What has changed meanwhile is stored next.
+      if (unsaved[key] === now[key]) delete unsaved[key];
+    }
   }
 
   function viewNow(): View {
@@ -144,12 +160,17 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
       listener.onChange();
     },
 
-    /** Resolves when everything so far is in the store. */
+    save,
+
+    /**
+     * Resolves when everything so far is in the store.
+     * @throws the error of the store when it has refused something. The next `save` tries again
+     */
     saved: () => writing,
 
     /** Removes the copy from the store. */
     async clear() {
-      await writing;
+      await writing.catch(() => {});
       await store.clear(user);
       tabs.post("cleared");
     },

@@ -83,6 +83,8 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   async function rest(delay: number) {
     alarm = new AbortController();
     await pause(delay, alarm.signal);
+    // The store may take now what it has refused before.
+    copy.save({});
     return !alarm.signal.aborted;
   }
 
@@ -156,7 +158,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   return {
     /** To be called when there is something to send. */
     wake: tryAgain,
-    /** Why the service could not be reached, while the status is offline. */
+    /** Why the service could not be reached, or why the store has failed, while the status is offline. */
     lastError: () => lastError,
     /** Stops the engine. A request that is under way may or may not arrive. */
     async close() {

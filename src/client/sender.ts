@@ -21,7 +21,7 @@ const KNOWN_FOR = 23 * 3_600_000;
 
 /**
  * @param catchUp fetches the changes
- * @throws Error when the service cannot be reached, or cannot answer now
+ * @throws Error when the store fails, or when the service cannot be reached or cannot answer now
  */
 export async function sendQueue(
   { entries, write, saved }: Copy,
@@ -30,15 +30,12 @@ export async function sendQueue(
   { onConflict, onRefused }: SenderOptions,
 ): Promise<void> {
   for (;;) {
-    const { sending } = entries;
-    if (!sending) {
-      const next = nextRequest(entries, onConflict);
-      if (!next) return;
-      write({ sending: next });
-      continue;
-    }
-    // After a crash from here on, the store has what is needed to send the same request again.
+    const sending = entries.sending ?? nextRequest(entries, onConflict);
+    if (!sending) return;
+    // A request from before is stored again too: the tab that made it may have failed to store it.
+    write({ sending });
     await saved();
+    // After a crash from here on, the store has what is needed to send the same request again.
     const isKnown = Date.now() - Date.parse(sending.at) < KNOWN_FOR;
     if (!isKnown) await catchUp();
     const results = isKnown ? await answerTo(sending, send) : recognized(entries, sending);

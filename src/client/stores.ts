@@ -9,7 +9,7 @@ export interface SyncStore {
   read(user: string): Promise<Record<string, unknown>>;
   /**
    * Sets entries; null removes an entry. Either all of `changes` are done or, after a crash, a part from their
-   * beginning. Writes are done in the order of the calls.
+   * beginning. Writes are done in the order of the calls. When it rejects, the client writes these entries again later.
    */
   write(user: string, changes: Record<string, unknown>): Promise<void>;
   /** Removes all entries of the user. */

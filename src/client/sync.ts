@@ -28,7 +28,7 @@ export { indexedDbStore, localStorageStore, memoryStore, type SyncStore } from "
 export interface SyncOptions extends EngineOptions {
   /** Where the copy is kept. In memory by default. */
   store?: SyncStore;
-  /** Called when the store fails, for example because it is full. */
+  /** Called when the store fails, for example because it is full. Nothing is sent until the store works again. */
   onStoreError?: (error: unknown) => void;
 }
 
@@ -41,7 +41,8 @@ export interface Sync {
   ready(): Promise<void>;
   /**
    * `live`: changes by others arrive at once. `polling`: they arrive after some seconds. `offline`: the service cannot
-   * be reached. `connecting`: this is not known yet. `logged-out`: there is no copy.
+   * be reached, or nothing can be sent because the store fails. `connecting`: this is not known yet. `logged-out`: there
+   * is no copy.
    */
   status(): SyncStatus;
   /** The number of changes that the service does not have yet. */

@@ -1,14 +1,24 @@
 /**
- * Several devices do random things while their networks fail at random. In the end all of them show the rows of the
+ * Several devices do random things while their networks and their stores fail at random. In the end all of them show the rows of the
  * service, and nothing that was written is lost or doubled. Set SEED to repeat a run, and STEPS for a longer one.
  */
 import { expect, test } from "bun:test";
-import { memoryStore } from "../../src/client/sync.ts";
+import { memoryStore, type SyncStore } from "../../src/client/sync.ts";
 import { createRandom } from "../random.ts";
 import { createNetwork, type Device, openDevice, startSyncService } from "./device.ts";
 
 const STEPS = Number(process.env.STEPS ?? 400);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** A store that can refuse to write. */
+const fragile = (store: SyncStore) => ({
+  ...store,
+  fails: false,
+  async write(user: string, changes: Record<string, unknown>) {
+    if (this.fails) throw new Error("The store fails");
+    await store.write(user, changes);
+  },
+});
 
 test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, async () => {
   const { random, below } = createRandom(SEED);
@@ -16,7 +26,7 @@ test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, asyn
 
   const service = await startSyncService();
   const places = Array.from({ length: 3 }, () => ({
-    store: memoryStore(),
+    store: fragile(memoryStore()),
     network: createNetwork(),
   }));
   const devices = await Promise.all(places.map((place) => openDevice(service, "mina", place)));
@@ -98,17 +108,28 @@ test(`all copies are equal in the end, and nothing is lost (SEED=${SEED})`, asyn
           break;
         case 5: {
           // The device is closed, whatever is under way, and opened again from its store. From now on its answers
-          // arrive. A device that keeps losing them waits longer and longer, and so would this test.
+          // arrive. A device that keeps losing them waits longer and longer, and so would this test. The store works, and
+          // takes what it has refused together with the next change. Otherwise some changes would be lost.
+          place.store.fails = false;
+          device.lists.create({ name: `list ${++names}` });
           await device.close();
           place.network.loses = () => false;
           devices[i] = await openDevice(service, "mina", place);
           break;
         }
+        case 6:
+          place.store.fails = true;
+          break;
+        case 7:
+          place.store.fails = false;
+          device.retry();
+          break;
         default:
           act(device);
           if (below(3) === 0) await Bun.sleep(below(4));
       }
     }
+    for (const { store } of places) store.fails = false;
     for (const { network, retry } of devices) {
       network.up();
       network.loses = () => false;

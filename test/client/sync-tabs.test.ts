@@ -140,6 +140,35 @@ test("leave nothing behind that one wrote while the other logged out", async () 
   expect(Object.keys(storage)).toEqual([]);
 });
 
+test("never bring back what one of them could not store and the other has sent", async () => {
+  const { storage, store, one, two: sends } = await openTabs();
+  let isFull = false;
+  const network = createNetwork();
+  network.down();
+  const three = await open(one.service, "mina", {
+    network,
+    store: {
+      ...store,
+      async write(user, changes) {
+        if (isFull) throw new Error("The store is full");
+        await store.write(user, changes);
+      },
+    },
+  });
+  isFull = true;
+  three.todos.create({ contents: "Buy milk" });
+  await three.flush();
+  isFull = false;
+  const milk = three.todos.all()[0]?.id ?? 0;
+  three.todos.update(milk, { priority: 2 });
+  await three.flush();
+  await sends.until(() => sends.todos.get(milk)?.priority === 2 && sends.pending() === 0);
+  await one.until(() => one.pending() === 0);
+  while (Object.keys(storage).some((key) => key.endsWith("/sending"))) await Bun.sleep(1);
+  expect(Object.keys(storage).filter((key) => key.includes("/queue/"))).toEqual([]);
+  expect(await one.service.todos("mina")).toMatchObject([{ contents: "Buy milk", priority: 2 }]);
+});
+
 test("two users in one storage, and two storages of one origin, are apart", async () => {
   const storage = createStorage();
   const [home, work] = [webStorageStore("home", storage), webStorageStore("work", storage)];

@@ -346,13 +346,121 @@ describe("a lost answer", () => {
     await device.flush();
     expect([refusals, (await service.todos("mina")).length]).toEqual([[], 1]);
   });
+});
 
-  /** The content of a store at this moment, as after a crash. */
-  async function frozen(store: SyncStore, user: string): Promise<SyncStore> {
-    const copy = memoryStore();
-    await copy.write(user, await store.read(user));
-    return copy;
+/** The content of a store at this moment, as after a crash. */
+async function frozen(store: SyncStore, user: string): Promise<SyncStore> {
+  const copy = memoryStore();
+  await copy.write(user, await store.read(user));
+  return copy;
+}
+
+describe("while the store refuses", () => {
+  /** A device with a store that refuses some writes, and the errors that the device reported. */
+  async function refusing(options?: { network: ReturnType<typeof createNetwork> }) {
+    const service = await start();
+    const inner = memoryStore();
+    const refusal = new Error("The store is full");
+    const errors: unknown[] = [];
+    const store = {
+      ...inner,
+      refuses: (_changes: Record<string, unknown>) => false,
+      async write(user: string, changes: Record<string, unknown>) {
+        if (store.refuses(changes)) throw refusal;
+        await inner.write(user, changes);
+      },
+    };
+    const device = await open(service, "mina", {
+      ...options,
+      store,
+      onStoreError: (error) => errors.push(error),
+    });
+    return { service, store, refusal, errors, device };
   }
+
+  test("nothing is sent, and all is sent by itself when the store works again", async () => {
+    const { service, store, refusal, errors, device } = await refusing();
+    await device.flush();
+    store.refuses = () => true;
+    device.todos.create({ contents: "Buy milk" });
+    await device.until(() => device.error() === refusal);
+    expect(device.todos.all()).toMatchObject([{ contents: "Buy milk", pending: true }]);
+    expect(errors).toContain(refusal);
+    expect(service.count("POST /todos/batch")).toBe(0);
+    // The next try is not at once.
+    const before = errors.length;
+    await Bun.sleep(200);
+    expect(errors).toHaveLength(before);
+    store.refuses = () => false;
+    await device.flush();
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
+    expect(service.count("POST /todos/batch")).toBe(1);
+    await device.until(() => device.status() === "live");
+    // The store has also what it refused before.
+    await Bun.sleep(5);
+    expect(await store.read(device.user)).toMatchObject({ "todo/1": { contents: "Buy milk" } });
+  });
+
+  test("a request has not left that a crash makes the client forget", async () => {
+    const { service, store, device } = await refusing();
+    await device.flush();
+    store.refuses = (changes) => "sending" in changes;
+    device.network.loses = (route) => route === "POST /todos/batch";
+    device.todos.create({ contents: "Buy milk" });
+    await device.until(() => device.status() === "offline");
+    const crashed = await frozen(store, device.user);
+    await device.close();
+    const second = await open(service, "mina", { store: crashed });
+    await second.flush();
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
+  });
+
+  test("no request leaves before the store knows that the last one is done", async () => {
+    const { service, store, errors, device } = await refusing();
+    await device.flush();
+    store.refuses = (changes) => changes.sending === null;
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    while (errors.length === 0) await Bun.sleep(1);
+    store.refuses = () => false;
+    device.network.loses = (route) => route === "POST /todos/batch";
+    device.todos.create({ contents: "Buy bread" });
+    await device.until(() => device.status() === "offline");
+    const crashed = await frozen(store, device.user);
+    await device.close();
+    const second = await open(service, "mina", { store: crashed });
+    await second.flush();
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk", "Buy bread"]);
+  });
+
+  test("a change waits for the store, also without a network", async () => {
+    const network = createNetwork();
+    const { store, errors, device } = await refusing({ network });
+    await device.flush();
+    network.down();
+    store.refuses = () => true;
+    device.todos.create({ contents: "Buy milk" });
+    await device.until(() => device.status() === "offline");
+    expect(errors).not.toEqual([]);
+    store.refuses = () => false;
+    const keys = async () => Object.keys(await store.read(device.user));
+    while (!(await keys()).some((key) => key.startsWith("queue/"))) await Bun.sleep(5);
+  });
+
+  test("a log-out empties it, and what it refused does not come back", async () => {
+    const { store, device } = await refusing();
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    while (!("todo/1" in (await store.read(device.user)))) await Bun.sleep(1);
+    store.refuses = () => true;
+    device.todos.create({ contents: "Buy bread" });
+    await device.until(() => device.status() === "offline");
+    await device.client.users["log-out"].post();
+    await device.ready();
+    store.refuses = () => false;
+    await Bun.sleep(5);
+    expect([await store.read(device.user), device.status()]).toEqual([{}, "logged-out"]);
+  });
 });
 
 describe("a visit later", () => {
