@@ -8,7 +8,7 @@ import type { Services } from "../services.ts";
 import { type Batch, holdIf, isHeld, type Part, runBatchOnce } from "../sync/batch.ts";
 import type { Context } from "../sync/idempotency.ts";
 import type { Asker, Operation } from "../sync/operation.ts";
-import { preconditionFailed } from "../sync/preconditions.ts";
+import { type IfMatch, preconditionFailed } from "../sync/preconditions.ts";
 import { checkOperation, type ValidOperation } from "./batch.check.ts";
 import type { BatchProblem, OperationResult } from "./batch.model.ts";
 import { type ChangeOutcome, completionOf, todoChanges, type Was } from "./change.ts";
@@ -55,7 +55,7 @@ export function todoBatches(services: Services) {
   function partOf(
     asker: Asker,
     valid: ValidOperation,
-    known: Map<number, Was>,
+    known: Map<number, Candidate>,
   ): Operation<OperationResult> {
     switch (valid.op) {
       case "create":
@@ -75,9 +75,9 @@ export function todoBatches(services: Services) {
   }
 
   /** @param known the state of the todos after the operations before this one */
-  function update(asker: Asker, { id, if_match, fields }: Update, known: Map<number, Was>) {
+  function update(asker: Asker, { id, if_match, fields }: Update, known: Map<number, Candidate>) {
     const was = known.get(id);
-    if (was) known.set(id, after(was, fields));
+    if (was) known.set(id, after(was, fields, if_match));
     if (was && completes(was, fields)) {
       try {
         return changeOf(asker, id, fields, if_match, was);
@@ -95,7 +95,7 @@ export function todoBatches(services: Services) {
     operations: (ValidOperation | Failure)[],
     candidates: Candidate[],
   ): Batch<OperationResult, Candidate> {
-    const known = new Map<number, Was>(candidates.map((each) => [each.id, each]));
+    const known = new Map(candidates.map((each) => [each.id, each]));
     const parts = operations.map((each): Part<OperationResult> => {
       if (each instanceof Failure) return each;
       return orFailure(() => partOf(asker, each, known));
@@ -152,12 +152,15 @@ function orFailure<T>(make: () => T): T | Failure {
   }
 }
 
-/** The state of a todo after a successful change. */
-function after(was: Was, fields: TodoUpdate): Was {
+/** The state of a todo after a change. The change may be refused, and then the state stays. */
+function after(was: Candidate, fields: TodoUpdate, if_match: IfMatch): Candidate {
   const columns = orFailure(() => columnValues(fields));
   if (columns instanceof Failure) return was;
+  if (if_match !== null && !JSON.parse(if_match).includes(was.rev)) return was;
   const keepsDay = columns.due_date === undefined || columns.due_date === was.due_date;
-  const now = { ...was, ...columns, ...(keepsDay && { due_day: was.due_day }) };
+  // The database gives it the next revision, which is not known here.
+  const now = { ...was, ...columns, ...(keepsDay && { due_day: was.due_day }), rev: Number.NaN };
+  if (now.repeat !== null && now.due_date === null) return was;
   return completes(was, fields) ? { ...now, repeat: null } : now;
 }
 
