@@ -34,10 +34,10 @@ export interface RemoteOptions {
    */
   scope?: RequestScope | undefined;
   /**
-   * Whether writes of several requests share round trips (true). On workerd they cannot, because a trip ends with its
-   * own request.
+   * Only where the writes of several requests cannot share round trips: runs the trips of a write when it is its turn. On
+   * workerd a trip ends with its own request.
    */
-  shareTrips?: boolean;
+  takeTurn?: <Result>(trips: () => Promise<Result>) => Promise<Result>;
   /** Is told about waiting writes and commits. */
   meter?: WritesMeter | undefined;
   /** Completes work that no request waits for, on runtimes where it would end with the request that began it. */
@@ -62,7 +62,7 @@ const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
  * transactions are refused (NOT_SUPPORTED), because each of their statements would be a round trip.
  */
 export function openRemote(url: string, options: RemoteOptions = {}): Client {
-  const { authToken, timeout = 2000, migrationTimeout = 60_000, shareTrips = true } = options;
+  const { authToken, timeout = 2000, migrationTimeout = 60_000, takeTurn } = options;
   const { primaryUrl = url, staleReads = 0, scope, meter, background = () => {} } = options;
   const run = openHrana(primaryUrl, authToken);
   const heard = createHeard(staleReads);
@@ -70,7 +70,7 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
   // The position only matters for replicas that may answer reads.
   const counting = staleReads > 0;
   const openWrites = () => createWrites(askPrimary, timeout / 2, { counting, meter });
-  const queue: RemoteWrites = shareTrips ? openWrites() : (steps) => openWrites()(steps);
+  const queue: RemoteWrites = takeTurn ? writeInTurn(takeTurn) : openWrites();
   const read = createReads({ replica, heard, staleReads, scope, askPrimary, background });
   let isClosed = false;
 
@@ -87,6 +87,16 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
     const position = { count: countOf(counted), index: outcome.index };
     heard.note(position, age);
     return { ...outcome, position };
+  }
+
+  function writeInTurn(turn: NonNullable<RemoteOptions["takeTurn"]>): RemoteWrites {
+    return (steps) => {
+      const deadline = performance.now() + timeout / 2;
+      return turn(() => {
+        if (performance.now() <= deadline) return openWrites()(steps);
+        throw new LibsqlError(`no turn within ${timeout / 2} ms`, "SERVER_UNREACHABLE");
+      });
+    };
   }
 
   async function write(steps: Step[]): Promise<ResultSet[]> {

@@ -12,7 +12,7 @@ import { COUNT_UP, type Position } from "./position.ts";
  * Round trips that run at the same time. SQLite has one writer, and a libSQL server lets other writes spin for the
  * lock: with 128 concurrent writes it finished 16 per second, with 2 it finished 869.
  */
-const TRIPS = 4;
+export const TRIPS = 4;
 /** Maximum number of writes in one trip, so that no program becomes larger than a server accepts. */
 const GROUP = 32;
 

@@ -68,7 +68,7 @@ export const createRequestScope = (): RequestScope => new AsyncLocalStorage<Requ
  */
 export function openServer(
   config: Config,
-  options: Pick<RemoteOptions, "scope" | "meter" | "shareTrips" | "background">,
+  options: Pick<RemoteOptions, "scope" | "meter" | "takeTurn" | "background">,
 ): Database {
   const { databaseUrl, databaseAuthToken: authToken, databasePrimaryUrl: primaryUrl } = config;
   const staleReads = config.databaseStaleReads * 1000;

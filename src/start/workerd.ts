@@ -9,10 +9,12 @@ import tls from "node:tls";
 import { getLogger } from "@logtape/logtape";
 import type { SMTPTransportGetSocket } from "nodemailer/lib/smtp-transport";
 import { wasmArgon2 } from "../auth/argon2-wasm.ts";
+import { fairQueue } from "../auth/fair-queue.ts";
 import type { Argon2 } from "../auth/passwords.ts";
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
+import { TRIPS } from "../database/remote.writes.ts";
 import { type Removal, removeSlice } from "../database/removal.ts";
 import type { Clockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
@@ -51,7 +53,7 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   return {
     hmac,
     openDatabase: async (config, { scope }) =>
-      openServer(config, { scope, shareTrips: false, background: waitUntil }),
+      openServer(config, { scope, takeTurn: takeTurn(), background: waitUntil }),
     createRequestScope,
     argon2: betweenEvents(wasmArgon2(argon2)),
     openTransport: ({ mailUrl, mailFrom }) =>
@@ -61,6 +63,19 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
     socketIp,
     isolatesRequests: true,
   };
+}
+
+/** Maximum number of writes that wait for their turn. Further ones are refused. */
+const WRITES_WAITING = 500;
+
+/** Lets a few writes run at the same time. If all did, they would hinder each other at the libSQL server: see `TRIPS`. */
+function takeTurn() {
+  const queue = fairQueue({
+    concurrency: TRIPS,
+    waiting: WRITES_WAITING,
+    waitingPerClient: WRITES_WAITING,
+  });
+  return <Result>(trips: () => Promise<Result>) => queue({ network: "" }, trips);
 }
 
 /**
