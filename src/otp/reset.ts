@@ -137,6 +137,22 @@ export function createReset(
     if (until > 0) throw cooldown(until, now);
   }
 
+  /**
+   * The statements that end the codes of a user: those that reset the password, with their failed guesses, and the one
+   * that verifies another address. The counts of mails and the waits between mails stay until they expire, so that nobody
+   * can reset a limit by deleting an account.
+   * @param email the verified address; null when there is none
+   */
+  function endCodes(user_id: number, email: string | null, now: number, when: SQL) {
+    const address = email === null ? undefined : pseudonym(email, now);
+    return [
+      db.delete(verifications).where(and(eq(verifications.user_id, user_id), when)),
+      ...(address === undefined
+        ? []
+        : [ttl.deleteUnder("reset_code", address, when), waits.clearUnder(address, when)]),
+    ];
+  }
+
   return {
     /**
      * Sends a code to the user who has verified the address.
@@ -251,24 +267,13 @@ export function createReset(
           )
           .returning({ id: users.id }),
         sessions: db.delete(sessions).where(and(eq(sessions.user_id, user.id), isReset)),
-        codes: [
-          ttl.deleteUnder("reset_code", address, isReset),
-          db.delete(verifications).where(and(eq(verifications.user_id, user.id), isReset)),
-        ],
-        failures: waits.clearUnder(address, isReset),
+        codes: endCodes(user.id, email, now, isReset),
         logInFailures: throttle.clearAll(accountOf(user.id), isReset),
         notice: enqueue.notice("password_reset", notice, language, now),
       });
       return reset.length > 0;
     },
 
-    /**
-     * The statements that delete the codes and the failed guesses of an address. The counts of mails and the waits
-     * between mails stay until they expire, so that nobody can reset a limit by deleting an account.
-     */
-    forget(email: string, when: SQL) {
-      const address = pseudonym(email, clock());
-      return [ttl.deleteUnder("reset_code", address, when), waits.clearUnder(address, when)];
-    },
+    endCodes,
   };
 }

@@ -7,7 +7,7 @@ import { isLive, live, ownerOf, type SessionRef } from "../auth/live-session.ts"
 import { batch } from "../database/batch.ts";
 import { columnsOf, nested } from "../database/columns.ts";
 import { deletedUser, findRemovable, removalOf } from "../database/removal.ts";
-import { sessions, users, verifications } from "../database/schema.ts";
+import { sessions, users } from "../database/schema.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { toInstant } from "../instant.ts";
@@ -131,10 +131,7 @@ export function userQueries(services: Services) {
         failures: confirmation.clear(session, isChanged),
         ofAccount: throttle.clearAccount(accountOf(user_id), isChanged),
         // Somebody who already has a code must not be able to reset the new password with it, or to change the address.
-        codes: [
-          ...(email === null ? [] : reset.forget(email, isChanged)),
-          db.delete(verifications).where(and(eq(verifications.user_id, user_id), isChanged)),
-        ],
+        codes: reset.endCodes(user_id, email, now, isChanged),
         notice: enqueue.notice("password_changed", notice, language, now),
       });
       live(found[0]);
@@ -180,7 +177,7 @@ export function userQueries(services: Services) {
           ...throttle.clearAll(account, isDeleted),
         ],
         networks: knownNetworks.clear(account, isDeleted),
-        codes: email === null ? [] : reset.forget(email, isDeleted),
+        codes: reset.endCodes(user_id, email, now, isDeleted),
         // The user's row is deleted too, unless more rows are left.
         slice: removalOf(db, sql`${user_id}`),
         left: findRemovable(db),
