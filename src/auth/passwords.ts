@@ -1,7 +1,6 @@
 /**
  * Hashes and verifies passwords with Argon2id, a few at the same time. Each client gets a fair share of the processor.
  */
-
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { accountOf } from "./accounts.ts";

@@ -35,7 +35,7 @@ export interface RemoteOptions {
   scope?: RequestScope | undefined;
   /**
    * Only where the writes of several requests cannot share round trips: runs the trips of a write when it is its turn. On
-   * workerd a trip ends with its own request.
+   * workerd a trip ends with its own request. A write whose turn comes too late is rejected then, and not before.
    */
   takeTurn?: <Result>(trips: () => Promise<Result>) => Promise<Result>;
   /** Is told about waiting writes and commits. */

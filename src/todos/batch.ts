@@ -156,7 +156,8 @@ function orFailure<T>(make: () => T): T | Failure {
 function after(was: Candidate, fields: TodoUpdate, if_match: IfMatch): Candidate {
   const columns = orFailure(() => columnValues(fields));
   if (columns instanceof Failure) return was;
-  if (if_match !== null && !JSON.parse(if_match).includes(was.rev)) return was;
+  const revs: unknown[] = if_match === null ? [was.rev] : JSON.parse(if_match);
+  if (!revs.includes(was.rev)) return was;
   const keepsDay = columns.due_date === undefined || columns.due_date === was.due_date;
   // The database gives it the next revision, which is not known here.
   const now = { ...was, ...columns, ...(keepsDay && { due_day: was.due_day }), rev: Number.NaN };
