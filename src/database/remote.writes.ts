@@ -9,18 +9,25 @@ import type { Condition, ProgramOutcome, Step } from "./hrana.ts";
 import { COUNT_UP, type Position } from "./position.ts";
 
 /**
- * Round trips that run at the same time. SQLite has one writer, and a libSQL server lets other writes spin for the
- * lock: with 128 concurrent writes it finished 16 per second, with 2 it finished 869.
+ * Round trips that run at the same time. SQLite has one writer, so more of them gain nothing. They are a danger: when
+ * about a dozen writes wait for the lock, libSQL's server (0.24.32) may never give it to anybody again, until it is
+ * restarted.
  */
 export const TRIPS = 4;
+/**
+ * Milliseconds after which a trip without an answer has failed. Its writes were rejected long before, but it keeps its
+ * place: the server goes on with it, even if it is cancelled. In its place, another one would wait for the lock too. So
+ * this is longer than the server's own limit for a transaction, 5 s.
+ */
+const LOST = 10_000;
 /** Maximum number of writes in one trip, so that no program becomes larger than a server accepts. */
 const GROUP = 32;
 
 /** One transaction's statements, and the promise of their results. */
 interface Write {
   steps: Step[];
-  /** On the clock of performance.now(). */
-  deadline: number;
+  /** Rejects it when its turn does not come in time. */
+  impatience: ReturnType<typeof setTimeout>;
   resolve: (written: CommittedWrite) => void;
   reject: (error: unknown) => void;
 }
@@ -46,15 +53,19 @@ interface WriteOptions {
 /** Runs steps as one transaction. Rejects with LibsqlBatchError when a step fails. */
 export type RemoteWrites = (steps: Step[]) => Promise<CommittedWrite>;
 
+export const noTurn = (milliseconds: number) =>
+  new LibsqlError(`no turn within ${milliseconds} ms`, "SERVER_UNREACHABLE");
+
 /**
  * Each write takes effect completely or not at all, whatever happens to the others in the same trip: it has its own
  * savepoint. It is acknowledged after the commit. If a caller awaits each of its writes, they happen in that order.
  *
- * @param ask sends one program, within its own time limit
- * @param timeout milliseconds that a write may wait for its turn, and for another process's lock
+ * @param ask sends one program, and waits for the answer for at most `milliseconds`
+ * @param timeout milliseconds that a write waits for the end of its trip. Before, it may wait half as long for its turn.
+ *   A write that is rejected after its trip has begun may still take effect.
  */
 export function createWrites(
-  ask: (steps: Step[]) => Promise<PrimaryAnswer>,
+  ask: (steps: Step[], milliseconds: number) => Promise<PrimaryAnswer>,
   timeout: number,
   { counting, meter = silent }: WriteOptions,
 ): RemoteWrites {
@@ -64,10 +75,13 @@ export function createWrites(
   async function send(group: Write[]): Promise<void> {
     const writes = group.map((write) => write.steps);
     const { steps, firsts, commit } = program(writes, counting);
-    const deadline = Math.max(...group.map((write) => write.deadline));
+    const impatience = setTimeout(() => {
+      const error = new LibsqlError(`no answer within ${timeout} ms`, "SERVER_UNREACHABLE");
+      for (const write of group) write.reject(error);
+    }, timeout);
     let answer: PrimaryAnswer;
     try {
-      answer = await whenNotLocked(deadline, () => ask(steps));
+      answer = await whenNotLocked(timeout / 2, () => ask(steps, LOST));
     } catch (error) {
       if (group.length > 1 && isRefusal(error)) {
         for (const write of group) await send([write]);
@@ -75,6 +89,8 @@ export function createWrites(
         for (const write of group) write.reject(error);
       }
       return;
+    } finally {
+      clearTimeout(impatience);
     }
     const failure = failureOf(answer, commit);
     if (!failure) meter.committed(group.length);
@@ -94,19 +110,22 @@ export function createWrites(
     while (waiting.length > 0) {
       const group = takeGroup(waiting, GROUP, ({ steps }) => steps.length);
       meter.writesWaiting(waiting.length);
-      const now = performance.now();
-      for (const late of group.filter((write) => write.deadline < now)) {
-        late.reject(new LibsqlError(`no turn within ${timeout} ms`, "SERVER_UNREACHABLE"));
-      }
-      const inTime = group.filter((write) => write.deadline >= now);
-      if (inTime.length > 0) await send(inTime);
+      for (const write of group) clearTimeout(write.impatience);
+      await send(group);
     }
     trips--;
   }
 
+  function refuseFirst(): void {
+    // All wait equally long. So the one that has waited too long is the first one.
+    waiting.shift()?.reject(noTurn(timeout / 2));
+    meter.writesWaiting(waiting.length);
+  }
+
   return (steps) =>
     new Promise((resolve, reject) => {
-      waiting.push({ steps, deadline: performance.now() + timeout, resolve, reject });
+      const impatience = setTimeout(refuseFirst, timeout / 2);
+      waiting.push({ steps, impatience, resolve, reject });
       meter.writesWaiting(waiting.length);
       if (trips < TRIPS) void sendWaiting();
     });
@@ -176,11 +195,12 @@ function isRefusal(error: unknown): boolean {
   return error instanceof LibsqlError && /^(SQL|ARGS)_/.test(error.code);
 }
 
-/** Repeats a program that found the database locked, and so did nothing, until `deadline`. */
+/** Repeats a program that found the database locked, and so did nothing, for some milliseconds. */
 async function whenNotLocked(
-  deadline: number,
+  milliseconds: number,
   attempt: () => Promise<PrimaryAnswer>,
 ): Promise<PrimaryAnswer> {
+  const deadline = performance.now() + milliseconds;
   for (let longest = 10; ; longest *= 2) {
     const answer = await attempt();
     const [begun] = answer.steps;

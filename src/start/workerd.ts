@@ -53,7 +53,7 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   return {
     hmac,
     openDatabase: async (config, { scope }) =>
-      openServer(config, { scope, takeTurn: takeTurn(), background: waitUntil }),
+      openServer(config, { scope, takeTurn: takeTurn(), background: seeThrough }),
     createRequestScope,
     argon2: betweenEvents(wasmArgon2(argon2)),
     openTransport: ({ mailUrl, mailFrom }) =>
@@ -110,14 +110,13 @@ export function asItIs(response: Response): Response {
 const HEARTBEAT = 1000;
 
 /**
- * Runs a request to its answer and its log line, even if the client has disconnected. Otherwise it would end at any
- * `await`, perhaps between its write and its log line.
+ * Completes a request's work, even if it has been answered, or its client has disconnected. Otherwise the work would end
+ * at any `await`, perhaps between a write and its log line.
  */
-export function seeThrough(answer: Promise<Response>): Promise<Response> {
-  // A request that only waits for other requests, as in the queue for hashes, would look like one that hangs. workerd
-  // would end it.
+export function seeThrough<Result>(work: Promise<Result>): Promise<Result> {
+  // Work that only waits for other requests, as in the queue for hashes, would look as if it hangs. workerd would end it.
   const heartbeat = setInterval(() => {}, HEARTBEAT);
-  const seen = answer.finally(() => clearInterval(heartbeat));
+  const seen = work.finally(() => clearInterval(heartbeat));
   waitUntil(seen);
   return seen;
 }

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from
 import type { Client } from "@libsql/core/api";
 import { outageOf } from "../../src/database/errors.ts";
 import { openRemote } from "../../src/database/remote.ts";
+import { TRIPS } from "../../src/database/remote.writes.ts";
 import { openLine } from "../line.ts";
 import { temporaryFolder } from "../process.ts";
-import { type LibsqlServer, serverToken, startPrimary } from "../sqld.ts";
+import { type LibsqlServer, serverToken, startPrimary, until } from "../sqld.ts";
 
 // Processes take their time to start on a busy machine.
 setDefaultTimeout(30_000);
@@ -174,4 +175,39 @@ test("while the server stalls all are refused in time, and afterwards they happe
   line.release();
   await far.execute(insert("after"));
   line.close();
+});
+
+test("a server that does not answer is not sent more and more writes", async () => {
+  const { promise: answering, resolve: answer } = Promise.withResolvers<void>();
+  let trips = 0;
+  const stalled = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      trips++;
+      await answering;
+      const { method, headers } = request;
+      const body = await request.text();
+      return fetch(`${server.url}${new URL(request.url).pathname}`, { method, headers, body });
+    },
+  });
+  const far = openRemote(stalled.url.href, { authToken, timeout: 100 });
+  for (let wave = 0; wave < 3; wave++) {
+    const { errors } = await atOnce((n) => far.execute(insert(`${wave}-${n}`)));
+    expect(errors.map(outageOf)).toEqual(Array(MANY).fill("unreachable"));
+  }
+  expect(trips).toBe(TRIPS);
+
+  // The server has not forgotten what it was sent. As soon as it answers, it is sent the next writes.
+  answer();
+  await until(() =>
+    far.execute(insert("after")).then(
+      () => true,
+      () => false,
+    ),
+  );
+  const present = await names();
+  expect(present).toContain("after");
+  expect(present.filter((name) => !name.startsWith("0-"))).toEqual(["after"]);
+  await stalled.stop(true);
 });

@@ -272,7 +272,7 @@ describe("whoever sends bookmarks back", () => {
     const counts = { reads: 0, writes: 0, logOuts: 0, repeats: 0 };
     const anywhere = () => all[Math.floor(random() * all.length)] ?? onPrimary;
 
-    /** Sends a request to random services until it is answered. */
+    /** Sends a request to random services until it is answered, for at most half a minute. */
     async function send(
       client: ReturnType<typeof createClient>,
       method: string,
@@ -282,10 +282,14 @@ describe("whoever sends bookmarks back", () => {
       // The request may have been carried out, although it was not answered.
       const headers: Record<string, string> =
         path === "/todos" && method === "POST" ? { "idempotency-key": crypto.randomUUID() } : {};
+      const deadline = performance.now() + 30_000;
       for (;;) {
         const answer = await client.call(anywhere(), method, path, { ...options, headers });
         if (answer.status < 500) return answer;
         counts.repeats++;
+        if (performance.now() > deadline) {
+          throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+        }
       }
     }
 

@@ -100,7 +100,10 @@ async function expectAlive() {
   }
 }
 
-/** Every kind of write. Each must be refused in time. */
+/**
+ * Every kind of write. Each must be refused in time. It may happen later, when its bytes arrive at last: then the user is
+ * logged out, or even deleted.
+ */
 async function expectNoWrites(service: ServiceProcess, user: { token: string; username: string }) {
   const { token, username } = user;
   const answers = await Promise.all([
@@ -215,8 +218,10 @@ describe("while all is well", () => {
 
 describe("while it breaks", () => {
   let user: Awaited<ReturnType<ServiceProcess["user"]>>;
+  let leaver: typeof user;
   beforeAll(async () => {
     user = await onPrimary.user("keeper");
+    leaver = await onPrimary.user("refused");
     await add(onPrimary, user.token, "kept");
     // The embedded replica is up to date when it could answer by itself.
     await Bun.sleep(2500);
@@ -233,7 +238,7 @@ describe("while it breaks", () => {
     for (const { took } of reads) expect(took).toBeLessThan(BOUND);
     // A service with a replica that may answer for a while does so. The others answer 503.
     expect(reads.map(({ status }) => status)).toEqual([503, 200, 503, 200]);
-    for (const node of all) await expectAlive().then(() => expectNoWrites(node, user));
+    for (const node of all) await expectAlive().then(() => expectNoWrites(node, leaver));
     expect(await Promise.all(all.map(readiness))).toEqual([503, 503, 503, 503]);
 
     // Not forever: a session may have ended on another node.
@@ -253,7 +258,7 @@ describe("while it breaks", () => {
   test("a replica is killed and comes back: the other nodes notice nothing", async () => {
     await replica.kill();
     expectUnavailable(await list(onReplica, user.token));
-    await expectNoWrites(onReplica, user);
+    await expectNoWrites(onReplica, leaver);
     expect(await readiness(onReplica)).toBe(503);
     await expectAlive();
     for (const node of [onPrimary, onOther, onEmbedded]) {
@@ -268,7 +273,7 @@ describe("while it breaks", () => {
   test("the line to the primary stalls: its service says so in time, and the others go on", async () => {
     lineToPrimary.hold();
     expectUnavailable(await list(onPrimary, user.token));
-    await expectNoWrites(onPrimary, user);
+    await expectNoWrites(onPrimary, leaver);
     expect(await readiness(onPrimary)).toBe(503);
     await expectAlive();
     for (const node of [onReplica, onOther, onEmbedded]) {
@@ -290,7 +295,7 @@ describe("while it breaks", () => {
     // A session that this replica does not know yet. It may be live, so the answer must not say that it has ended.
     const { token } = await onPrimary.logIn(user.username);
     expectUnavailable(await list(onReplica, token));
-    await expectNoWrites(onReplica, user);
+    await expectNoWrites(onReplica, leaver);
     expect(await readiness(onReplica)).toBe(503);
     await expectAlive();
     lineOfReplica.release();

@@ -2,9 +2,10 @@
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { openHrana, succeeded } from "../../src/database/hrana.ts";
 import { launch, startProcess, temporaryFolder } from "../process.ts";
 import { callsTo } from "../service.ts";
-import { freePort, serverToken, until } from "../sqld.ts";
+import { freePort, LIMIT, serverToken, startPrimary, until } from "../sqld.ts";
 
 const root = join(import.meta.dir, "../..");
 const dockerfile = await Bun.file(join(root, "Dockerfile")).text();
@@ -76,6 +77,33 @@ test("the keys that are made for compose.yaml let the services in, and nobody el
     await server.exited;
   }
 });
+
+test("the libSQL server of compose.yaml goes on while many write", async () => {
+  const [, entrypoint = "[]"] = /^ENTRYPOINT (\["sqld".*)$/m.exec(dockerfile) ?? [];
+  const [, , , ...options]: string[] = JSON.parse(entrypoint);
+  expect(options).toEqual(LIMIT);
+  using folder = temporaryFolder();
+  const primary = await startPrimary(folder.path);
+  const run = openHrana(primary.url, primary.token);
+  const ask = (sql: string[]) => run({ steps: sql.map((sql) => ({ sql })), timeout: 10_000 });
+  await ask(["CREATE TABLE notes (id INTEGER PRIMARY KEY, name TEXT)"]);
+  try {
+    // Without the limit it hangs within the first two thousand.
+    let left = 8000;
+    const write = async () => {
+      while (left-- > 0) {
+        const insert = "INSERT INTO notes (name) VALUES ('one')";
+        const { steps } = await ask(["BEGIN IMMEDIATE", insert, "COMMIT"]);
+        for (const step of steps) succeeded(step);
+      }
+    };
+    await Promise.all(Array.from({ length: 32 }, write));
+    const { steps } = await ask(["SELECT count(*) AS n FROM notes"]);
+    expect(succeeded(steps[0]).rows[0]?.n).toBe(8000);
+  } finally {
+    await primary.kill();
+  }
+}, 60_000);
 
 test("compose.yaml asks for the keys, listens on loopback, and names each image by an exact tag", async () => {
   const compose = await Bun.file(join(root, "compose.yaml")).text();

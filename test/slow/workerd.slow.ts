@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { migrate } from "../../src/database/migrate.ts";
 import { openDatabase } from "../../src/database/open.ts";
+import { TRIPS } from "../../src/database/remote.writes.ts";
 import { outbox } from "../../src/database/schema.ts";
 import { buildWorkerd, workerdCommand } from "../elsewhere.ts";
 import { openLine } from "../line.ts";
@@ -229,6 +230,29 @@ test("until the schema is current, requests are answered 503 from the first one 
   await until(async () => (await signUp()) === 201);
   await service.line(/the schema is up to date/);
   await empty.kill();
+});
+
+test("while the libSQL server stalls, writes are refused in time, and afterwards they happen again", async () => {
+  const line = await openLine(primary.port);
+  environment.DATABASE_URL = line.url;
+  await using service = await startProcess(folder.path, environment, workerdCommand());
+  const { token } = await service.user(newName());
+  const add = async (contents: string) =>
+    (await service.call("POST", "/todos", { token, json: { contents } })).status;
+  line.hold();
+  const startedAt = performance.now();
+  const statuses = await Promise.all(Array.from({ length: 40 }, (_, n) => add(`held ${n}`)));
+  expect(statuses).toEqual(Array(40).fill(503));
+  // A write waits for 2 s in all. The rest is for a slow machine.
+  expect(performance.now() - startedAt).toBeLessThan(6000);
+  line.release();
+  await until(async () => (await add("after")) === 201);
+  const answer = await service.call("GET", "/todos?limit=100", { token });
+  const contents = (await answer.json()).todos.map((todo: { contents: string }) => todo.contents);
+  expect(contents).toContain("after");
+  // Those whose turn came before the server stalled have happened.
+  expect(contents.length).toBeLessThanOrEqual(1 + TRIPS);
+  line.close();
 });
 
 describe("a client that goes away", () => {
