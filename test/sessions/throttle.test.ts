@@ -450,17 +450,16 @@ describe("a password for a name that nobody has", () => {
         );
         return performance.now() - began;
       };
-      const known: number[] = [];
-      const unknown: number[] = [];
-      // In turns, so that other work on the machine affects both alike.
-      for (let i = 0; i < 5; i++) {
-        known.push(await time(username));
-        unknown.push(await time(`nobody-${i}`));
+      let known = Number.POSITIVE_INFINITY;
+      let unknown = Number.POSITIVE_INFINITY;
+      const areAlike = () => known < 2 * unknown && unknown < 2 * known;
+      // The fastest of each, because other work on the machine only makes them slower. While there is much of it, more
+      // rounds are needed. Without a hash, an answer is twenty times as fast, however many rounds there are.
+      for (let i = 0; i < 5 || (i < 50 && !areAlike()); i++) {
+        known = Math.min(known, await time(username));
+        unknown = Math.min(unknown, await time(`nobody-${i}`));
       }
-      // The fastest of each, because noise only makes them slower.
-      const ratio = Math.min(...unknown) / Math.min(...known);
-      expect(ratio).toBeGreaterThan(0.5);
-      expect(ratio).toBeLessThan(2);
+      expect([known, unknown]).toSatisfy(areAlike);
     } finally {
       await shipped.stop();
     }
