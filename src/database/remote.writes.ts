@@ -27,7 +27,7 @@ const GROUP = 32;
 interface Write {
   steps: Step[];
   /** Rejects it when its turn does not come in time. */
-  impatience: ReturnType<typeof setTimeout>;
+  timer: ReturnType<typeof setTimeout>;
   resolve: (written: CommittedWrite) => void;
   reject: (error: unknown) => void;
 }
@@ -75,13 +75,14 @@ export function createWrites(
   async function send(group: Write[]): Promise<void> {
     const writes = group.map((write) => write.steps);
     const { steps, firsts, commit } = program(writes, counting);
-    const impatience = setTimeout(() => {
+    const timer = setTimeout(() => {
       const error = new LibsqlError(`no answer within ${timeout} ms`, "SERVER_UNREACHABLE");
       for (const write of group) write.reject(error);
     }, timeout);
+    const asked = whenNotLocked(timeout / 2, () => ask(steps, LOST));
     let answer: PrimaryAnswer;
     try {
-      answer = await whenNotLocked(timeout / 2, () => ask(steps, LOST));
+      answer = await asked.finally(() => clearTimeout(timer));
     } catch (error) {
       if (group.length > 1 && isRefusal(error)) {
         for (const write of group) await send([write]);
@@ -89,8 +90,6 @@ export function createWrites(
         for (const write of group) write.reject(error);
       }
       return;
-    } finally {
-      clearTimeout(impatience);
     }
     const failure = failureOf(answer, commit);
     if (!failure) meter.committed(group.length);
@@ -110,7 +109,7 @@ export function createWrites(
     while (waiting.length > 0) {
       const group = takeGroup(waiting, GROUP, ({ steps }) => steps.length);
       meter.writesWaiting(waiting.length);
-      for (const write of group) clearTimeout(write.impatience);
+      for (const write of group) clearTimeout(write.timer);
       await send(group);
     }
     trips--;
@@ -124,8 +123,8 @@ export function createWrites(
 
   return (steps) =>
     new Promise((resolve, reject) => {
-      const impatience = setTimeout(refuseFirst, timeout / 2);
-      waiting.push({ steps, impatience, resolve, reject });
+      const timer = setTimeout(refuseFirst, timeout / 2);
+      waiting.push({ steps, timer, resolve, reject });
       meter.writesWaiting(waiting.length);
       if (trips < TRIPS) void sendWaiting();
     });
