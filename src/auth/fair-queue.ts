@@ -26,7 +26,7 @@ export interface Client {
   user?: string;
 }
 
-/** Milliseconds after which a running task counts as lost. No hash takes that long. */
+/** Milliseconds after which a running task counts as lost. No hash takes that long, and no write to a libSQL server. */
 const LOST = 15_000;
 
 /** A place that a running task takes, with the start time on the clock of performance.now(). */

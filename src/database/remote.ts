@@ -93,18 +93,19 @@ export function openRemote(url: string, options: RemoteOptions = {}): Client {
   /** As `askPrimary`, when it is this trip's turn. The trip continues when nobody waits for it any more. */
   function askInTurn(turn: NonNullable<RemoteOptions["takeTurn"]>): typeof askPrimary {
     return (steps, milliseconds) => {
-      const deadline = performance.now() + timeout / 2;
-      const asked = turn(async () => {
-        if (performance.now() > deadline) throw noTurn(timeout / 2);
-        return askPrimary(steps, milliseconds);
+      const { promise, resolve, reject } = Promise.withResolvers<PrimaryAnswer>();
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        reject(noTurn(timeout / 2));
+      }, timeout / 2);
+      const trip = turn(async () => {
+        clearTimeout(timer);
+        if (!isLate) await askPrimary(steps, milliseconds).then(resolve, reject);
       });
-      background(
-        asked.then(
-          () => undefined,
-          () => undefined,
-        ),
-      );
-      return asked;
+      // The queue refuses it when too many wait.
+      background(trip.catch(reject).finally(() => clearTimeout(timer)));
+      return promise;
     };
   }
 

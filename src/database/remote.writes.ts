@@ -13,13 +13,13 @@ import { COUNT_UP, type Position } from "./position.ts";
  * about a dozen writes wait for the lock, libSQL's server (0.24.32) may never give it to anybody again, until it is
  * restarted.
  */
-export const TRIPS = 4;
+export const TRIPS = 2;
 /**
- * Milliseconds after which a trip without an answer has failed. Its writes were rejected long before, but it keeps its
- * place: the server goes on with it, even if it is cancelled. In its place, another one would wait for the lock too. So
- * this is longer than the server's own limit for a transaction, 5 s.
+ * A trip without an answer keeps its place until this many time limits have passed, although its writes were rejected
+ * after the first one. The server may still be working on it. If its place were free, one more write would wait for the
+ * lock. With the usual limit of 2 s, this is longer than a transaction may take at the server, 5 s.
  */
-const LOST = 10_000;
+const LIMITS_UNTIL_LOST = 3;
 /** Maximum number of writes in one trip, so that no program becomes larger than a server accepts. */
 const GROUP = 32;
 
@@ -58,11 +58,11 @@ export const noTurn = (milliseconds: number) =>
 
 /**
  * Each write takes effect completely or not at all, whatever happens to the others in the same trip: it has its own
- * savepoint. It is acknowledged after the commit. If a caller awaits each of its writes, they happen in that order.
+ * savepoint. It is acknowledged after the commit. If a caller awaits each of its writes, they happen in that order. But a
+ * write that is rejected because there was no answer may still happen a little later, even after the next one.
  *
  * @param ask sends one program, and waits for the answer for at most `milliseconds`
- * @param timeout milliseconds that a write waits for the end of its trip. Before, it may wait half as long for its turn.
- *   A write that is rejected after its trip has begun may still take effect.
+ * @param timeout milliseconds that a write waits for the end of its trip. Before, it may wait half as long for its turn
  */
 export function createWrites(
   ask: (steps: Step[], milliseconds: number) => Promise<PrimaryAnswer>,
@@ -75,21 +75,25 @@ export function createWrites(
   async function send(group: Write[]): Promise<void> {
     const writes = group.map((write) => write.steps);
     const { steps, firsts, commit } = program(writes, counting);
+    let isLate = false;
     const timer = setTimeout(() => {
+      isLate = true;
       const error = new LibsqlError(`no answer within ${timeout} ms`, "SERVER_UNREACHABLE");
       for (const write of group) write.reject(error);
     }, timeout);
-    const asked = whenNotLocked(timeout / 2, () => ask(steps, LOST));
     let answer: PrimaryAnswer;
     try {
-      answer = await asked.finally(() => clearTimeout(timer));
+      answer = await whenNotLocked(timeout / 2, () => ask(steps, LIMITS_UNTIL_LOST * timeout));
     } catch (error) {
       if (group.length > 1 && isRefusal(error)) {
-        for (const write of group) await send([write]);
+        // Those that were rejected meanwhile must not happen any more.
+        for (const write of group) if (!isLate) await send([write]);
       } else {
         for (const write of group) write.reject(error);
       }
       return;
+    } finally {
+      clearTimeout(timer);
     }
     const failure = failureOf(answer, commit);
     if (!failure) meter.committed(group.length);

@@ -14,7 +14,6 @@ import type { Argon2 } from "../auth/passwords.ts";
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
-import { TRIPS } from "../database/remote.writes.ts";
 import { type Removal, removeSlice } from "../database/removal.ts";
 import type { Clockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
@@ -65,17 +64,21 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   };
 }
 
+/**
+ * Writes that run at the same time. If all did, they could make the libSQL server hang: see `TRIPS`. They are more than
+ * there, because none of them shares its trip.
+ */
+const WRITES = 4;
 /** Maximum number of writes that wait for their turn. Further ones are refused. */
 const WRITES_WAITING = 500;
 
-/** Lets a few writes run at the same time. If all did, they would hinder each other at the libSQL server: see `TRIPS`. */
 function takeTurn() {
   const queue = fairQueue({
-    concurrency: TRIPS,
+    concurrency: WRITES,
     waiting: WRITES_WAITING,
     waitingPerClient: WRITES_WAITING,
   });
-  return <Result>(trips: () => Promise<Result>) => queue({ network: "" }, trips);
+  return <Result>(trip: () => Promise<Result>) => queue({ network: "" }, trip);
 }
 
 /**
