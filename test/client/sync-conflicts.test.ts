@@ -20,6 +20,8 @@ async function apart(options?: SyncOptions) {
   const here = await open(service, "mina");
   const away = await open(service, "mina", options);
   here.todos.create({ contents: "Buy milk", notes: "two", due: { date: "2026-12-01" } });
+  // Before the answer, `here` does not know the id that the service has given.
+  await here.flush();
   await away.until(() => away.todos.all().length === 1);
   away.network.down();
   const id = away.todos.all()[0]?.id ?? 0;
