@@ -238,6 +238,7 @@ describe("two devices that changed one todo", () => {
     const here = await open(service, "mina");
     const away = await open(service, "mina");
     here.lists.create({ name: "Home" });
+    await here.flush();
     await away.until(() => away.lists.all().length === 1);
     const id = away.lists.all()[0]?.id ?? 0;
     away.network.down();
