@@ -53,31 +53,40 @@ async function atOnce(write: (n: number) => Promise<unknown>, count = MANY) {
   return { acknowledged, errors };
 }
 
-test("many at once all happen, in fewer trips than there are writes", async () => {
+/**
+ * A proxy in front of the server.
+ * @param instead is awaited before each trip, whose number it gets, from 0. If it returns an answer, this one is sent
+ */
+function openProxy(instead: (trip: number) => Promise<Response | undefined>) {
   let trips = 0;
-  const counting = Bun.serve({
+  const proxy = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     async fetch(request) {
-      trips++;
-      const { pathname } = new URL(request.url);
-      const { method, headers } = request;
-      return fetch(`${server.url}${pathname}`, { method, headers, body: await request.text() });
+      const { method, headers, url } = request;
+      const answer = instead(trips++);
+      const body = await request.text();
+      return (await answer) ?? fetch(server.url + new URL(url).pathname, { method, headers, body });
     },
   });
+  return { url: proxy.url.href, trips: () => trips, close: () => proxy.stop(true) };
+}
+
+test("many at once all happen, in fewer trips than there are writes", async () => {
+  const proxy = openProxy(async () => undefined);
   const commits: number[] = [];
   const waiting: number[] = [];
   const meter = {
     committed: (writes: number) => commits.push(writes),
     writesWaiting: (writes: number) => waiting.push(writes),
   };
-  const counted = openRemote(counting.url.href, { authToken, meter });
+  const counted = openRemote(proxy.url, { authToken, meter });
   const { errors } = await atOnce((n) => counted.execute(insert(`${n}`)));
   counted.close();
-  await counting.stop(true);
+  await proxy.close();
   expect(errors).toEqual([]);
   expect((await names()).length).toBe(MANY);
-  expect(trips).toBeLessThan(MANY / 2);
+  expect(proxy.trips()).toBeLessThan(MANY / 2);
   expect(commits.reduce((sum, writes) => sum + writes)).toBe(MANY);
   expect(Math.max(...waiting)).toBeGreaterThan(1);
   expect(waiting.at(-1)).toBe(0);
@@ -134,30 +143,22 @@ test("when one ends the transaction of all, what is acknowledged is there, and n
 
 test("a lock that another process holds for a while is waited for", async () => {
   let locked = 3;
-  const busy = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    async fetch(request) {
-      const body = await request.text();
-      // An answer that the server really gives while many others write.
-      if (locked-- > 0) {
-        const step_errors = [{ message: "SQLite error: database is locked", code: "SQLITE_BUSY" }];
-        const result = { step_results: [null], step_errors };
-        return Response.json({ results: [{ type: "ok", response: { type: "batch", result } }] });
-      }
-      const { method, headers } = request;
-      return fetch(`${server.url}${new URL(request.url).pathname}`, { method, headers, body });
-    },
+  const busy = openProxy(async () => {
+    if (locked-- <= 0) return undefined;
+    // An answer that the server really gives while many others write.
+    const step_errors = [{ message: "SQLite error: database is locked", code: "SQLITE_BUSY" }];
+    const result = { step_results: [null], step_errors };
+    return Response.json({ results: [{ type: "ok", response: { type: "batch", result } }] });
   });
-  const patient = openRemote(busy.url.href, { authToken });
+  const patient = openRemote(busy.url, { authToken });
   await patient.execute(insert("patient"));
   expect(await names()).toEqual(["patient"]);
 
   locked = Number.POSITIVE_INFINITY;
-  const impatient = openRemote(busy.url.href, { authToken, timeout: 200 });
+  const impatient = openRemote(busy.url, { authToken, timeout: 200 });
   const error = await impatient.execute(insert("impatient")).catch((reason) => reason);
   expect(outageOf(error)).toBe("locked");
-  await busy.stop(true);
+  await busy.close();
 });
 
 test("while the server stalls all are refused in time, and afterwards they happen again", async () => {
@@ -179,28 +180,16 @@ test("while the server stalls all are refused in time, and afterwards they happe
 
 test("a server that does not answer is sent no more writes, until the first ones count as lost", async () => {
   const { promise: answering, resolve: answer } = Promise.withResolvers<void>();
-  let trips = 0;
-  const stalled = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    async fetch(request) {
-      trips++;
-      await answering;
-      const { method, headers } = request;
-      const body = await request.text();
-      return fetch(`${server.url}${new URL(request.url).pathname}`, { method, headers, body });
-    },
-  });
-  const far = openRemote(stalled.url.href, { authToken, timeout: 500 });
-  const startedAt = performance.now();
+  const stalled = openProxy(async () => void (await answering));
+  const far = openRemote(stalled.url, { authToken, timeout: 1000 });
   for (let wave = 0; wave < 2; wave++) {
     const { errors } = await atOnce((n) => far.execute(insert(`${wave}-${n}`)));
     expect(errors.map(outageOf)).toEqual(Array(MANY).fill("unreachable"));
-    if (performance.now() - startedAt < 1500) expect(trips).toBe(TRIPS);
+    expect(stalled.trips()).toBe(TRIPS);
   }
   await until(async () => {
     void far.execute(insert("late")).catch(() => undefined);
-    return trips > TRIPS;
+    return stalled.trips() > TRIPS;
   });
 
   answer();
@@ -214,46 +203,32 @@ test("a server that does not answer is sent no more writes, until the first ones
   const present = await names();
   expect(present).toContain("after");
   expect(present.filter((name) => name.startsWith("1-"))).toEqual([]);
-  await stalled.stop(true);
+  await stalled.close();
 });
 
 test("writes of a group that was refused are sent one by one, but only as long as somebody waits", async () => {
-  const never = new Promise<Response>(() => {});
-  /** What happens to the trips, by their number: milliseconds until each is answered. */
-  let delayOf: (trip: number) => number;
-  let trips = 0;
-  const slow = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    async fetch(request) {
-      const delay = delayOf(trips++);
-      const { method, headers } = request;
-      const body = await request.text();
-      if (delay === Number.POSITIVE_INFINITY) return never;
-      await Bun.sleep(delay);
-      return fetch(`${server.url}${new URL(request.url).pathname}`, { method, headers, body });
-    },
-  });
-  const far = openRemote(slow.url.href, { authToken, timeout: 400 });
+  /** Resolves when the trip with this number may be answered. */
+  let answering = (trip: number): Promise<void> => Bun.sleep(trip < TRIPS ? 50 : 600);
+  const slow = openProxy(async (trip) => void (await answering(trip)));
+  const far = openRemote(slow.url, { authToken, timeout: 400 });
   // The first writes take all places, so the others share a trip. The server cannot read one of these.
   const add = (name: string) =>
     atOnce((n) => far.execute(n === 9 ? "INSERT INTO notes nonsense" : insert(name + n)), 10);
 
   // The refusal comes too late.
-  delayOf = (trip) => (trip < TRIPS ? 50 : 600);
   const late = await add("late");
   expect(late.acknowledged).toEqual([0, 1]);
   await Bun.sleep(600);
-  expect(trips).toBe(TRIPS + 1);
+  expect(slow.trips()).toBe(TRIPS + 1);
   expect((await names()).length).toBe(TRIPS);
 
   // The refusal comes at once, and then there are no answers.
-  trips = 0;
-  delayOf = (trip) => (trip <= TRIPS ? 0 : Number.POSITIVE_INFINITY);
+  const before = slow.trips();
+  answering = (trip) => (trip - before <= TRIPS ? Promise.resolve() : new Promise(() => {}));
   const startedAt = performance.now();
   const unanswered = await add("unanswered");
   expect(performance.now() - startedAt).toBeLessThan(2000);
   expect(unanswered.errors.map(outageOf)).toEqual(Array(8).fill("unreachable"));
-  expect(trips).toBe(TRIPS + 2);
-  await slow.stop(true);
+  expect(slow.trips() - before).toBe(TRIPS + 2);
+  await slow.close();
 });
