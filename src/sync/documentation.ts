@@ -30,7 +30,7 @@ export const ifNoneMatch = (example: string) =>
 export const idempotencyKey = requestHeader(
   "Idempotency-Key",
   "1 to 128 visible ASCII characters of your choice. A repeated request with the same key is not carried out again. " +
-    "It has the same answer as the first time, with `Idempotency-Replayed`, or 404 when that answer is no longer kept.",
+    "It gets `Idempotency-Replayed`, and the same answer as the first time, or 404 when that answer is no longer kept.",
   "3f1c9a52-6a0e-4f0b-9d7e-2b8f5c1d4e6a",
 );
 
