@@ -26,7 +26,8 @@ if (command === "hold") {
   }
   database.exec("COMMIT");
 } else {
-  const client = openLocal(path);
+  // The other process keeps its lock while the disk stalls.
+  const client = openLocal(path, { busyTimeout: 30_000 });
   if (command === "groups") {
     for (let group = 0; ; group++) {
       const ids = Array.from({ length: Number(size) }, (_, i) => `${name}-${group}-${i}`);
