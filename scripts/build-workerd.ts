@@ -5,8 +5,6 @@
  */
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { dictionary } from "@zxcvbn-ts/language-common";
 import type { BunPlugin } from "bun";
 import { nothingNative } from "./nothing-native.ts";
 import { workerdConfig } from "./workerd-config.ts";
@@ -15,33 +13,18 @@ const ROOT = join(import.meta.dir, "..");
 const OUT = join(ROOT, "build/workerd");
 const MAIN = "todos.js";
 
-/** A password has at least eight characters, so shorter entries are left out. */
-const SHORTEST_PASSWORD = 8;
-const PASSWORDS = "common-passwords.txt";
-
 /** Texts and WebAssembly. They stay separate files. */
 const files: BunPlugin = {
   name: "files",
   setup(build) {
-    build.onResolve({ filter: /^swagger-ui-dist\/|\.wasm$/ }, async ({ path }) => {
-      const name = path.endsWith(".wasm") ? basename(path) : `${basename(path)}.txt`;
-      await copyFile(fileURLToPath(import.meta.resolve(path)), join(OUT, name));
-      return { path: `./${name}`, external: true };
-    });
-    build.onResolve({ filter: /^\.\/common-passwords\.txt$/ }, ({ path }) => ({
-      path,
-      external: true,
-    }));
-    build.onLoad({ filter: /@zxcvbn-ts\/language-common\/.*index\.mjs$/ }, async () => {
-      const passwords = dictionary["passwords-common"].filter(
-        (password) => password.length >= SHORTEST_PASSWORD,
-      );
-      // Sorted by the alphabet, they compress best.
-      await Bun.write(join(OUT, PASSWORDS), passwords.toSorted().join("\n"));
-      const contents = `import passwords from "./${PASSWORDS}";
-        export const dictionary = { "passwords-common": passwords.split("\\n") };`;
-      return { contents, loader: "js" };
-    });
+    build.onResolve(
+      { filter: /^swagger-ui-dist\/|\.wasm$|\.txt$/ },
+      async ({ path, resolveDir }) => {
+        const name = /\.(wasm|txt)$/.test(path) ? basename(path) : `${basename(path)}.txt`;
+        await copyFile(Bun.resolveSync(path, resolveDir), join(OUT, name));
+        return { path: `./${name}`, external: true };
+      },
+    );
   },
 };
 
