@@ -72,6 +72,11 @@ export async function startService(
   });
   let ahead = 0;
   let stoppedAt: number | undefined;
+  let perReading = 0;
+  const clock = () => {
+    ahead += perReading;
+    return (stoppedAt ?? Date.now()) + ahead;
+  };
   const metrics =
     config.metricsPort === undefined
       ? undefined
@@ -87,7 +92,7 @@ export async function startService(
       (request) => server.timeout(request, 0),
     ),
     {
-      clock: () => (stoppedAt ?? Date.now()) + ahead,
+      clock,
       argon2Parameters,
       mailDelay,
       meter: metrics?.meter,
@@ -125,11 +130,15 @@ export async function startService(
     trips: () => elsewhere?.trips?.() ?? here(trips.count),
     /** Moves the service's clock forward. */
     passSeconds(seconds: number) {
-      ahead += here(seconds * 1000);
+      ahead += Math.round(here(seconds * 1000));
     },
     /** From now on only `passSeconds` moves the service's clock, so a test can rely on exact seconds. */
     stopClock() {
       stoppedAt ??= here(Date.now());
+    },
+    /** From now on the service's clock also moves by so many milliseconds each time when the service reads it. */
+    moveClockAtEachReading(milliseconds: number) {
+      perReading = here(milliseconds);
     },
 
     ...mailsIn(mailbox.received, services),

@@ -166,7 +166,7 @@ export function listQueries({ database: db, clock, config }: Services) {
 
     /** When it runs, it throws Failure `limit_reached`. */
     create(asker: Asker, name: string): Operation<List> {
-      const values = { ...asker, name, limit: config.listsPerUser, now: clock() };
+      const values = { ...asker, name, limit: config.listsPerUser };
       return operation(values, [create], created, (found) => {
         if (found.id === null) throw new Failure("limit_reached");
         return list.read(found);
@@ -175,7 +175,7 @@ export function listQueries({ database: db, clock, config }: Services) {
 
     /** When it runs, it throws Failure `list_not_found`, `precondition_failed`. */
     rename(asker: Asker, list_id: number, name: string, if_match: IfMatch): Operation<List> {
-      const values = { ...asker, list_id, name, if_match, now: clock() };
+      const values = { ...asker, list_id, name, if_match };
       return operation(values, [rename], renamed, judge);
     },
 
@@ -185,7 +185,7 @@ export function listQueries({ database: db, clock, config }: Services) {
      */
     move(asker: Asker, list_id: number, after: number | null, if_match: IfMatch): Operation<List> {
       const { renumber, move } = after === null ? moves.first : moves.after;
-      const values = { ...asker, list_id, after, if_match, now: clock() };
+      const values = { ...asker, list_id, after, if_match };
       return operation(values, [renumber, move], moved, (found) => {
         const row = judge(found);
         if (!found.has_after) throw unfit("/after", "The id of another list, or null.");
@@ -198,7 +198,7 @@ export function listQueries({ database: db, clock, config }: Services) {
      * `precondition_failed`.
      */
     remove(asker: Asker, list_id: number, if_match: IfMatch): Operation<void> {
-      const values = { ...asker, list_id, if_match, now: clock() };
+      const values = { ...asker, list_id, if_match };
       const changes = [noteDeletion, discardTodos, takeTodos, orphan, take];
       return operation(values, changes, removed, (found) => {
         if (!found.is_removed) judge(found);

@@ -110,9 +110,8 @@ export function listRoutes(services: Services) {
     .patch(
       "/:id",
       ({ session, request, params, body }) =>
-        runOperation(
-          services,
-          queries.rename(session, toId(params.id), body.name, ifMatchOf(request)),
+        runOperation(services, session, (asker) =>
+          queries.rename(asker, toId(params.id), body.name, ifMatchOf(request)),
         ),
       {
         auth: true,
@@ -163,7 +162,9 @@ export function listRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await runOperation(services, queries.remove(session, toId(params.id), ifMatchOf(request)));
+        await runOperation(services, session, (asker) =>
+          queries.remove(asker, toId(params.id), ifMatchOf(request)),
+        );
         return status(204, undefined);
       },
       {

@@ -5,25 +5,13 @@
 import { type SQL, sql } from "drizzle-orm";
 import { live } from "../auth/live-session.ts";
 import { ttl } from "../database/schema.ts";
-import {
-  type Bound,
-  runBatch,
-  type Statement,
-  statement,
-  type Values,
-} from "../database/statement.ts";
+import { type Bound, runBatch, type Statement, statement } from "../database/statement.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
-import {
-  aroundKeyed,
-  type Context,
-  type Ground,
-  identify,
-  isReplay,
-  type Known,
-} from "./idempotency.ts";
+import { aroundKeyed, type Context, identify, isReplay, type Known } from "./idempotency.ts";
 import {
   type Asker,
+  type Ground,
   type Operation,
   operation,
   outcomeIn,
@@ -106,11 +94,10 @@ export async function runBatchOnce<Result, Row>(
   const now = clock();
   // If the client has sent no key, the batch gets a random one, because it is stopped by its key.
   const idempotency_key = identity?.idempotency_key ?? crypto.randomUUID();
-  const asker = { ...session, idempotency_key };
-  const values: Values = { ...asker, now };
+  const asker = { ...session, idempotency_key, now };
   const { parts, hold } = make(asker);
   const all: Part<unknown>[] = [
-    operation({ ...asker, now, request_id: exchangeOf(request).id }, [], whole, (row) => row),
+    operation({ ...asker, request_id: exchangeOf(request).id }, [], whole, (row) => row),
     ...parts,
   ];
   const keyed = identity && aroundKeyed({ ...session, ...identity, now }, parts.length);
@@ -128,10 +115,10 @@ export async function runBatchOnce<Result, Row>(
     if (part instanceof Failure) return undefined;
     const outcome = add(...part.changes, part.outcome);
     if (keyed) add(part.keep(expires_at, i || undefined));
-    if (part.changes.length > 0) raises.push(add(raiseRevision(values)));
+    if (part.changes.length > 0) raises.push(add(raiseRevision(asker)));
     return outcome;
   });
-  if (hold) add(release(values));
+  if (hold) add(release(asker));
   if (keyed) add(...keyed.after);
   add(...ride.statements);
 

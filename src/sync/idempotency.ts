@@ -9,19 +9,22 @@
  */
 import { sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
-import type { Clock } from "../clock.ts";
-import type { Config } from "../config.ts";
-import type { Database } from "../database/drizzle.ts";
 import { kept_answers, sessions, ttl } from "../database/schema.ts";
 import { type Bound, runBatch, statement } from "../database/statement.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import type { ResponseHeaders } from "../http/negotiation.ts";
 import { Failure } from "../http/problem.ts";
 import { toBase64url } from "../seal.ts";
-import { type Asker, type Operation, outcomeIn, runOperation, tellRaised } from "./operation.ts";
+import {
+  type Asker,
+  type Ground,
+  type Operation,
+  outcomeIn,
+  runOperation,
+  tellRaised,
+} from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
-import { forgetAnswers, type Sweep } from "./sweep.ts";
-import type { Watch } from "./watch.ts";
+import { forgetAnswers } from "./sweep.ts";
 import { isNew, ttlKey } from "./writer.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
@@ -93,14 +96,6 @@ export interface Context {
   set: { headers: ResponseHeaders };
 }
 
-export interface Ground {
-  database: Database;
-  clock: Clock;
-  config: Config;
-  sweep: Sweep;
-  watch: Watch;
-}
-
 /**
  * Runs an operation once for each key. A repeated request gets the result of the first time.
  * @param gone the failure when the outcome is no longer stored, as after the todo was deleted for good
@@ -115,10 +110,9 @@ export async function once<Result>(
 ): Promise<Result> {
   const identity = await identify(request);
   // Awaited, so that the route is in the stack of an error.
-  if (identity === undefined) return await runOperation(ground, make(session));
-  const asker = { ...session, idempotency_key: identity.idempotency_key };
+  if (identity === undefined) return await runOperation(ground, session, make);
   const values = { ...session, ...identity, now: ground.clock() };
-  const { known, result } = await runKeyed(ground, make(asker), values);
+  const { known, result } = await runKeyed(ground, make(values), values);
   if (isReplay(known, identity, set.headers) && known.outcome === null) {
     throw new Failure(gone);
   }

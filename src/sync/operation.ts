@@ -6,6 +6,8 @@
  */
 import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
 import { jsonOf } from "../database/columns.ts";
 import type { Database } from "../database/drizzle.ts";
 import { kept_answers, sessions, users } from "../database/schema.ts";
@@ -21,13 +23,15 @@ import type { Sweep } from "./sweep.ts";
 import type { Watch } from "./watch.ts";
 import { isNew } from "./writer.ts";
 
-/** The user who asks for an operation, and the `Idempotency-Key`, if there is one: see `idempotency.ts`. */
+/** Who asks for an operation, and when. */
 export interface Asker extends SessionRef {
+  /** Milliseconds since the epoch. All statements of a request have the same time, so that none finds more expired. */
+  now: number;
+  /** The `Idempotency-Key`, if there is one: see `idempotency.ts`. */
   idempotency_key?: string;
 }
 
 export interface Operation<Result> {
-  asker: Asker;
   /** Each statement changes rows and gives them the next revision, or does nothing. */
   changes: Bound<unknown>[];
   /** The statement that reads the outcome after them. It has no row when the session has ended. */
@@ -54,6 +58,15 @@ interface OutcomeText {
 
 /** The values of an outcome by name, and in the order of the columns. */
 export type OutcomeRow<Row> = Row & ArrayLike<unknown>;
+
+/** The services that run operations. */
+export interface Ground {
+  database: Database;
+  clock: Clock;
+  config: Config;
+  sweep: Sweep;
+  watch: Watch;
+}
 
 /** How the outcome of an operation is read and stored. */
 export interface Outcome<Row> {
@@ -106,7 +119,6 @@ export const operation = <Row, Result>(
 ): Operation<Result> => {
   const all = { idempotency_key: null, ...values };
   return {
-    asker: values,
     changes: changes.map((change) => change(all)),
     outcome: ask(all),
     keep: (expires_at, part) =>
@@ -117,13 +129,16 @@ export const operation = <Row, Result>(
 
 /**
  * Runs an operation in one transaction and one round trip. Deletes some expired rows with it, and tells the listeners.
+ * @param make makes the operation for its asker
  * @throws Failure `unauthorized`, and the failures of the operation
  */
 export async function runOperation<Result>(
-  { database, sweep, watch }: { database: Database; sweep: Sweep; watch: Watch },
-  { asker, changes, outcome, read }: Operation<Result>,
+  { database, clock, sweep, watch }: Ground,
+  session: SessionRef,
+  make: (asker: Asker) => Operation<Result>,
 ): Promise<Result> {
-  const { user_id } = asker;
+  const { user_id } = session;
+  const { changes, outcome, read } = make({ ...session, now: clock() });
   const ride = sweep.ride();
   const results: ArrayLike<unknown>[][] = await runBatch(database, [
     ...changes,

@@ -14,7 +14,7 @@ import type { BatchProblem, OperationResult } from "./batch.model.ts";
 import { type ChangeOutcome, completionOf, todoChanges, type Was } from "./change.ts";
 import { columnValues } from "./fields.ts";
 import type { Todo, TodoUpdate } from "./model.ts";
-import { todoMoves } from "./move.ts";
+import { moveTodo } from "./move.ts";
 import { todoQueries } from "./queries.ts";
 import { toTodo, visibleOf } from "./row.ts";
 import { trashQueries } from "./trash.queries.ts";
@@ -45,10 +45,8 @@ const askCandidates = statement<Candidate>(sql`
   WHERE ${todos.id} ${isAmong("candidates")} AND ${todos.user_id} = ${owner} AND ${isHeld}`);
 
 export function todoBatches(services: Services) {
-  const { clock } = services;
   const { create } = todoQueries(services);
   const { changeOf } = todoChanges(services);
-  const { move } = todoMoves(services);
   const { discard } = trashQueries(services);
 
   /** @throws Failure `validation_failed` */
@@ -61,11 +59,11 @@ export function todoBatches(services: Services) {
       case "create":
         return reading(create(asker, valid.fields), (todo) => ({ status: 201, todo }));
       case "update": {
-        const judge = (outcome: ChangeOutcome) => judgeChange(outcome, valid.fields, clock());
+        const judge = (outcome: ChangeOutcome) => judgeChange(outcome, valid.fields, asker.now);
         return reading(update(asker, valid, known), judge);
       }
       case "move":
-        return reading(move(asker, valid.id, valid.fields, null), (todo) => ({
+        return reading(moveTodo(asker, valid.id, valid.fields, null), (todo) => ({
           status: 200,
           todo,
         }));
@@ -108,7 +106,6 @@ export function todoBatches(services: Services) {
     const repeated = updates.filter(({ fields }) => fields.repeat);
     const values = {
       ...asker,
-      now: clock(),
       candidates: idsOf(ticks),
       given_repeat: idsOf(repeated),
       known: JSON.stringify(candidates.map(({ id, rev }) => `${id} ${rev}`)),

@@ -1,5 +1,6 @@
 /** Changing a todo. Ticking off a repeating todo adds the next todo of its series. */
 import { type SQL, sql } from "drizzle-orm";
+import type { SessionRef } from "../auth/live-session.ts";
 import { lastPosition } from "../database/order.ts";
 import { todos, users } from "../database/schema.ts";
 import { statement, type Values } from "../database/statement.ts";
@@ -173,7 +174,7 @@ export type Was = Pick<State, "due_date" | "due_time" | "due_zone" | "due_day" |
 export type ChangeOutcome = { changed: Changed } | { completes: OutcomeRow<State> };
 
 export function todoChanges(services: Services) {
-  const { clock, config } = services;
+  const { config } = services;
   const prepared = new Map<string, ReturnType<typeof prepare>>();
 
   function statementsFor(fields: Field[]) {
@@ -198,10 +199,9 @@ export function todoChanges(services: Services) {
     if (change.repeat && change.due === null) throw needsDue();
     // `as`: Object.keys loses the type of the names.
     const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
-    const now = clock();
     const limit = config.todosPerUser;
-    const values = { ...asker, ...columns, todo_id, if_match, now, limit };
-    const completing = was && completionOf(was, columns, now);
+    const values = { ...asker, ...columns, todo_id, if_match, limit };
+    const completing = was && completionOf(was, columns, asker.now);
     const changes = [
       ...(completing ? [complete, addNext] : []),
       // After a completion this statement changes nothing. It is needed if somebody else has ticked off the todo or
@@ -220,18 +220,15 @@ export function todoChanges(services: Services) {
      * @throws Failure `unauthorized`, and the failures of `changeOf` and its operation
      */
     async change(
-      asker: Asker,
+      session: SessionRef,
       todo_id: number,
       change: TodoUpdate,
       if_match: IfMatch,
     ): Promise<Changed> {
-      let outcome = await runOperation(services, changeOf(asker, todo_id, change, if_match));
-      while ("completes" in outcome) {
-        outcome = await runOperation(
-          services,
-          changeOf(asker, todo_id, change, if_match, outcome.completes),
-        );
-      }
+      const run = (was?: Was) =>
+        runOperation(services, session, (asker) => changeOf(asker, todo_id, change, if_match, was));
+      let outcome = await run();
+      while ("completes" in outcome) outcome = await run(outcome.completes);
       return outcome.changed;
     },
   };

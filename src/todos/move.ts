@@ -4,7 +4,6 @@ import { isLive } from "../auth/live-session.ts";
 import { moveTo, type Place, placeOf } from "../database/order.ts";
 import { sessions, todos, users } from "../database/schema.ts";
 import { Failure, unfit } from "../http/problem.ts";
-import type { Services } from "../services.ts";
 import { type Asker, type Operation, operation, outcomeOf } from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
@@ -63,38 +62,32 @@ const outcome = outcomeOf<State>({
   todo_id: sql`${todos.id}`,
 });
 
-export function todoMoves({ clock }: Services) {
-  return {
-    /**
-     * Moves a todo. When it runs, it throws Failure `todo_not_found`, `list_not_found`, `precondition_failed`,
-     * `validation_failed`.
-     */
-    move(
-      asker: Asker,
-      todo_id: number,
-      { list_id, after }: TodoMove,
-      if_match: IfMatch,
-    ): Operation<Todo> {
-      const { renumber, move } = moves[placeOf(after)];
-      const values = {
-        ...asker,
-        todo_id,
-        stays: list_id === undefined,
-        list_id: list_id ?? null,
-        after: after ?? null,
-        if_match,
-        now: clock(),
-      };
-      return operation(values, [renumber, move], outcome, (found) => {
-        if (found.id === null) throw new Failure("todo_not_found");
-        const todo = toTodo(found);
-        if (found.is_moved) return todo;
-        if (!found.has_list) throw new Failure("list_not_found");
-        if (!found.matches) throw preconditionFailed(todo);
-        if (!found.has_after)
-          throw unfit("/after", "The id of another todo of that list, or null.");
-        return todo;
-      });
-    },
+/**
+ * Moves a todo. When it runs, it throws Failure `todo_not_found`, `list_not_found`, `precondition_failed`,
+ * `validation_failed`.
+ */
+export function moveTodo(
+  asker: Asker,
+  todo_id: number,
+  { list_id, after }: TodoMove,
+  if_match: IfMatch,
+): Operation<Todo> {
+  const { renumber, move } = moves[placeOf(after)];
+  const values = {
+    ...asker,
+    todo_id,
+    stays: list_id === undefined,
+    list_id: list_id ?? null,
+    after: after ?? null,
+    if_match,
   };
+  return operation(values, [renumber, move], outcome, (found) => {
+    if (found.id === null) throw new Failure("todo_not_found");
+    const todo = toTodo(found);
+    if (found.is_moved) return todo;
+    if (!found.has_list) throw new Failure("list_not_found");
+    if (!found.matches) throw preconditionFailed(todo);
+    if (!found.has_after) throw unfit("/after", "The id of another todo of that list, or null.");
+    return todo;
+  });
 }

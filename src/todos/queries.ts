@@ -87,7 +87,7 @@ export function todoQueries({ database: db, clock, config }: Services) {
       const { list_id = null, ...fields } = body;
       const columns = columnValues({ ...DEFAULTS, ...fields });
       const limit = config.todosPerUser;
-      const values = { ...asker, ...columns, list_id, limit, now: clock() };
+      const values = { ...asker, ...columns, list_id, limit };
       return operation(values, [create], outcome, (row) => {
         if (row.id !== null) return toTodo(row);
         throw new Failure(row.has_list ? "limit_reached" : "list_not_found");

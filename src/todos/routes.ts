@@ -31,7 +31,7 @@ import {
   TodoQuery,
   TodoUpdate,
 } from "./model.ts";
-import { todoMoves } from "./move.ts";
+import { moveTodo } from "./move.ts";
 import { createPages } from "./pages.ts";
 import { todoQueries } from "./queries.ts";
 import { trashQueries } from "./trash.queries.ts";
@@ -44,7 +44,6 @@ export function todoRoutes(services: Services) {
   const { list } = todoLists(services);
   const { read, create } = todoQueries(services);
   const { change } = todoChanges(services);
-  const { move } = todoMoves(services);
   const { discard } = trashQueries(services);
   const pages = createPages();
 
@@ -196,7 +195,7 @@ export function todoRoutes(services: Services) {
       "/:id/move",
       ({ session, request, params, body, set }) =>
         once(services, { session, request, set }, "todo_not_found", (asker) =>
-          move(asker, toId(params.id), body, ifMatchOf(request)),
+          moveTodo(asker, toId(params.id), body, ifMatchOf(request)),
         ),
       {
         auth: true,
@@ -225,7 +224,9 @@ export function todoRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await runOperation(services, discard(session, toId(params.id), ifMatchOf(request)));
+        await runOperation(services, session, (asker) =>
+          discard(asker, toId(params.id), ifMatchOf(request)),
+        );
         return status(204, undefined);
       },
       {

@@ -180,7 +180,7 @@ export function trashQueries({ database: db, clock }: Services) {
 
     /** Moves a todo to the trash. When it runs, it throws Failure `todo_not_found`, `precondition_failed`. */
     discard(asker: Asker, todo_id: number, if_match: IfMatch): Operation<void> {
-      const values = { ...asker, todo_id, if_match, now: clock() };
+      const values = { ...asker, todo_id, if_match };
       return operation(values, [discard, takeDiscarded], discarded, (found) => {
         if (found.is_discarded) return;
         throw found.id === null ? new Failure("todo_not_found") : preconditionFailed(toTodo(found));
@@ -189,7 +189,7 @@ export function trashQueries({ database: db, clock }: Services) {
 
     /** Restores a todo from the trash. When it runs, it throws Failure `todo_not_found`, `precondition_failed`. */
     restore(asker: Asker, todo_id: number, if_match: IfMatch): Operation<Todo> {
-      const values = { ...asker, todo_id, if_match, now: clock() };
+      const values = { ...asker, todo_id, if_match };
       return operation(values, [restore, takeRestored], restored, (found) => {
         if (found.id === null) throw new Failure("todo_not_found");
         if (found.deleted_at !== null) throw preconditionFailed(toDeletedTodo(found));
@@ -201,7 +201,7 @@ export function trashQueries({ database: db, clock }: Services) {
      * Deletes a todo in the trash for good. When it runs, it throws Failure `todo_not_found`, `precondition_failed`.
      */
     purge(asker: Asker, todo_id: number, if_match: IfMatch): Operation<void> {
-      const values = { ...asker, todo_id, if_match, now: clock() };
+      const values = { ...asker, todo_id, if_match };
       return operation(values, [noteDeletion, forgetPurged, takePurged], purged, (found) => {
         if (found.is_purged) return;
         if (found.id === null) throw new Failure("todo_not_found");
@@ -211,8 +211,7 @@ export function trashQueries({ database: db, clock }: Services) {
 
     /** Deletes everything in the trash for good. */
     empty(asker: Asker): Operation<void> {
-      const values = { ...asker, now: clock() };
-      return operation(values, [noteAllDeletions, forgetAll, takeAll], emptied, () => {});
+      return operation({ ...asker }, [noteAllDeletions, forgetAll, takeAll], emptied, () => {});
     },
   };
 }

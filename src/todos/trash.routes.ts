@@ -98,7 +98,9 @@ export function trashRoutes(services: Services) {
     .delete(
       "/:id",
       async ({ session, request, params, status }) => {
-        await runOperation(services, queries.purge(session, toId(params.id), ifMatchOf(request)));
+        await runOperation(services, session, (asker) =>
+          queries.purge(asker, toId(params.id), ifMatchOf(request)),
+        );
         return status(204, undefined);
       },
       {
@@ -120,7 +122,7 @@ export function trashRoutes(services: Services) {
     .delete(
       "",
       async ({ session, status }) => {
-        await runOperation(services, queries.empty(session));
+        await runOperation(services, session, queries.empty);
         return status(204, undefined);
       },
       {

@@ -212,6 +212,30 @@ test("a key is known for IDEMPOTENCY_TTL, and then forgotten", async () => {
 });
 
 test.each([
+  ["a single request", "/todos", { contents: "x" }],
+  ["a batch", "/todos/batch", { operations: [{ op: "create", contents: "x" }] }],
+])(
+  "%s whose key ends while it runs is a repetition, or is done again",
+  async (_what, path, json) => {
+    service.stopClock();
+    // The key ends at the first reading of the clock, or at the second, and so on.
+    for (let reading = 0; reading < 12; reading++) {
+      mina = await service.user();
+      const key = newKey();
+      const post = () => call("POST", path, json, key);
+      const { status } = await post();
+      service.passSeconds(TTL - reading / 1000);
+      service.moveClockAtEachReading(1);
+      const again = await post();
+      service.moveClockAtEachReading(0);
+      expect([reading, again.status]).toEqual([reading, status]);
+      const isRepetition = again.headers.has("idempotency-replayed");
+      expect(await count("todos")).toBe(isRepetition ? 1 : 2);
+    }
+  },
+);
+
+test.each([
   ["129 characters", "k".repeat(129)],
   ["a space", "a b"],
   ["none", ""],
