@@ -270,6 +270,7 @@ describe("Host", () => {
     "ab",
     "abc",
     "abcd",
+    "a:",
     "a:1",
     "a:12",
     "A",
@@ -280,6 +281,7 @@ describe("Host", () => {
     "to_dos",
     "1.2.3.4:80",
     "[::1]",
+    "[::1]:",
     "[::1]:3000",
   ])(
     "%s can be one: path, query, body and credentials are what they are elsewhere",
