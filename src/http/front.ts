@@ -16,7 +16,10 @@ import { tell, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 
-/** RFC 3986 §3.2.2: a registered name (with `_`, as container networks have it) or an address, and a port that may be empty. */
+/**
+ * RFC 3986 §3.2: a registered name (with `_`, as container networks have it) or an address, and a port, which may be
+ * empty.
+ */
 const HOST = /^([a-z0-9][a-z0-9._-]*|\[[0-9a-f:.]+\])(:\d{0,5})?$/i;
 /** The form of an `X-Request-Id` that is accepted from a client. It can neither forge a log line nor fill the log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;

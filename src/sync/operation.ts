@@ -25,7 +25,10 @@ import { isNew } from "./writer.ts";
 
 /** Who asks for an operation, and when. */
 export interface Asker extends SessionRef {
-  /** Milliseconds since the epoch. All statements of a request have the same time, so that none finds more expired. */
+  /**
+   * Milliseconds since the epoch. All statements of a request have the same time, so what has expired for one of them has
+   * expired for all.
+   */
   now: number;
   /** The `Idempotency-Key`, if there is one: see `idempotency.ts`. */
   idempotency_key?: string;
