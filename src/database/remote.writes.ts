@@ -10,8 +10,8 @@ import { COUNT_UP, type Position } from "./position.ts";
 
 /**
  * Round trips that run at the same time. SQLite has one writer, so more of them gain nothing. They are a danger: when
- * about a dozen writes wait for the lock, libSQL's server (0.24.32) may never give it to anybody again, until it is
- * restarted.
+ * about a dozen writes wait for the lock, libSQL's server (0.24.32) with its default options may never give it to anybody
+ * again, until it is restarted. See "The data of a cluster" in `docs/operating.md`.
  */
 export const TRIPS = 2;
 /**
