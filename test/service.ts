@@ -132,7 +132,7 @@ export async function startService(
     passSeconds(seconds: number) {
       ahead += Math.round(here(seconds * 1000));
     },
-    /** From now on only `passSeconds` moves the service's clock, so a test can rely on exact seconds. */
+    /** From now on the service's clock only moves when a test moves it, so a test can rely on exact seconds. */
     stopClock() {
       stoppedAt ??= here(Date.now());
     },

@@ -211,6 +211,7 @@ export function trashQueries({ database: db, clock }: Services) {
 
     /** Deletes everything in the trash for good. */
     empty(asker: Asker): Operation<void> {
+      // A copy, because the type of an interface does not fit.
       return operation({ ...asker }, [noteAllDeletions, forgetAll, takeAll], emptied, () => {});
     },
   };

@@ -101,7 +101,7 @@ test("the libSQL server of compose.yaml goes on while many write", async () => {
       while (left > 0) {
         const insert = "INSERT INTO notes DEFAULT VALUES";
         const [begun, ...others] = await ask("BEGIN IMMEDIATE", insert, "COMMIT");
-        // That happens during a checkpoint, and the service repeats it.
+        // That happens now and then, and the service repeats it.
         if (begun instanceof LibsqlError && begun.code === "SQLITE_BUSY") continue;
         for (const step of [begun, ...others]) succeeded(step);
         left--;
