@@ -1,10 +1,10 @@
 /**
  * Hashes and verifies passwords with Argon2id, a few at the same time. Each client gets a fair share of the processor.
  */
+import { type Client, type FairQueueOptions, fairQueue } from "../fair-queue.ts";
 import { networkOf } from "../http/client-ip.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { accountOf } from "./accounts.ts";
-import { type Client, type FairQueueOptions, fairQueue } from "./fair-queue.ts";
 import type { SessionRef } from "./live-session.ts";
 
 export interface Argon2Parameters {

@@ -2,19 +2,18 @@
  * The platform on workerd: an isolate with one thread. A request may only use sockets and timers that it has opened
  * itself. All its work ends with it, unless `waitUntil` holds it.
  */
-
 import { waitUntil } from "cloudflare:workers";
 import net from "node:net";
 import tls from "node:tls";
 import { getLogger } from "@logtape/logtape";
 import type { SMTPTransportGetSocket } from "nodemailer/lib/smtp-transport";
 import { wasmArgon2 } from "../auth/argon2-wasm.ts";
-import { fairQueue } from "../auth/fair-queue.ts";
 import type { Argon2 } from "../auth/passwords.ts";
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
 import { type Removal, removeSlice } from "../database/removal.ts";
+import { fairQueue } from "../fair-queue.ts";
 import type { Clockwork } from "../mail/clockwork.ts";
 import { openTransport } from "../mail/open.ts";
 import type { Outbox } from "../mail/outbox.ts";

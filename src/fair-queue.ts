@@ -2,7 +2,7 @@
  * Shares a few workers fairly: however much one network asks for, the others get their turn. Within a network, the users
  * take turns too.
  */
-import { Failure } from "../http/problem.ts";
+import { Failure } from "./http/problem.ts";
 
 export interface FairQueueOptions {
   /** Tasks that run at the same time. */

@@ -1,7 +1,7 @@
-/** The queue for password hashes: who gets the next turn, and who is refused. */
+/** The queue that password hashes and writes on Workers wait in: who gets the next turn, and who is refused. */
 import { describe, expect, test } from "bun:test";
-import { fairQueue } from "../../src/auth/fair-queue.ts";
-import { Failure } from "../../src/http/problem.ts";
+import { fairQueue } from "../src/fair-queue.ts";
+import { Failure } from "../src/http/problem.ts";
 
 /** A queue whose tasks end when the test says so, and the tasks that have begun in it so far. */
 function open(options: { concurrency: number; waitingPerClient: number; waiting: number }) {
