@@ -45,13 +45,14 @@ export interface ClientSession {
 export type SessionEvent = "log-in" | "log-out" | "end";
 
 const LOG_IN = "POST /users/log-in";
+const LOG_OUT = "POST /users/log-out";
 const REFRESH = "POST /users/refresh";
 const CHANGE_PASSWORD = "PUT /users/me/password";
 /** These routes take no access token. Their 401 is about the values in the body. */
 const WITHOUT_TOKEN = [LOG_IN, REFRESH];
 /** The tokens in their answers replace those in the store. */
 const GIVE_TOKENS = [LOG_IN, REFRESH, CHANGE_PASSWORD];
-const END_SESSION = ["POST /users/log-out", "DELETE /users/me", "DELETE /users/me/sessions"];
+const END_SESSION = [LOG_OUT, "DELETE /users/me", "DELETE /users/me/sessions"];
 
 /** New tokens, null when the session has ended, or an answer that says why there are no new tokens now. */
 type Renewal = { tokens: StoredTokens | null } | { answer: Response };
@@ -65,6 +66,8 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
   const bookmarks = createBookmarks();
   let renewing: Promise<Renewal> | undefined;
   let replacing: Promise<unknown> = Promise.resolve();
+  /** The user who has asked for the end of the session, as long as nothing says whether the service has heard it. */
+  let leaving: string | null | undefined;
   const listeners = new Set<(event: SessionEvent) => void>();
 
   const session: ClientSession = {
@@ -90,6 +93,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     let tokens = takesToken ? await store.get() : null;
     const user = userOf(tokens);
     if (only !== undefined && user !== only) throw new Error(`User ${only} is not logged in.`);
+    if (END_SESSION.includes(route)) leaving = user;
     const attempt = () => {
       const once = () => exchange(route, url, signaled, tokens);
       return route === CHANGE_PASSWORD ? inTurn(once) : once();
@@ -101,6 +105,8 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
       if (isFor(user, renewal.tokens)) tokens = renewal.tokens;
     }
     const answer = await attempt();
+    // The tokens are already gone, for example by another tab. So only this answer tells of the log-out.
+    if (answer.status === 401 && !tokens && route === LOG_OUT) tell("log-out");
     if (answer.status !== 401 || !tokens) return answer;
     const renewal = await unlessAborted(signals, renew(tokens));
     if ("answer" in renewal) return renewal.answer.clone();
@@ -122,7 +128,10 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     const headers = new Headers(init.headers);
     if (tokens) headers.set("authorization", `Bearer ${tokens.access_token}`);
     const remember = bookmarks.attach(user, headers);
+    const wasLeaving = leaving === user;
     const answer = await send(url, { ...init, headers });
+    // A request that was sent later succeeds, so the session has not ended.
+    if (answer.ok && wasLeaving) leaving = undefined;
     remember(answer, await keep(route, answer, user));
     return answer;
   }
@@ -171,14 +180,16 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     const heldNow = await store.get();
     if (heldNow?.access_token !== old.access_token) return { tokens: heldNow };
     await store.set(tokens);
-    if (!tokens) {
-      tell("end");
-      onSessionEnd?.();
-    }
+    if (tokens) return { tokens };
+    // A log-out of a session that has ended is a log-out all the same. So is one whose answer was lost.
+    const isLogOut = leaving === user;
+    tell(isLogOut ? "log-out" : "end");
+    if (!isLogOut) onSessionEnd?.();
     return { tokens };
   }
 
   function tell(event: SessionEvent) {
+    leaving = undefined;
     for (const listener of listeners) listener(event);
   }
 

@@ -124,6 +124,31 @@ describe("logged in", () => {
     expect((await two.client.users.me.get()).data?.username).toBe("next-one");
   });
 
+  test("logging out of a session that has ended is no end of the session", async () => {
+    const { client, store, ends } = connect();
+    const username = await logIn(client);
+    const { token } = await service.logIn(username);
+    await service.call("DELETE", "/users/me/sessions", { token });
+    expect((await client.users["log-out"].post()).status).toBe(401);
+    expect([await store.get(), ends()]).toEqual([null, 0]);
+  });
+
+  test("logging out without an answer is forgotten when the session turns out to live", async () => {
+    let isDown = true;
+    const { client, store, ends } = connect({
+      detour: (route) =>
+        isDown && route === "POST /users/log-out" ? Promise.reject(new TypeError()) : undefined,
+    });
+    const username = await logIn(client);
+    const { token } = await service.logIn(username);
+    await expect(client.users["log-out"].post()).rejects.toThrow(TypeError);
+    isDown = false;
+    expect((await client.users.me.get()).status).toBe(200);
+    await service.call("DELETE", "/users/me/sessions", { token });
+    expect((await client.users.me.get()).status).toBe(401);
+    expect([await store.get(), ends()]).toEqual([null, 1]);
+  });
+
   test("what fails to end the session drops nothing", async () => {
     const { client, store } = connect();
     await logIn(client);

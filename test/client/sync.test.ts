@@ -558,6 +558,53 @@ describe("users", () => {
     expect(() => todos.create({ contents: "Buy bread" })).toThrow("No user is logged in");
   });
 
+  test("a log-out empties the store also when the session had ended before", async () => {
+    const service = await start();
+    const store = memoryStore();
+    const { user, client, todos, network, flush, ready, status, tokens } = await open(
+      service,
+      "mina",
+      { store },
+    );
+    todos.create({ contents: "Buy milk" });
+    await flush();
+    // Nothing else finds out first.
+    network.loses = (route) => !route.includes("/users/");
+    await service.endSessions("mina");
+    expect((await client.users["log-out"].post()).status).toBe(401);
+    await ready();
+    expect([await store.read(user), status(), await tokens.get()]).toEqual([
+      {},
+      "logged-out",
+      null,
+    ]);
+  });
+
+  test("a log-out empties the store also when another tab has taken the tokens away", async () => {
+    const service = await start();
+    const store = memoryStore();
+    const device = await open(service, "mina", { store });
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    await device.tokens.set(null);
+    expect((await device.client.users["log-out"].post()).status).toBe(401);
+    await device.ready();
+    expect([await store.read(device.user), device.status()]).toEqual([{}, "logged-out"]);
+  });
+
+  test("a log-out empties the store also when its answer is lost", async () => {
+    const service = await start();
+    const store = memoryStore();
+    const device = await open(service, "mina", { store });
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    device.network.loses = (route) => route === "POST /users/log-out";
+    await expect(device.client.users["log-out"].post()).rejects.toThrow(TypeError);
+    await device.until(() => device.status() === "logged-out");
+    await device.ready();
+    expect(await store.read(device.user)).toEqual({});
+  });
+
   test("each has a copy of their own, on one device as well", async () => {
     const service = await start();
     const store = memoryStore();
