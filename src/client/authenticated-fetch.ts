@@ -173,8 +173,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
       signal: signal ?? null,
     });
     remember(answer, user);
-    // The session has ended only when the service refuses the refresh token itself. Any other failure may be temporary.
-    if (!answer.ok && answer.status !== 401 && answer.status !== 422) return { answer };
+    if (!answer.ok && !(await isRefusal(answer))) return { answer };
     const tokens = answer.ok ? arrived(await answer.json()) : null;
     // A log-in, a log-out or another client's refresh has happened meanwhile. It wins over this one.
     const heldNow = await store.get();
@@ -206,6 +205,15 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
 
 const isFor = (user: string | null, tokens: StoredTokens | null) =>
   tokens !== null && userOf(tokens) === user;
+
+/** The problems of a refresh token that is no longer valid, or that never was one. */
+const REFUSALS = ["invalid_refresh_token", "validation_failed"];
+
+/** Whether the service itself refuses the refresh token. Any other failure may be temporary, also a proxy's 401. */
+async function isRefusal(answer: Response): Promise<boolean> {
+  const isProblem = answer.headers.get("content-type")?.includes("problem+json");
+  return isProblem === true && REFUSALS.includes((await answer.clone().json()).code);
+}
 
 /**
  * Settles as `promise` does, or rejects as soon as `signal` aborts. So an aborted request does not wait for a refresh.

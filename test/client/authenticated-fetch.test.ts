@@ -223,9 +223,10 @@ describe("an access token that is about to expire", () => {
       detour: (route) => {
         // Another tab logs in as someone else while this one is about to renew.
         if (route !== REFRESH) return undefined;
-        return logIn(two.client).then(() =>
-          Response.json({ code: "unavailable" }, { status: 401 }),
-        );
+        return logIn(two.client).then(() => {
+          const headers = { "content-type": "application/problem+json" };
+          return Response.json({ code: "invalid_refresh_token" }, { status: 401, headers });
+        });
       },
     });
     const two = connect({ store: one.store });
@@ -342,6 +343,31 @@ describe("an access token that has expired", () => {
     isDown = false;
     expect((await client.todos.get()).status).toBe(200);
   });
+
+  const refusals: [what: string, status: number, body: string, type: string][] = [
+    ["a page with 401", 401, "<h1>Log in to this network</h1>", "text/html"],
+    ["a page with 422", 422, "<h1>Unprocessable Content</h1>", "text/html"],
+    ["another service's 401", 401, '{"code":"no_api_key"}', "application/problem+json"],
+  ];
+  test.each(refusals)(
+    "outlasts a proxy that answers a refresh: %s",
+    async (_, status, body, type) => {
+      let isDown = true;
+      const { client, store, ends } = connect({
+        detour: (route) =>
+          route === REFRESH && isDown
+            ? Promise.resolve(new Response(body, { status, headers: { "content-type": type } }))
+            : undefined,
+      });
+      await logIn(client);
+      const tokens = await store.get();
+      expireAccessTokens();
+      expect((await client.todos.get()).status).toBe(status);
+      expect([ends(), await store.get()]).toEqual([0, tokens]);
+      isDown = false;
+      expect((await client.todos.get()).status).toBe(200);
+    },
+  );
 
   test("is not replaced by another user's: what was sent for one is not sent again for another", async () => {
     const { passed, open } = gate();
