@@ -3,6 +3,7 @@
  * offline. The changes are sent as soon as possible.
  */
 import type { ClientSession, SessionEvent } from "./authenticated-fetch.ts";
+import { delayAfter } from "./backoff.ts";
 import { type Lists, listsIn, type Todos, todosIn } from "./collections.ts";
 import { type Copy, openCopy, type Status } from "./copy.ts";
 import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
@@ -37,7 +38,10 @@ export interface Sync {
   lists: Lists;
   /** Calls `listener` after every change of the rows or of the status. @returns a function that stops this */
   subscribe(listener: () => void): () => void;
-  /** Resolves when the copy of the user who is logged in is loaded, or when nobody is logged in. */
+  /**
+   * Resolves when the copy of the user who is logged in is loaded, or when nobody is logged in. Also when the store has
+   * failed to load it: this is tried again and again.
+   */
   ready(): Promise<void>;
   /**
    * `live`: changes by others arrive at once. `polling`: they arrive after some seconds. `offline`: the service cannot
@@ -51,7 +55,10 @@ export interface Sync {
   error(): unknown;
   /** Resolves when the service has every change, or when nobody is logged in. Offline, this may take long. */
   flush(): Promise<void>;
-  /** Tries again at once when offline. This also happens by itself when a browser reports that the network is back. */
+  /**
+   * Tries again at once when offline, or when the store has failed. When offline, this also happens by itself when a
+   * browser reports that the network is back.
+   */
   retry(): void;
   /** Stops the synchronization. The copy stays in the store. */
   close(): Promise<void>;
@@ -68,7 +75,11 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
   const session = client["~session"];
   const listeners = new Set<() => void>();
   let current: { copy: Copy; engine: Engine } | undefined;
+  /** The former copy, until it is closed. No other copy is opened before. */
+  let former: { copy: Copy; engine: Engine; isForgotten: boolean } | undefined;
   let isClosed = false;
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let switching = enter();
   const unsubscribe = session.subscribe(switchUser);
 
@@ -78,16 +89,23 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
 
   /** Opens the copy of the user who is logged in now. The copy of another user is closed first. */
   async function enter(event?: SessionEvent | "cleared") {
+    clearTimeout(timer);
     try {
       const user = isClosed ? null : await session.user();
-      if (current?.copy.user === user && event !== "cleared") return;
+      const isSame = (current?.copy.user ?? null) === user;
+      if (isSame && !former && event !== "cleared") return;
       if (current) {
-        const { copy, engine } = current;
-        current = undefined;
-        await engine.close();
         // This is also needed when another tab has cleared the store: this tab may have written something since.
-        if ((event === "log-out" || event === "cleared") && copy.user !== user) await copy.clear();
+        const isForgotten = (event === "log-out" || event === "cleared") && !isSame;
+        former = { ...current, isForgotten };
+        current = undefined;
+      }
+      if (former) {
+        const { copy, engine, isForgotten } = former;
+        await engine.close();
+        if (isForgotten) await copy.clear();
         copy.close();
+        former = undefined;
       }
       if (user !== null) {
         const copy = await openCopy(user, store, {
@@ -98,8 +116,12 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
         });
         current = { copy, engine: startEngine(copy, session, options) };
       }
+      failures = 0;
     } catch (error) {
-      onStoreError(error);
+      // An error in this callback is the app's own error. It must not stop the work here.
+      queueMicrotask(() => onStoreError(error));
+      if (isClosed) former?.copy.close();
+      else timer = setTimeout(switchUser, delayAfter(error, ++failures));
     }
     tell();
   }
@@ -144,7 +166,10 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
         });
       }
     },
-    retry: () => current?.engine.wake(),
+    retry() {
+      current?.engine.wake();
+      switchUser();
+    },
     async close() {
       isClosed = true;
       unsubscribe();

@@ -1,6 +1,13 @@
 /** The copy: a change in it is visible at once, also offline, and reaches the service in order and only once. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { type Conflict, memoryStore, type Refusal, type SyncStore } from "../../src/client/sync.ts";
+import {
+  type Conflict,
+  createSync,
+  memoryStore,
+  type Refusal,
+  type Sync,
+  type SyncStore,
+} from "../../src/client/sync.ts";
 import { PASSWORD } from "../service.ts";
 import { createNetwork, createScene } from "./device.ts";
 
@@ -10,7 +17,7 @@ setDefaultTimeout(60_000);
 const { start, open, closeAll } = createScene();
 afterEach(closeAll);
 
-const contentsOf = (rows: { contents: string }[]) => rows.map(({ contents }) => contents);
+const contentsOf = (rows: readonly { contents: string }[]) => rows.map(({ contents }) => contents);
 
 describe("a change", () => {
   test("holds at once, and is the service's soon after", async () => {
@@ -463,6 +470,48 @@ describe("while the store refuses", () => {
   });
 });
 
+describe("while the store cannot be read", () => {
+  /** A device with a store that fails at first, and the errors that the device reported. */
+  async function unreadable() {
+    const service = await start();
+    const device = await open(service, "mina");
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    const inner = memoryStore();
+    const errors: unknown[] = [];
+    const store: SyncStore = { ...inner, read: () => Promise.reject(new Error("No disk")) };
+    const sync = createSync(device.client, { store, onStoreError: (error) => errors.push(error) });
+    await sync.ready();
+    expect([sync.status(), errors]).toEqual(["logged-out", [new Error("No disk")]]);
+    return { sync, inner, store };
+  }
+
+  /** Resolves when the copy is there and up to date. */
+  const loaded = (sync: Sync) =>
+    new Promise<void>((resolve) => {
+      sync.subscribe(() => {
+        if (contentsOf(sync.todos.all()).join() === "Buy milk") resolve();
+      });
+    });
+
+  test("it is read again by itself", async () => {
+    const { sync, inner, store } = await unreadable();
+    store.read = inner.read;
+    await loaded(sync);
+    await sync.close();
+  });
+
+  test("it is read again at once on retry()", async () => {
+    const { sync, inner, store } = await unreadable();
+    store.read = inner.read;
+    sync.retry();
+    await sync.ready();
+    expect(sync.status()).toBe("connecting");
+    await loaded(sync);
+    await sync.close();
+  });
+});
+
 describe("a visit later", () => {
   test("the rows are there without a network, and what was queued is sent", async () => {
     const service = await start();
@@ -603,6 +652,27 @@ describe("users", () => {
     await device.until(() => device.status() === "logged-out");
     await device.ready();
     expect(await store.read(device.user)).toEqual({});
+  });
+
+  test("a log-out empties the store later when the store refuses it", async () => {
+    const service = await start();
+    const inner = memoryStore();
+    const errors: unknown[] = [];
+    const store: SyncStore = { ...inner, clear: () => Promise.reject(new Error("No disk")) };
+    const device = await open(service, "mina", {
+      store,
+      onStoreError: (error) => errors.push(error),
+    });
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    await device.client.users["log-out"].post();
+    await device.ready();
+    expect([device.status(), errors]).toEqual(["logged-out", [new Error("No disk")]]);
+    expect(await store.read(device.user)).toMatchObject({ "todo/1": { contents: "Buy milk" } });
+    store.clear = inner.clear;
+    while (Object.keys(await store.read(device.user)).length > 0) await Bun.sleep(5);
+    await device.client.users["log-in"].post({ username: "mina", password: PASSWORD });
+    await device.until(() => device.contents().join() === "Buy milk");
   });
 
   test("each has a copy of their own, on one device as well", async () => {
