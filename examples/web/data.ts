@@ -26,11 +26,6 @@ export const sync = createSync(client, {
   onStoreError: () => say("This browser keeps no data now. Stay online, so that nothing is lost."),
 });
 
-// There was a log-in in another window.
-window.addEventListener("storage", async ({ key }) => {
-  if (key === TOKENS && sync.status() === "logged-out" && (await store.get())) location.reload();
-});
-
 const MINUTE = 60_000;
 
 /** Renders a component again after each change of the copy, and each minute because of the date. */

@@ -17,7 +17,8 @@ export interface ClientOptions {
   store?: TokenStore;
   /**
    * Called when the session has ended without a log-out: the service has refused the access token and then the refresh
-   * token. The store is already empty. Every request that was waiting gets 401.
+   * token. The store is already empty. Every request that was waiting gets 401. Other clients with this store do not call
+   * it.
    */
   onSessionEnd?: () => void;
   /** Sends each request. The global `fetch` by default. */
@@ -36,13 +37,14 @@ export interface ClientSession {
    */
   fetch(user: string, path: string, init: RequestInit): Promise<Response>;
   /**
-   * Calls `listener` after each log-in, log-out and end of a session through this client.
+   * Calls `listener` after each log-in, log-out and end of a session through this client, and when `fetch` finds that
+   * its user is no longer logged in, because of another client with the same store.
    * @returns a function that stops this
    */
   subscribe(listener: (event: SessionEvent) => void): () => void;
 }
 
-export type SessionEvent = "log-in" | "log-out" | "end";
+export type SessionEvent = "log-in" | "log-out" | "end" | "other-user";
 
 const LOG_IN = "POST /users/log-in";
 const LOG_OUT = "POST /users/log-out";
@@ -92,7 +94,10 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
 
     let tokens = takesToken ? await store.get() : null;
     const user = userOf(tokens);
-    if (only !== undefined && user !== only) throw new Error(`User ${only} is not logged in.`);
+    if (only !== undefined && user !== only) {
+      tell("other-user");
+      throw new Error(`User ${only} is not logged in.`);
+    }
     if (END_SESSION.includes(route)) leaving = user;
     const attempt = () => {
       const once = () => exchange(route, url, signaled, tokens);

@@ -56,8 +56,8 @@ export interface Sync {
   /** Resolves when the service has every change, or when nobody is logged in. Offline, this may take long. */
   flush(): Promise<void>;
   /**
-   * Tries again at once when offline, or when the store has failed. When offline, this also happens by itself when a
-   * browser reports that the network is back.
+   * Tries again at once when offline, or when the store has failed, and looks whether another tab has logged in or out.
+   * This also happens by itself when a browser reports that the network is back.
    */
   retry(): void;
   /** Stops the synchronization. The copy stays in the store. */
@@ -65,6 +65,9 @@ export interface Sync {
 }
 
 export type SyncStatus = Status | "logged-out";
+
+/** Milliseconds. If another tab has logged out, its message that it has cleared the store comes within this time. */
+const LOOK_AFTER = 1_000;
 
 /**
  * Keeps a copy of the todos of the user who is logged in with `client`. The copy works offline. The tabs that use the
@@ -77,11 +80,25 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
   let current: { copy: Copy; engine: Engine } | undefined;
   /** The former copy, until it is closed. No other copy is opened before. */
   let former: { copy: Copy; engine: Engine; isForgotten: boolean } | undefined;
-  let isClosed = false;
+  const closing = new AbortController();
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let switching = enter();
-  const unsubscribe = session.subscribe(switchUser);
+  const unsubscribe = session.subscribe((event) =>
+    event === "other-user" ? look() : switchUser(event),
+  );
+  // After each of these events, another tab may have logged in or out. Outside of browsers there are none.
+  for (const type of ["storage", "visibilitychange", "online"]) {
+    globalThis.addEventListener?.(type, look, { signal: closing.signal });
+  }
+
+  function look() {
+    switchLater(LOOK_AFTER);
+  }
+
+  function switchLater(delay: number) {
+    timer ??= setTimeout(switchUser, delay);
+  }
 
   function switchUser(event?: SessionEvent | "cleared") {
     switching = switching.then(() => enter(event));
@@ -90,8 +107,9 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
   /** Opens the copy of the user who is logged in now. The copy of another user is closed first. */
   async function enter(event?: SessionEvent | "cleared") {
     clearTimeout(timer);
+    timer = undefined;
     try {
-      const user = isClosed ? null : await session.user();
+      const user = closing.signal.aborted ? null : await session.user();
       const isSame = (current?.copy.user ?? null) === user;
       if (isSame && !former && event !== "cleared") return;
       if (current) {
@@ -120,8 +138,8 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
     } catch (error) {
       // An error in this callback is the app's own error. It must not stop the work here.
       queueMicrotask(() => onStoreError(error));
-      if (isClosed) former?.copy.close();
-      else timer = setTimeout(switchUser, delayAfter(error, ++failures));
+      if (closing.signal.aborted) former?.copy.close();
+      else switchLater(delayAfter(error, ++failures));
     }
     tell();
   }
@@ -171,7 +189,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
       switchUser();
     },
     async close() {
-      isClosed = true;
+      closing.abort();
       unsubscribe();
       switchUser();
       await switching;

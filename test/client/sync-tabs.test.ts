@@ -93,6 +93,21 @@ test("begin anew when the store was cleared and their own user is still logged i
   expect(await service.todos("mina")).toHaveLength(2);
 });
 
+const inBrowser = ["storage", "visibilitychange", "online"];
+test.each(inBrowser)("look on %s whether another has logged in or out", async (type) => {
+  const { storage, two } = await openTabs();
+  const tokens = await two.tokens.get();
+  two.todos.create({ contents: "Buy milk" });
+  // The session has ended in another tab. This tab is offline, so no request finds out.
+  await two.tokens.set(null);
+  dispatchEvent(new Event(type));
+  await two.until(() => two.status() === "logged-out");
+  expect(Object.keys(storage)).not.toEqual([]);
+  await two.tokens.set(tokens);
+  dispatchEvent(new Event(type));
+  await two.until(() => two.contents().includes("Buy milk"));
+});
+
 test("begin with what another did while they were loading", async () => {
   const { store, one } = await openTabs();
   one.network.down();

@@ -703,13 +703,21 @@ describe("users", () => {
 
   test("what one queued is not sent for another who has logged in in another tab", async () => {
     const service = await start();
-    const { tokens, todos, until, status } = await open(service, "mina");
-    const jiho = await open(service, "jiho");
-    await tokens.set(await jiho.tokens.get());
+    const store = memoryStore();
+    const { user, tokens, todos, until, network } = await open(service, "mina", { store });
+    network.down();
     todos.create({ contents: "Mina's" });
-    await until(() => status() === "offline");
-    expect([await service.todos("jiho"), await service.todos("mina")]).toEqual([[], []]);
-    expect(todos.all()).toMatchObject([{ contents: "Mina's", pending: true }]);
+    const jiho = await open(service, "jiho");
+    jiho.todos.create({ contents: "Jiho's" });
+    await jiho.flush();
+    await tokens.set(await jiho.tokens.get());
+    network.up();
+    // The next request finds out.
+    await until(() => contentsOf(todos.all()).join() === "Jiho's");
+    expect(contentsOf(await service.todos("jiho"))).toEqual(["Jiho's"]);
+    expect(await service.todos("mina")).toEqual([]);
+    const kept = JSON.stringify(await store.read(user));
+    expect(kept).toContain("Mina's");
   });
 
   test("another log-in of the same user changes nothing", async () => {
