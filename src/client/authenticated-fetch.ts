@@ -3,6 +3,7 @@
  * in time, and drops the tokens when the session ends.
  */
 import { createBookmarks } from "./bookmarks.ts";
+import { inTime, unlessAborted } from "./limit.ts";
 import {
   arrived,
   isDue,
@@ -56,6 +57,9 @@ const WITHOUT_TOKEN = [LOG_IN, REFRESH];
 const GIVE_TOKENS = [LOG_IN, REFRESH, CHANGE_PASSWORD];
 const END_SESSION = [LOG_OUT, "DELETE /users/me", "DELETE /users/me/sessions"];
 
+/** Milliseconds. All other requests wait for a refresh, so it must not wait for ever itself. */
+const REFRESH_LIMIT = 30_000;
+
 /** New tokens, null when the session has ended, or an answer that says why there are no new tokens now. */
 type Renewal = { tokens: StoredTokens | null } | { answer: Response };
 
@@ -104,6 +108,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
       return route === CHANGE_PASSWORD ? inTurn(once) : once();
     };
     if (tokens && isDue(tokens)) {
+      // An aborted request does not wait for a refresh.
       const renewal = await unlessAborted(signals, renew(tokens));
       if ("answer" in renewal) return renewal.answer.clone();
       // If this user has no new token, the service refuses the old one, and that is the answer.
@@ -171,12 +176,10 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     const user = userOf(held);
     const headers = new Headers({ "content-type": "application/json" });
     const remember = bookmarks.attach(user, headers);
-    const answer = await send(`${base}/users/refresh`, {
-      method: "POST",
-      headers,
-      body: JSON.stringify({ refresh_token: held.refresh_token }),
-      signal: signal ?? null,
-    });
+    const body = JSON.stringify({ refresh_token: held.refresh_token });
+    const answer = await inTime(REFRESH_LIMIT, signal, (signal) =>
+      send(`${base}/users/refresh`, { method: "POST", headers, body, signal }),
+    );
     remember(answer, user);
     if (!answer.ok && !(await isRefusal(answer))) return { answer };
     const tokens = answer.ok ? arrived(await answer.json()) : null;
@@ -218,16 +221,4 @@ const REFUSALS = ["invalid_refresh_token", "validation_failed"];
 async function isRefusal(answer: Response): Promise<boolean> {
   const isProblem = answer.headers.get("content-type")?.includes("problem+json");
   return isProblem === true && REFUSALS.includes((await answer.clone().json()).code);
-}
-
-/**
- * Settles as `promise` does, or rejects as soon as `signal` aborts. So an aborted request does not wait for a refresh.
- */
-function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
-    if (signal.aborted) abort();
-    promise.finally(() => signal.removeEventListener("abort", abort)).then(resolve, reject);
-  });
 }

@@ -1,5 +1,14 @@
 /** How the client keeps a session alive, tested against a running service. */
-import { afterAll, afterEach, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  setSystemTime,
+  spyOn,
+  test,
+} from "bun:test";
 import { type Client, createClient, type TokenStore } from "../../src/client/client.ts";
 import { PASSWORD, type Service, startService } from "../service.ts";
 import { connectTo, type Detour, keep, logIn } from "./connect.ts";
@@ -23,6 +32,8 @@ async function statusesOf(count: number, request: (i: number) => Promise<{ statu
   const answers = await Promise.all(Array.from({ length: count }, (_, i) => request(i)));
   return answers.map(({ status }) => status);
 }
+
+const outcome = (settled: PromiseSettledResult<unknown>) => ({ reason: undefined, ...settled });
 
 /** Resolves when `open` is called. */
 function gate() {
@@ -307,8 +318,6 @@ describe("an access token that has expired", () => {
     isDown = false;
     expect((await client.todos.get()).status).toBe(200);
   });
-
-  const outcome = (settled: PromiseSettledResult<unknown>) => ({ reason: undefined, ...settled });
 
   test("outlasts a service that fails: each request gets that failure, and nothing is dropped", async () => {
     let isDown = true;
@@ -612,4 +621,32 @@ describe("no answer", () => {
     expect(await listing.catch((reason) => reason)).toBe("closed");
     expect(refreshSignal?.aborted).toBe(true);
   });
+
+  const hanging: [what: string, hang: (init: RequestInit) => Promise<Response>][] = [
+    ["without an answer", () => new Promise(() => {})],
+    ["in the midst of its answer", async () => new Response(new ReadableStream())],
+  ];
+  test.each(hanging)(
+    "a refresh that hangs %s is given up, and the next one works",
+    async (_, hang) => {
+      const { timeout } = AbortSignal;
+      // The time until then is not part of the test.
+      using limit = spyOn(AbortSignal, "timeout").mockImplementation(() => timeout(50));
+      let hangs = true;
+      const { client, store, ends } = connect({
+        detour: (route, init) => (route === REFRESH && hangs ? hang(init) : undefined),
+      });
+      await logIn(client);
+      const tokens = await store.get();
+      expireAccessTokens();
+      const waiting = await Promise.allSettled([client.todos.get(), client.users.me.get()]);
+      expect(waiting.map(outcome)).toMatchObject(
+        Array(2).fill({ reason: { name: "TimeoutError" } }),
+      );
+      expect([ends(), await store.get()]).toEqual([0, tokens]);
+      hangs = false;
+      expect((await client.todos.get()).status).toBe(200);
+      expect(limit).toHaveBeenCalledWith(30_000);
+    },
+  );
 });
