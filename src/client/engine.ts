@@ -8,6 +8,7 @@ import { catchUp } from "./changes.ts";
 import type { Copy } from "./copy.ts";
 import { queueOf } from "./entries.ts";
 import { listen } from "./events.ts";
+import { inTime } from "./limit.ts";
 import { type SenderOptions, sendQueue } from "./sender.ts";
 
 export interface EngineOptions extends SenderOptions {
@@ -19,6 +20,9 @@ export interface EngineOptions extends SenderOptions {
    */
   silence?: number;
 }
+
+/** Milliseconds for a request and its answer. */
+const LIMIT = 30_000;
 
 export type Engine = ReturnType<typeof startEngine>;
 
@@ -36,8 +40,11 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   let failures = 0;
   let lastError: unknown;
 
+  /** Each failure gives the next attempt more time, because the network may be slow. */
   const send = (path: string, init: RequestInit = {}) =>
-    session.fetch(copy.user, path, { signal: closing.signal, ...init });
+    inTime(LIMIT * Math.min(failures + 1, 4), closing.signal, (signal) =>
+      session.fetch(copy.user, path, { ...init, signal }),
+    );
   const hasWork = () => queueOf(entries).length > 0;
   /** A hidden page still sends its queue, and tries that only once. */
   const isWanted = () => !closing.signal.aborted && (isVisible() || (hasWork() && failures === 0));
@@ -116,7 +123,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
       try {
         // The stream reports at once whether anything has changed since then.
         const since = entries.next ? `?since=${encodeURIComponent(entries.next)}` : "";
-        const answer = await send(`/todos/events${since}`, { signal });
+        const answer = await session.fetch(copy.user, `/todos/events${since}`, { signal });
         if (!answer.ok) throw failureOf(answer);
         if (!since) hearOfChange();
         await listen(answer, silence, (isChange) => {

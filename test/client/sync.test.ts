@@ -1,5 +1,5 @@
 /** The copy: a change in it is visible at once, also offline, and reaches the service in order and only once. */
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import {
   type Conflict,
   createSync,
@@ -217,6 +217,41 @@ describe("offline", () => {
     service.instead = () => undefined;
     await device.flush();
     expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
+  });
+});
+
+describe("a request that hangs", () => {
+  const hanging: [what: string, route: string, hang: () => Promise<Response>][] = [
+    ["without an answer", "POST /todos/batch", () => new Promise(() => {})],
+    [
+      "in the midst of its answer",
+      "GET /todos/changes",
+      async () => new Response(new ReadableStream()),
+    ],
+  ];
+  test.each(hanging)("%s is given up, and sent again: %s", async (_, hangs, hang) => {
+    const service = await start();
+    const network = createNetwork();
+    let hung = 0;
+    const slow = {
+      ...network,
+      async fetch(...request: Parameters<typeof network.fetch>) {
+        const [url, { method = "GET" }] = request;
+        const isSlow = `${method} ${new URL(url).pathname}` === hangs && hung < 2;
+        if (isSlow) hung++;
+        return isSlow ? hang() : network.fetch(...request);
+      },
+    };
+    const { timeout } = AbortSignal;
+    // The time until then is not part of the test.
+    using limit = spyOn(AbortSignal, "timeout").mockImplementation(() => timeout(300));
+    const device = await open(service, "mina", { network: slow });
+    device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    expect(hung).toBe(2);
+    expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
+    // A slow network gets more time after each failure.
+    expect([...new Set(limit.mock.calls.flat())].slice(0, 3)).toEqual([30_000, 60_000, 90_000]);
   });
 });
 
