@@ -8,6 +8,7 @@ import { type Lists, listsIn, type Todos, todosIn } from "./collections.ts";
 import { type Copy, openCopy, type Status } from "./copy.ts";
 import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
 import { queueOf } from "./entries.ts";
+import { unlessAborted } from "./limit.ts";
 import { memoryStore, type SyncStore } from "./stores.ts";
 
 export type { Lists, LocalList, LocalTodo, Todos } from "./collections.ts";
@@ -60,7 +61,7 @@ export interface Sync {
    * This also happens by itself when a browser reports that the network is back.
    */
   retry(): void;
-  /** Stops the synchronization. The copy stays in the store. */
+  /** Stops the synchronization. The copy stays in the store, which gets the last changes before this resolves. */
   close(): Promise<void>;
 }
 
@@ -68,6 +69,9 @@ export type SyncStatus = Status | "logged-out";
 
 /** Milliseconds. If another tab has logged out, its message that it has cleared the store comes within this time. */
 const LOOK_AFTER = 1_000;
+
+/** Milliseconds for the last writes to the store before a copy is closed. */
+const SAVE_LIMIT = 3_000;
 
 /**
  * Keeps a copy of the todos of the user who is logged in with `client`. The copy works offline. The tabs that use the
@@ -120,7 +124,9 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
       }
       if (former) {
         const { copy, engine, isForgotten } = former;
-        await engine.close();
+        // A store whose writes never end must not hold this up for ever.
+        const last = engine.close().then(copy.saved);
+        await unlessAborted(AbortSignal.timeout(SAVE_LIMIT), last).catch(() => {});
         if (isForgotten) await copy.clear();
         copy.close();
         former = undefined;

@@ -574,6 +574,41 @@ describe("a visit later", () => {
     ]);
   });
 
+  test("all is there that was queued just before the page was closed", async () => {
+    const service = await start();
+    const inner = memoryStore();
+    const store: SyncStore = {
+      ...inner,
+      async write(user, changes) {
+        await Bun.sleep(20);
+        await inner.write(user, changes);
+      },
+    };
+    const device = await open(service, "mina", { store });
+    device.network.down();
+    device.todos.create({ contents: "Buy milk" });
+    device.todos.create({ contents: "Buy bread" });
+    await device.close();
+    const kept = JSON.stringify(await inner.read(device.user));
+    expect(kept).toContain("Buy milk");
+    expect(kept).toContain("Buy bread");
+  });
+
+  test("a store whose writes never end does not keep a copy open", async () => {
+    const service = await start();
+    const inner = memoryStore();
+    let hangs = false;
+    const store: SyncStore = {
+      ...inner,
+      write: (...entries) => (hangs ? new Promise(() => {}) : inner.write(...entries)),
+    };
+    const device = await open(service, "mina", { store });
+    hangs = true;
+    device.todos.create({ contents: "Buy milk" });
+    await device.close();
+    expect(device.status()).toBe("logged-out");
+  });
+
   test("what was queued for a row finds it by the id that it got meanwhile", async () => {
     const service = await start();
     const first = await open(service, "mina");
