@@ -20,13 +20,16 @@ type Route<Eden> = Eden extends (...inputs: infer Inputs) => Promise<infer Outco
       : unknown) & { [Name in keyof Eden as Exclude<Name, "~path">]: Route<Eden[Name]> };
 
 /**
- * A body, or the options of a request. A route without query parameters refuses any query, so its options have none.
+ * A body, or the options of a request. A route without query parameters refuses any query, so its options have none. The
+ * body of a route that takes none is nothing: Eden's `{}` would accept the options in its place, and not send them.
  */
 type Input<Eden> = "throwHttpError" extends keyof NonNullable<Eden>
   ? Omit<NonNullable<Eden>, "throwHttpError" | "headers" | EmptyQuery<NonNullable<Eden>>> & {
       headers?: Record<string, string>;
     }
-  : Eden;
+  : [keyof NonNullable<Eden>] extends [never]
+    ? null | undefined
+    : Eden;
 
 type EmptyQuery<Options> = Options extends { query?: infer Query }
   ? [keyof NonNullable<Query>] extends [never]

@@ -57,6 +57,17 @@ describe("values", () => {
   });
 });
 
+test("the options of a request without a body come after undefined or null", async () => {
+  const { client } = await connect();
+  const { data } = await client.todos.post({ contents: "Buy milk" });
+  const todo = client.todos({ id: data?.id ?? 0 });
+  const headers = { "if-match": '"999"' };
+  expect((await todo.delete(undefined, { headers })).status).toBe(412);
+  expect((await todo.delete(null, { headers })).status).toBe(412);
+  // Otherwise they would be the body, which is not sent.
+  expectTypeOf<Parameters<typeof todo.delete>[0]>().toEqualTypeOf<null | undefined>();
+});
+
 describe("errors", () => {
   test("say what went wrong in their message: the problem's detail", async () => {
     const { client } = await connect();
