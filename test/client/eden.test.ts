@@ -208,10 +208,13 @@ describe("todos", () => {
       repeat?: Repeat | null;
       list_id?: number | null;
     }>();
-    // @ts-expect-error contents are text
-    const _number: NewTodo = { contents: 5 };
-    // @ts-expect-error there is no such field
-    const _field: NewTodo = { contents: "x", user_id: 1 };
+    const refused: NewTodo[] = [
+      // @ts-expect-error contents are text
+      { contents: 5 },
+      // @ts-expect-error there is no such field
+      { contents: "x", user_id: 1 },
+    ];
+    expect(refused).toHaveLength(2);
   });
 });
 

@@ -160,10 +160,13 @@ describe("types", () => {
       list_id?: number | null;
     }>();
     type Query = NonNullable<NonNullable<Parameters<Client["todos"]["get"]>[0]>["query"]>;
-    // @ts-expect-error the order is ASC or DESC
-    const _order: Query = { order: "UP" };
-    // @ts-expect-error no such parameter
-    const _parameter: Query = { page: 2 };
+    const refused: Query[] = [
+      // @ts-expect-error the order is ASC or DESC
+      { order: "UP" },
+      // @ts-expect-error no such parameter
+      { page: 2 },
+    ];
+    expect(refused).toHaveLength(2);
   });
 
   test("of errors are narrowed by their status, to those of the route", () => {
