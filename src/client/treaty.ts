@@ -5,7 +5,7 @@ import type { ClientSession } from "./authenticated-fetch.ts";
 
 /**
  * The client of the service: the path, then the method, as in `client.todos({ id: 1 }).get()`. The documentation page
- * is left out, and so is `/token`, which takes a form.
+ * is left out, and so are `/token`, which takes a form, and `/todos/events`, whose stream Eden types as text.
  */
 export type Client = Omit<Route<Treaty.Create<App>>, "swagger" | "token"> & {
   /** Not a route: what the sync part of this package needs. */
@@ -17,7 +17,7 @@ type Route<Eden> = Eden extends (...inputs: infer Inputs) => Promise<infer Outco
   ? (...inputs: { [I in keyof Inputs]: Input<Inputs[I]> }) => Promise<Answer<Outcome>>
   : (Eden extends (parameters: infer Parameters) => infer Next
       ? (parameters: Parameters) => Route<Next>
-      : unknown) & { [Name in keyof Eden as Exclude<Name, "~path">]: Route<Eden[Name]> };
+      : unknown) & { [Name in keyof Eden as Exclude<Name, "~path" | "events">]: Route<Eden[Name]> };
 
 /**
  * A body, or the options of a request. A route without query parameters refuses any query, so its options have none. The

@@ -169,6 +169,12 @@ describe("types", () => {
     expect(refused).toHaveLength(2);
   });
 
+  test("leave out what this client cannot send or read", () => {
+    expectTypeOf<Extract<keyof Client, "token" | "swagger">>().toBeNever();
+    expectTypeOf<Extract<keyof Client["todos"], "events">>().toBeNever();
+    expectTypeOf<Extract<keyof Client["todos"], "changes">>().toEqualTypeOf<"changes">();
+  });
+
   test("of errors are narrowed by their status, to those of the route", () => {
     type SignUp = Awaited<ReturnType<Client["users"]["sign-up"]["post"]>>;
     type SignUpError = NonNullable<SignUp["error"]>;
