@@ -9,7 +9,9 @@ export function tickOff(todo: LocalTodo): void {
   const is_done = !todo.is_done;
   todos.update(todo.id, { is_done });
   const words = is_done ? "is done" : "is open again";
-  say(`“${todo.contents}” ${words}.`, () => todos.update(todo.id, { is_done: !is_done }));
+  const undo = () => todos.update(todo.id, { is_done: !is_done });
+  // The service has then already made the next one of a repeating todo. With an undo both would be open.
+  say(`“${todo.contents}” ${words}.`, todo.repeat ? undefined : undo);
 }
 
 export function updateTodo(todo: LocalTodo, fields: TodoUpdate): void {

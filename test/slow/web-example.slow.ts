@@ -259,6 +259,26 @@ test("lists, due dates, notes, ticking off, deleting, undo and search", async ()
   expect((await kept("walker")).filter((each) => each.startsWith("Letters"))).toEqual(expected);
 });
 
+test("a repeating todo that is done has no undo, since the next one is already there", async () => {
+  await service.user("repeater");
+  const { token } = await service.logIn("repeater");
+  const repeat = { every: 1, unit: "day", from: "due" };
+  const json = { contents: "Water the plants", due: { date: dayFromNow(0) }, repeat };
+  await service.call("POST", "/todos", { token, json });
+  const { page } = await openFor("repeater");
+  await shows(page, "Water the plants");
+  await tick(page, "Water the plants");
+  await page.getByText("“Water the plants” is done.").waitFor();
+  expect(await page.getByRole("button", { name: "Undo" }).count()).toBe(0);
+  await page.keyboard.press("Control+z");
+  await page.getByText("Tomorrow").waitFor();
+  await saved(page);
+  expect((await kept("repeater")).toSorted()).toEqual([
+    "Inbox: Water the plants",
+    "Inbox: Water the plants ✓",
+  ]);
+});
+
 const pointers: [what: string, options: Options][] = [
   ["a mouse", {}],
   ["a finger", { viewport: PHONE, hasTouch: true, isMobile: true }],
@@ -493,6 +513,25 @@ test("a log-out leaves nothing in the browser, and another user sees nothing of 
   await page.getByText("Write down what is on your mind").waitFor();
   // The other window does the same.
   await other.getByText("Write down what is on your mind").waitFor();
+});
+
+test("a log-out that the service refuses says so", async () => {
+  await service.user("stayer");
+  const { page, context } = await openFor("stayer");
+  await context.route("**/users/log-out", (route) =>
+    route.fulfill({
+      status: 503,
+      contentType: "application/problem+json",
+      headers: { "access-control-allow-origin": "*" },
+      body: JSON.stringify({ code: "unavailable", detail: "Please try again later." }),
+    }),
+  );
+  await saved(page);
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByText("Please try again later.").waitFor();
+  await context.unroute("**/users/log-out");
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("button", { name: "Log in" }).waitFor();
 });
 
 test.each(["light", "dark"] as const)("is readable and fits a phone, %s", async (colorScheme) => {
