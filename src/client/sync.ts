@@ -86,7 +86,8 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
   let former: { copy: Copy; engine: Engine; isForgotten: boolean } | undefined;
   const closing = new AbortController();
   let failures = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let looking: ReturnType<typeof setTimeout> | undefined;
+  let retrying: ReturnType<typeof setTimeout> | undefined;
   let switching = enter();
   const unsubscribe = session.subscribe((event) =>
     event === "other-user" ? look() : switchUser(event),
@@ -97,11 +98,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
   }
 
   function look() {
-    switchLater(LOOK_AFTER);
-  }
-
-  function switchLater(delay: number) {
-    timer ??= setTimeout(switchUser, delay);
+    looking ??= setTimeout(switchUser, LOOK_AFTER);
   }
 
   function switchUser(event?: SessionEvent | "cleared") {
@@ -110,8 +107,9 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
 
   /** Opens the copy of the user who is logged in now. The copy of another user is closed first. */
   async function enter(event?: SessionEvent | "cleared") {
-    clearTimeout(timer);
-    timer = undefined;
+    clearTimeout(retrying);
+    clearTimeout(looking);
+    looking = undefined;
     try {
       const user = closing.signal.aborted ? null : await session.user();
       const isSame = (current?.copy.user ?? null) === user;
@@ -145,7 +143,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
       // An error in this callback is the app's own error. It must not stop the work here.
       queueMicrotask(() => onStoreError(error));
       if (closing.signal.aborted) former?.copy.close();
-      else switchLater(delayAfter(error, ++failures));
+      else retrying = setTimeout(switchUser, delayAfter(error, ++failures));
     }
     tell();
   }
