@@ -68,11 +68,10 @@ const askParts = statement<{ part: number; outcome: string }>(sql`
     ${kept_answers.outcome} AS outcome
   FROM ${kept_answers} WHERE ${isKeptPart} AND ${kept_answers.expires_at} > ${value("now")}`);
 
-const hasExpired = sql`${kept_answers.expires_at} <= ${value("now")}`;
-/** Deletes the expired rows of an earlier request with the same key. */
-const forgetExpired = statement(sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${hasExpired}`);
-const forgetExpiredParts = statement(
-  sql`DELETE FROM ${kept_answers} WHERE ${isKeptPart} AND ${hasExpired}`,
+/** Deletes the rows of an earlier request with the same key, which is not known any more. */
+const forgetFormer = statement(sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${isNew}`);
+const forgetFormerParts = statement(
+  sql`DELETE FROM ${kept_answers} WHERE ${isKeptPart} AND ${isNew}`,
 );
 
 /** This runs after the statement that stores the outcome. */
@@ -168,7 +167,7 @@ export type KeyedValues = {
 /** The statements around the operations of a request with a key. */
 export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
   before: {
-    forget: [forgetExpired(values), ...(parts > 0 ? [forgetExpiredParts(values)] : [])],
+    forget: [forgetFormer(values), ...(parts > 0 ? [forgetFormerParts(values)] : [])],
     ask: ask(values),
     askParts: askParts(values),
   },

@@ -211,10 +211,30 @@ test("a key is known for IDEMPOTENCY_TTL, and then forgotten", async () => {
   expect(await count("kept_answers")).toBe(1);
 });
 
-test.each([
+const SINGLE_AND_BATCH: [what: string, path: string, json: object][] = [
   ["a single request", "/todos", { contents: "x" }],
   ["a batch", "/todos/batch", { operations: [{ op: "create", contents: "x" }] }],
-])(
+];
+
+test.each(SINGLE_AND_BATCH)(
+  "%s whose key another process has forgotten, by a clock that is ahead, is done again",
+  async (_what, path, json) => {
+    service.stopClock();
+    const key = newKey();
+    const first = await call("POST", path, json, key);
+    service.passSeconds(TTL);
+    // A failed log-in deletes expired rows of `ttl`, but not the outcomes.
+    const wrong = { username: mina.username, password: "wrong-password" };
+    await service.call("POST", "/users/log-in", { json: wrong });
+    service.passSeconds(-1);
+    const again = await call("POST", path, json, key);
+    expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([first.status, null]);
+    expect(await again.json()).not.toEqual(await first.json());
+    expect(await count("todos")).toBe(2);
+  },
+);
+
+test.each(SINGLE_AND_BATCH)(
   "%s whose key ends while it runs is a repetition, or is done again",
   async (_what, path, json) => {
     service.stopClock();
