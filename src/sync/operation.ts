@@ -87,11 +87,14 @@ interface OutcomeParts {
   succeeded?: SQL;
   /** The id of the todo that the operation is about, if there is one. */
   todo_id?: SQL;
+  /** The id of the list that the operation is about, if there is one. */
+  list_id?: SQL;
 }
 
 /** After a change, and before the revision is raised, the changed rows are those whose `rev` is the next revision. */
 export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
-  const { columns, joins = sql``, succeeded = sql`false`, todo_id = sql`NULL` } = parts;
+  const { columns, joins = sql``, succeeded = sql`false` } = parts;
+  const { todo_id = sql`NULL`, list_id = sql`NULL` } = parts;
   const from = sql`
     FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} ${joins} WHERE ${isLive()}`;
   const outcome = jsonOf(columns);
@@ -100,8 +103,8 @@ export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
     // One text is read faster than a row of many columns.
     ask: statement<OutcomeText>(sql`SELECT ${outcome} AS outcome ${from}`),
     keep: statement(sql`
-      INSERT INTO ${kept_answers} (user_id, key, todo_id, outcome, expires_at)
-      SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id},
+      INSERT INTO ${kept_answers} (user_id, key, todo_id, list_id, outcome, expires_at)
+      SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id}, ${list_id},
         ${outcome}, ${sql.placeholder("expires_at")}
       ${from} AND ${isNew} AND (${sql.placeholder("part")} <> '' OR ${succeeded})`),
     rowOf(text) {

@@ -314,6 +314,17 @@ test("nothing of a text is kept that was deleted for good, and it is not done ag
   }
 });
 
+test("nothing of a list's name is kept after the list was deleted, and it is not made again", async () => {
+  const [create, move] = [newKey(), newKey()];
+  const json = { name: "canary list" };
+  const { id } = await rowOf(call("POST", "/lists", json, create));
+  expect((await call("POST", `/lists/${id}/move`, { after: null }, move)).status).toBe(200);
+  await call("DELETE", `/lists/${id}`);
+  expect(await stored(service)).not.toContain(json.name);
+  await expectProblem(await call("POST", "/lists", json, create), [404, "list_not_found"]);
+  expect(await count("lists")).toBe(0);
+});
+
 test("of one user 2,000 outcomes are kept, and what was before those is still not done again", async () => {
   const client = service.services.database.$client;
   const first = newKey();
