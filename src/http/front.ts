@@ -54,10 +54,14 @@ export const entrance = ({ config: { corsOrigins }, drain, schema }: Around) =>
     set.headers["x-request-id"] = exchangeOf(request).id;
     if (corsOrigins.length > 0) Object.assign(set.headers, corsHeaders(request, corsOrigins));
     if (!isHost(request.headers.get("host"))) throw new Failure("misdirected_request");
-    if ((drain.draining || schema.isBehind()) && !isHealth(request, drain)) {
+    if (isUnavailable({ drain, schema }) && !isAnswered(request, drain)) {
       throw new Failure("unavailable");
     }
   });
+
+/** Whether requests are refused, because the service drains or its schema is behind. */
+export const isUnavailable = ({ drain, schema }: Pick<Around, "drain" | "schema">): boolean =>
+  drain.draining || schema.isBehind();
 
 /**
  * Answers requests that no route matches. Used after the routes.
@@ -160,10 +164,13 @@ function answer(handle: Handle, request: Request): Response | Promise<Response> 
   }
 }
 
-/** Whether the request is answered in any case: `/health/alive`, and `/health/ready` until the service drains. */
-function isHealth(request: Request, { draining }: Drain): boolean {
+/**
+ * Whether the route answers in any case: `/health/alive`, `/health/ready` until the service drains, and `/token`, which
+ * refuses requests itself, in OAuth's own format.
+ */
+function isAnswered(request: Request, { draining }: Drain): boolean {
   const path = URL.parse(request.url)?.pathname;
-  return path === "/health/alive" || (path === "/health/ready" && !draining);
+  return path === "/health/alive" || path === "/token" || (path === "/health/ready" && !draining);
 }
 
 /** The last valid host. Nearly all requests have the same one. */

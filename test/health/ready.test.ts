@@ -38,6 +38,13 @@ async function openUnmigrated() {
           body: JSON.stringify({ username: "mina", password: PASSWORD }),
         }),
       ),
+    token: () =>
+      app.fetch(
+        new Request("http://localhost/token", {
+          method: "POST",
+          body: new URLSearchParams({ username: "mina", password: PASSWORD }),
+        }),
+      ),
     async close() {
       await services.outbox.stop();
       services.database.$client.close();
@@ -47,7 +54,7 @@ async function openUnmigrated() {
 }
 
 test("an unmigrated database answers 503 until it is migrated, and then serves", async () => {
-  const { services, ready, signUp, close } = await openUnmigrated();
+  const { services, ready, signUp, token, close } = await openUnmigrated();
   const logged: LogRecord[] = [];
   configureSync({
     reset: true,
@@ -66,6 +73,13 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
       expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
       expect(await answer.json()).toMatchObject({ code: "unavailable" });
     }
+    const refused = await token();
+    expect([refused.status, refused.headers.get("content-type")]).toEqual([
+      503,
+      "application/json",
+    ]);
+    expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
+    expect((await refused.json()).error).toBe("temporarily_unavailable");
     await migrate(services.database);
     while ((await signUp()).status === 503) await Bun.sleep(50);
     const answer = await ready();
