@@ -207,3 +207,36 @@ test("LISTS_PER_USER bounds what is added at once, and a deleted list counts no 
   await user.removeList(lists[0]?.id ?? 0);
   await user.addList("in its place");
 });
+
+test("a page of long texts ends before its limit, and the next one goes on where it ended", async () => {
+  const big = await startService();
+  try {
+    const user = await newUser(big);
+    const list = await user.addList("x");
+    await big.services.database.$client.execute({
+      sql: `WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 60)
+        INSERT INTO todos (user_id, list_id, contents, notes, is_done, created_at, updated_at)
+        SELECT ?, ?, n, printf('%.*c', 10000, 'x'), 0, 0, 0 FROM counter`,
+      args: [user.id, list.id],
+    });
+    const all = Array.from({ length: 60 }, (_, i) => `${i + 1}`);
+    const texts = (todos: { contents: string }[]) => todos.map(({ contents }) => contents);
+    for (const sort of ["id", "position"]) {
+      expect((await user.list(`sort=${sort}&limit=100`)).todos).toHaveLength(27);
+      expect(texts(await user.walk(`sort=${sort}`, 100))).toEqual(all);
+    }
+    await user.removeList(list.id);
+    const sizes: number[] = [];
+    const trashed: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const page = await user.trash(`limit=100${cursor && `&cursor=${cursor}`}`);
+      sizes.push(page.todos.length);
+      trashed.push(...texts(page.todos));
+      cursor = page.next_cursor;
+    }
+    expect(sizes).toEqual([27, 27, 6]);
+    expect(trashed.toSorted()).toEqual(all.toSorted());
+  } finally {
+    await big.stop();
+  }
+});
