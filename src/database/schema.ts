@@ -33,7 +33,7 @@ export const users = sqliteTable(
     /** Only a verified address, in lower case. */
     email: text(),
     created_at: instant().notNull(),
-    /** Each request that changes something of the user's raises it by one. See `sync/revision.ts`. */
+    /** Each operation that changes something of the user's raises it by one. See `sync/revision.ts`. */
     revision: integer().notNull().default(0),
     /** Number of rows in `todos` and `trash`. Triggers update it, so a limit is checked without counting rows. */
     todo_count: integer().notNull().default(0),
@@ -287,7 +287,8 @@ export const kept_answers = sqliteTable(
 );
 
 /**
- * The number of transactions that have written, in one row. This count is used to compare the replicas and the primary
+ * The number of transactions that have written, in one row. Services without DATABASE_STALE_READS do not count theirs.
+ * This count is used to compare the replicas and the primary
  * of a database on a server (see `position.ts`). In an embedded file there is no row.
  */
 export const commits = sqliteTable("commits", {

@@ -12,7 +12,7 @@ import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
 import { beginExchange, exchangeOf, idsOf } from "./exchange.ts";
-import { tell, toFailure } from "./failures.ts";
+import { answerWith, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 
@@ -81,11 +81,11 @@ export function unrouted(routes: readonly { method: string; path: string }[]) {
     ({ code, request, path, set }): unknown => {
       if (code !== "NOT_FOUND") return undefined;
       const route = find(path);
-      if (!route) return tell(new Failure("not_found"), request, set);
+      if (!route) return answerWith(new Failure("not_found"), request, set);
       exchangeOf(request).route = route.pattern;
       const allow = route.methods.join(", ");
       if (request.method !== "OPTIONS") {
-        return tell(new Failure("method_not_allowed", { headers: { allow } }), request, set);
+        return answerWith(new Failure("method_not_allowed", { headers: { allow } }), request, set);
       }
       if (set.headers["access-control-allow-origin"]) {
         Object.assign(set.headers, preflightHeaders(allow));
@@ -153,7 +153,7 @@ function answer(handle: Handle, request: Request): Response | Promise<Response> 
       headers: { ...everyAnswer, "x-request-id": exchangeOf(request).id },
       status: 500,
     };
-    const body = tell(toFailure(error, request), request, set);
+    const body = answerWith(toFailure(error, request), request, set);
     return new Response(JSON.stringify(body), set);
   };
   try {

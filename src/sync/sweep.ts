@@ -1,7 +1,7 @@
 /**
  * Deletes expired rows: todos that were in the trash for too long, rows of `deletions` that are older than
  * CHANGES_TTL, stored answers that no request may ask for any more, and rows of the TTL table. Each write deletes a few
- * rows of each kind, so no runtime needs a timer for this.
+ * rows of each kind. `upkeep.ts` deletes the rest, wherever there is a timer.
  */
 import { sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
