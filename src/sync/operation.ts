@@ -146,26 +146,18 @@ export async function runOperation<Result>(
   const { user_id } = session;
   const { changes, outcome, read } = make({ ...session, now: clock() });
   const ride = sweep.ride();
-  const results: ArrayLike<unknown>[][] = await runBatch(database, [
-    ...changes,
+  const rows = await runBatch(database, {
+    changes,
     outcome,
-    raiseRevision({ user_id }),
-    ...ride.statements,
-  ]);
-  ride.learn(results as unknown[][]);
-  tellRaised(watch, user_id, results[changes.length + 1]);
-  return read(live(outcomeIn(results[changes.length])));
+    raised: raiseRevision({ user_id }),
+    swept: ride.statements,
+  });
+  ride.learn(rows.swept);
+  tellRaised(watch, user_id, rows.raised);
+  return read(live(rows.outcome[0]).outcome);
 }
 
-/** @param rows the result of the statement of an outcome */
-export function outcomeIn(rows: ArrayLike<unknown>[] = []): string | undefined {
-  // `as`: see its type.
-  const [row] = rows as (ArrayLike<unknown> & OutcomeText)[];
-  return row?.outcome;
-}
-
-/** @param rows the result of `raiseRevision` */
-export function tellRaised(watch: Watch, user_id: number, rows: ArrayLike<unknown>[] = []): void {
-  // `as`: see its type.
-  for (const { revision } of rows as (ArrayLike<unknown> & Raised)[]) watch.tell(user_id, revision);
+/** @param rows the rows of `raiseRevision` */
+export function tellRaised(watch: Watch, user_id: number, rows: Raised[]): void {
+  for (const { revision } of rows) watch.tell(user_id, revision);
 }
