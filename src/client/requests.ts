@@ -40,14 +40,21 @@ export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sendin
 function batchable(queue: Queued[], entries: Entries): Sent[] {
   const operations = new Map<string | number, Sent>();
   const created = new Set<unknown>();
+  const moved = new Set<unknown>();
   for (const queued of queue) {
     const { operation, key } = queued;
     const { type, op } = operation;
     const id = realId(entries, operation.id);
-    // A todo that the batch creates has no id yet, so the same batch cannot change it.
-    const isEarly = created.has(id) || (op === "move" && created.has(operation.place.after));
-    if (type !== "todo" || op === "restore" || isEarly) break;
+    const neighborId =
+      op === "move" && operation.place.after && realId(entries, operation.place.after);
+    // A todo that the batch creates has no id yet, so the same batch cannot change it. And `placeNow` compares the lists of
+    // todos as they are before the batch, so a place beside a todo that the batch moves to a list is for the next one.
+    const mustWait =
+      [id, neighborId].some((each) => created.has(each)) ||
+      (neighborId && [id, neighborId].some((each) => moved.has(each)));
+    if (type !== "todo" || op === "restore" || mustWait) break;
     if (op === "create") created.add(id);
+    if (op === "move" && operation.place.list_id !== undefined) moved.add(id);
     const name = op === "update" ? id : key;
     const earlier = operations.get(name);
     if (!earlier && operations.size === BATCH_OPERATIONS) break;

@@ -195,6 +195,31 @@ describe("offline", () => {
     ]);
   });
 
+  test("a place holds that was chosen after a move into another list", async () => {
+    const service = await start();
+    const device = await open(service, "mina");
+    const list_id = device.lists.create({ name: "Groceries" }).id;
+    const milk = device.todos.create({ contents: "milk", list_id });
+    device.todos.create({ contents: "bread", list_id });
+    const [salt, rice, tea] = ["salt", "rice", "tea"].map((contents) =>
+      device.todos.create({ contents }),
+    );
+    if (!salt || !rice || !tea) throw new Error("three todos");
+    await device.flush();
+    device.network.down();
+    device.todos.move(salt.id, { list_id });
+    device.todos.move(salt.id, { after: milk.id });
+    device.todos.move(rice.id, { list_id, after: salt.id });
+    device.todos.move(tea.id, { list_id, after: null });
+    const expected = ["tea", "milk", "salt", "rice", "bread"];
+    expect(device.contents()).toEqual(expected);
+    device.network.up();
+    device.retry();
+    await device.flush();
+    expect(contentsOf(await service.todos("mina"))).toEqual(expected);
+    expect(device.contents()).toEqual(expected);
+  });
+
   test("the service is asked again by itself, and not too often", async () => {
     const service = await start();
     const device = await open(service, "mina");
