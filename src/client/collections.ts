@@ -59,7 +59,10 @@ export const todosIn = (copy: () => Copy | undefined): Todos => ({
 /** @throws Error when there is no copy */
 function add(copy: Copy | undefined, operation: Operation) {
   if (!copy) throw new Error("No user is logged in yet.");
-  copy.add({ ...operation, id: realId(copy.entries, operation.id) });
+  // The app may change its objects later, so the queue has a copy of them. It is made by way of JSON, because
+  // `structuredClone` refuses a Proxy, and some frameworks wrap the state of an app in proxies.
+  const plain: Operation = JSON.parse(JSON.stringify(operation));
+  copy.add({ ...plain, id: realId(copy.entries, plain.id) });
 }
 
 function collection<AnyRow extends Row, Create extends object, Update extends object, Move>(

@@ -149,6 +149,28 @@ describe("a change", () => {
     expect(conflicts).toEqual([]);
   });
 
+  test("stays as it was made when the app changes its own objects later", async () => {
+    const service = await start();
+    const device = await open(service, "mina");
+    device.network.down();
+    const draft = { contents: "Buy milk", due: { date: "2026-12-01" } };
+    const { id } = device.todos.create(draft);
+    draft.contents = "Buy bread";
+    draft.due.date = "2026-12-02";
+    // As the frameworks pass it that wrap the state of an app in proxies.
+    device.todos.create(new Proxy(draft, {}));
+    const notes = { notes: "two" };
+    device.todos.update(id, notes);
+    notes.notes = "three";
+    device.network.up();
+    device.retry();
+    await device.flush();
+    expect(await service.todos("mina")).toMatchObject([
+      { contents: "Buy milk", due: { date: "2026-12-01" }, notes: "two" },
+      { contents: "Buy bread", due: { date: "2026-12-02" } },
+    ]);
+  });
+
   test("is told to whoever subscribed, and the rows are new objects only then", async () => {
     const service = await start();
     const { todos, subscribe, flush } = await open(service, "mina");
