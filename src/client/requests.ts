@@ -21,6 +21,8 @@ import {
 } from "./rows.ts";
 import { inOrder } from "./view.ts";
 
+/** The path for many changes of todos at once. */
+export const BATCH = "/todos/batch";
 const BATCH_OPERATIONS = 100;
 /** UTF-16 units, each of which takes at most three bytes. The service accepts 256 KiB. */
 const BATCH_LENGTH = 85_000;
@@ -102,7 +104,7 @@ function batch(operations: Sent[], entries: Entries, resolve?: ResolveConflict):
     texts.push(text);
   }
   const body = `{"operations":[${texts}]}`;
-  return request("POST", "/todos/batch", body, operations.slice(0, texts.length));
+  return request("POST", BATCH, body, operations.slice(0, texts.length));
 }
 
 function single(sent: Sent, entries: Entries, resolve?: ResolveConflict): Sending {

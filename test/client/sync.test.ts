@@ -395,6 +395,43 @@ describe("a lost answer", () => {
   });
 });
 
+describe("an answer that is not the service's", () => {
+  const answers: [what: string, answer: () => Response][] = [
+    ["JSON with a status of success", () => Response.json({ status: "maintenance" })],
+    ["a page with a status of success", () => new Response("<h1>Please log in</h1>")],
+    ["nothing", () => new Response(null, { status: 204 })],
+    [
+      "a problem of a gateway",
+      () =>
+        new Response('{"title":"Forbidden","status":403}', {
+          status: 403,
+          headers: { "content-type": "application/problem+json" },
+        }),
+    ],
+  ];
+
+  test.each(answers)("settles no change: %s", async (_, answer) => {
+    const refusals: Refusal[] = [];
+    const service = await start();
+    const device = await open(service, "mina", {
+      onRefused: (refusal) => refusals.push(refusal),
+    });
+    const replaced = new Set<string>();
+    service.instead = (route) => {
+      if (!route.startsWith("POST") || replaced.has(route)) return undefined;
+      replaced.add(route);
+      return answer();
+    };
+    const { id } = device.lists.create({ name: "Home" });
+    device.todos.create({ contents: "Buy milk", list_id: id });
+    await device.flush();
+    expect([...replaced]).toEqual(["POST /lists", "POST /todos/batch"]);
+    expect(refusals).toEqual([]);
+    expect(await service.lists("mina")).toMatchObject([{ name: "Home" }]);
+    expect(await service.todos("mina")).toMatchObject([{ contents: "Buy milk", list_id: 1 }]);
+  });
+});
+
 /** The content of a store at this moment, as after a crash. */
 async function frozen(store: SyncStore, user: string): Promise<SyncStore> {
   const copy = memoryStore();
