@@ -58,7 +58,7 @@ export function merged(
   );
 }
 
-const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);
+export const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);
 
 /** A value as text, without differences that the service makes: a due date's `at`, nulls, and the order of weekdays. */
 function textOf(value: unknown): string {

@@ -317,9 +317,7 @@ describe("a lost answer", () => {
     // The store has it a moment later.
     await Bun.sleep(5);
     const crashed = await frozen(store, first.user);
-    const { sending } = await crashed.read(first.user);
-    const at = new Date(Date.now() - 24 * 3_600_000).toISOString();
-    await crashed.write(first.user, { sending: Object.assign(Object(sending), { at }) });
+    await passDay(crashed, first.user);
     await first.close();
     service.received.length = 0;
 
@@ -332,6 +330,57 @@ describe("a lost answer", () => {
       { ...twice, pending: false },
       { ...twice, priority: 2, pending: false },
     ]);
+  });
+
+  test("of long ago is not taken for that of another todo with the same text", async () => {
+    const service = await start();
+    const store = memoryStore();
+    const first = await open(service, "mina", { store });
+    const { id } = first.lists.create({ name: "Home" });
+    await first.flush();
+    // This request does not even arrive, but the client cannot know that.
+    service.instead = (route) =>
+      route === "POST /todos/batch" ? new Response(null, { status: 504 }) : undefined;
+    const milk = { contents: "Buy milk", notes: "two", due: { date: "2026-12-01" } };
+    first.todos.create({ ...milk, list_id: id });
+    await first.until(() => first.status() === "offline");
+    await passDay(store, first.user);
+    await first.close();
+    service.instead = () => undefined;
+    const other = await open(service, "mina");
+    other.todos.create({ contents: "Buy milk" });
+    await other.flush();
+    const second = await open(service, "mina", { store });
+    await second.flush();
+    expect(await service.todos("mina")).toMatchObject([
+      { notes: null, list_id: null },
+      { ...milk, list_id: 1 },
+    ]);
+  });
+
+  test("of long ago makes no refusal of what was restored", async () => {
+    const refusals: Refusal[] = [];
+    const service = await start();
+    const store = memoryStore();
+    const first = await open(service, "mina", { store });
+    const { id } = first.todos.create({ contents: "Buy milk" });
+    await first.flush();
+    const todo = first.todos.get(id);
+    if (!todo) throw new Error("no todo");
+    first.todos.delete(id);
+    await first.flush();
+    first.network.loses = (route) => route.endsWith("/restore");
+    first.todos.restore(todo);
+    await first.until(() => first.status() === "offline");
+    await passDay(store, first.user);
+    await first.close();
+    const second = await open(service, "mina", {
+      store,
+      onRefused: (refusal) => refusals.push(refusal),
+    });
+    await second.flush();
+    await Bun.sleep(0);
+    expect([refusals, second.contents()]).toEqual([[], ["Buy milk"]]);
   });
 
   test("is prepared for: what is sent is in the store before it leaves", async () => {
@@ -431,6 +480,15 @@ describe("an answer that is not the service's", () => {
     expect(await service.todos("mina")).toMatchObject([{ contents: "Buy milk", list_id: 1 }]);
   });
 });
+
+/** Makes the request that is under way so old that the service has forgotten it. */
+async function passDay(store: SyncStore, user: string) {
+  // The store has the request a moment after the copy has it.
+  await Bun.sleep(5);
+  const { sending } = await store.read(user);
+  const at = new Date(Date.now() - 24 * 3_600_000).toISOString();
+  await store.write(user, { sending: Object.assign(Object(sending), { at }) });
+}
 
 /** The content of a store at this moment, as after a crash. */
 async function frozen(store: SyncStore, user: string): Promise<SyncStore> {
