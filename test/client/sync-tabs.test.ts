@@ -50,6 +50,25 @@ test("each shows at once what the other does, and one sends for both", async () 
   await two.until(() => two.todos.get(milk.id)?.is_done === true);
 });
 
+test("send what another did with rows under the ids that only this one knows", async () => {
+  const { service, store, one: sends, two } = await openTabs();
+  const home = two.lists.create({ name: "Home" });
+  const milk = two.todos.create({ contents: "Buy milk", list_id: home.id });
+  const bread = two.todos.create({ contents: "Buy bread" });
+  await two.flush();
+  await sends.close();
+  // It is opened when the rows have their ids, so it never hears of the ids from before.
+  await open(service, "mina", { store });
+  two.todos.create({ contents: "Buy salt", list_id: home.id });
+  two.todos.move(bread.id, { list_id: home.id, after: milk.id });
+  await two.flush();
+  expect(await service.todos("mina")).toMatchObject([
+    { contents: "Buy milk", list_id: 1 },
+    { contents: "Buy bread", list_id: 1 },
+    { contents: "Buy salt", list_id: 1 },
+  ]);
+});
+
 test("keep the order in which their changes were made", async () => {
   const { service, one, two } = await openTabs();
   one.network.down();
