@@ -40,11 +40,11 @@ export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sendin
 
 /** The changes at the front of the queue that fit into one batch. The updates of one todo become one. */
 function batchable(queue: Queued[], entries: Entries): Sent[] {
-  const operations = new Map<string | number, Sent>();
+  const operations = new Map<string, Sent>();
   const created = new Set<unknown>();
   const moved = new Set<unknown>();
   for (const queued of queue) {
-    const { operation, key } = queued;
+    const { operation, key, apart } = queued;
     const { type, op } = operation;
     const id = realId(entries, operation.id);
     const neighborId =
@@ -57,7 +57,9 @@ function batchable(queue: Queued[], entries: Entries): Sent[] {
     if (type !== "todo" || op === "restore" || mustWait) break;
     if (op === "create") created.add(id);
     if (op === "move" && operation.place.list_id !== undefined) moved.add(id);
-    const name = op === "update" ? id : key;
+    // The updates of a todo have one name, or one for each choice of fields.
+    const fields = op === "update" && apart ? Object.keys(operation.fields).sort() : "";
+    const name = op === "update" ? `${id}${fields}` : key;
     const earlier = operations.get(name);
     if (!earlier && operations.size === BATCH_OPERATIONS) break;
     operations.set(name, sentOf(queued, earlier));

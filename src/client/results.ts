@@ -30,12 +30,13 @@ export interface Result {
 
 /** 412: the row has changed since the operation was made. */
 const OVERTAKEN = 412;
+const INVALID = 422;
 
 /**
  * @param results one for each operation of `sending`
  * @returns the ids of created rows; the entries to write when these rows have arrived; and the refused changes
  */
-export function settle({ operations }: Sending, results: Result[]) {
+export function settle(entries: Entries, { operations }: Sending, results: Result[]) {
   const ids: Changes = {};
   const done: Changes = {};
   const refusals: Refusal[] = [];
@@ -48,6 +49,12 @@ export function settle({ operations }: Sending, results: Result[]) {
     if (status === OVERTAKEN || (op === "create" && problem?.code === "list_not_found")) continue;
     if (todo && op === "create") {
       ids[`alias/${operation.id}`] = { from: operation.id, to: todo.id };
+    }
+    // Perhaps only one of several updates is invalid, so they are sent again apart.
+    const queued = keys.flatMap((key) => entries[`queue/${key}`] ?? []);
+    if (status === INVALID && keys.length > 1 && !queued.some(({ apart }) => apart)) {
+      for (const each of queued) done[`queue/${each.key}`] = { ...each, apart: true };
+      continue;
     }
     for (const key of keys) done[`queue/${key}`] = null;
     // A row to delete may already be gone.

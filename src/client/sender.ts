@@ -39,7 +39,7 @@ export async function sendQueue(
     const isKnown = Date.now() - Date.parse(sending.at) < KNOWN_FOR;
     if (!isKnown) await catchUp();
     const results = isKnown ? await answerTo(sending, send) : recognized(entries, sending);
-    const { ids, done, refusals } = settle(sending, results);
+    const { ids, done, refusals } = settle(entries, sending, results);
     // The new rows are written before the changes leave the queue, so nobody sees a row in its former state.
     write(ids);
     await catchUp();

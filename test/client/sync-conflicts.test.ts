@@ -280,6 +280,29 @@ describe("what the service refuses", () => {
     expect(await service.todos("mina")).toHaveLength(2);
   });
 
+  test("takes no other change of the same todo along", async () => {
+    const { service, device, refusals } = await refusing();
+    const { id } = device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    device.network.down();
+    device.todos.update(id, { is_done: true });
+    device.todos.update(id, { contents: "" });
+    device.todos.update(id, { contents: "Buy oat milk" });
+    device.todos.update(id, { priority: 9 });
+    device.todos.create({ contents: "Buy bread" });
+    const stop = device.subscribe(() => expect(device.contents()[0]).toBe("Buy oat milk"));
+    device.network.up();
+    device.retry();
+    await device.flush();
+    stop();
+    await Bun.sleep(0);
+    expect(refusals.map(({ operation }) => operation)).toMatchObject([{ fields: { priority: 9 } }]);
+    expect(await service.todos("mina")).toMatchObject([
+      { contents: "Buy oat milk", is_done: true, priority: 0 },
+      { contents: "Buy bread" },
+    ]);
+  });
+
   test("takes along what was to be done with a row that is not made", async () => {
     const { device, refusals } = await refusing({ TODOS_PER_USER: "1" });
     device.todos.create({ contents: "Buy milk" });
