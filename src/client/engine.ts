@@ -176,10 +176,13 @@ const isVisible = () =>
 /** Resolves after `delay` milliseconds, or as soon as `signal` aborts. */
 function pause(delay: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, delay);
-    signal.addEventListener("abort", () => {
+    const timer = setTimeout(end, delay);
+    signal.addEventListener("abort", end);
+    function end() {
       clearTimeout(timer);
+      // The signal may live much longer than this pause.
+      signal.removeEventListener("abort", end);
       resolve();
-    });
+    }
   });
 }
