@@ -56,7 +56,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   const reading = store.read(user) as Promise<Entries>;
   const tabs = openTabs<Message>(store.name, user, async (message) => {
     // The changes that another tab has made meanwhile are applied after the entries are read.
-    await reading.catch(tabs.close);
+    await reading.catch(() => {});
     if (message === "cleared") return listener.onCleared();
     if (message === "hello") {
       if (status !== "connecting") tabs.post({ status });
@@ -66,6 +66,8 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
     else status = message.status;
     listener.onChange();
   });
+  // Without the entries there is no copy that could be closed later.
+  reading.catch(tabs.close);
 
   function take(changes: Changes) {
     apply(entries, changes);

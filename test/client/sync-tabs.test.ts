@@ -1,6 +1,7 @@
 /** Tabs that share a store, here in one process. `test/slow/sync-browser.slow.ts` shows which of them sends. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { webStorageStore } from "../../src/client/stores.ts";
+import { createSync } from "../../src/client/sync.ts";
 import { createNetwork, createScene } from "./device.ts";
 
 // Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
@@ -140,6 +141,26 @@ test("agree on an order where both did something at once", async () => {
     await two.until(() => two.todos.all().length === 2 * i);
   }
   expect(one.contents()).toEqual(two.contents());
+});
+
+test("hear nothing from the others when they could not load the copy", async () => {
+  const { store, one } = await openTabs();
+  const failure = new Error("The store cannot be read");
+  const errors: unknown[] = [];
+  const sync = createSync(one.client, {
+    store: { ...store, read: () => Promise.reject(failure) },
+    onStoreError: (error) => errors.push(error),
+  });
+  await sync.ready();
+  let calls = 0;
+  sync.subscribe(() => {
+    calls++;
+  });
+  one.todos.create({ contents: "Buy milk" });
+  await one.flush();
+  await Bun.sleep(20);
+  expect([errors, calls]).toEqual([[failure], 0]);
+  await sync.close();
 });
 
 test("leave nothing behind that one wrote while the other logged out", async () => {
