@@ -51,11 +51,23 @@ export function merged(
       if (isSame(theirs, before[field]) || isSame(theirs, mine)) return [field, mine];
       const conflict = { type, field, row, before: before[field], mine, theirs, at };
       // The values come from one row and its fields. The types cannot follow this through the loop.
-      const resolved = resolve?.(conflict as unknown as Conflict);
+      const resolved = valueBy(resolve, conflict as unknown as Conflict);
       const isLater = Date.parse(at) >= Date.parse(row.updated_at);
       return [field, resolved === undefined ? (isLater ? mine : theirs) : resolved];
     }),
   );
+}
+
+function valueBy(resolve: ResolveConflict | undefined, conflict: Conflict) {
+  try {
+    return resolve?.(conflict);
+  } catch (error) {
+    // This is an error of the app. It is reported, but it must not keep the queue from being sent.
+    queueMicrotask(() => {
+      throw error;
+    });
+    return undefined;
+  }
 }
 
 export const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);

@@ -1,5 +1,5 @@
 /** What happens to a change when others have changed the same row before, or when the service refuses it. */
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import {
   type Conflict,
   memoryStore,
@@ -170,6 +170,34 @@ describe("two devices that changed one todo", () => {
     expect(await service.todos("mina")).toMatchObject([
       { contents: "Buy soy milk / Buy oat milk", priority: 2, notes: "three" },
     ]);
+  });
+
+  test("decide by the times when onConflict throws, and the error is reported", async () => {
+    const failure = new Error("An error of the app");
+    const { service, here, away, id } = await apart({
+      onConflict() {
+        throw failure;
+      },
+    });
+    here.todos.update(id, { contents: "Buy oat milk" });
+    await here.flush();
+    await tick();
+    away.todos.update(id, { contents: "Buy soy milk" });
+    // Without this, the runner would take the uncaught error for a failure of this test.
+    const reported: unknown[] = [];
+    const { queueMicrotask: enqueue } = globalThis;
+    using _ = spyOn(globalThis, "queueMicrotask").mockImplementation((work) =>
+      enqueue(() => {
+        try {
+          work();
+        } catch (error) {
+          reported.push(error);
+        }
+      }),
+    );
+    await reunite(here, away);
+    expect(reported).toEqual([failure]);
+    expect(await service.todos("mina")).toMatchObject([{ contents: "Buy soy milk" }]);
   });
 
   test("are told of the row as it is now when it changed at the last moment", async () => {
