@@ -1,4 +1,7 @@
-/** Decides about a change when someone else has changed the same row: for each field, the later change wins. */
+/**
+ * Decides about a change when someone else has changed the same row. For each field that both have changed, the later
+ * change wins. The service has one time for a row. So the time of its last change counts, whatever was changed then.
+ */
 import type { List, ListUpdate, Row, Todo, TodoUpdate, Type } from "./rows.ts";
 
 /** A field that was changed here and elsewhere, to different values. */
@@ -15,7 +18,10 @@ type ConflictIn<Type, Row, Fields> = {
     before: Fields[Field];
     mine: Fields[Field];
     theirs: Fields[Field];
-    /** When my value was set (RFC 3339). The time of their value is the row's `updated_at`. */
+    /**
+     * When my value was set (RFC 3339). The row's `updated_at` is the time of the row's last change, perhaps of another
+     * field. Their value is not newer than that.
+     */
     at: string;
   };
 }[keyof Fields];
