@@ -88,7 +88,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   }
 
   const stored = await reading;
-  // An id under which a row was created is valid only as long as its page is open, and this page has just been opened. So
+  // An id under which a row was created is valid only as long as its copy is open, and this copy has just been opened. So
   // all of them are removed, unless the queue still uses them.
   const old: Changes = {};
   if (queueOf(stored).length === 0) {

@@ -26,8 +26,8 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   const { pollEvery = 15_000, silence = 60_000 } = options;
   const { entries } = copy;
   const closing = new AbortController();
-  /** Ends the wait for new work. */
-  let alarm = new AbortController();
+  /** Abort it to end the wait. */
+  let waiting = new AbortController();
   /** Whether the service may have changes that the copy does not have. */
   let isStale = true;
   let isLive = false;
@@ -81,11 +81,11 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
 
   /** @returns whether no new work has appeared meanwhile */
   async function rest(delay: number) {
-    alarm = new AbortController();
-    await pause(delay, alarm.signal);
+    waiting = new AbortController();
+    await pause(delay, waiting.signal);
     // The store may take now what it has refused before.
     copy.save({});
-    return !alarm.signal.aborted;
+    return !waiting.signal.aborted;
   }
 
   async function step() {
@@ -137,7 +137,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
 
   function hearOfChange() {
     isStale = true;
-    alarm.abort();
+    waiting.abort();
   }
 
   function tellStatus() {
@@ -147,7 +147,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   /** Called when another attempt makes sense: the network is back, or the user is. */
   function tryAgain() {
     failures = 0;
-    alarm.abort();
+    waiting.abort();
   }
   // Both events reach the window of a browser. Other runtimes do not send them, and Node has no such listeners.
   for (const type of ["visibilitychange", "online"]) {
@@ -163,7 +163,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     /** Stops the engine. A request that is under way may or may not arrive. */
     async close() {
       closing.abort();
-      alarm.abort();
+      waiting.abort();
       await running;
     },
   };

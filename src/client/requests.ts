@@ -162,10 +162,12 @@ function contentOf(
 function placeNow(type: Type, place: TodoMove & Partial<ListCreate>, entries: Entries, row?: Row) {
   const list = place.list_id && realId(entries, place.list_id);
   const list_id = list && !entries[`list/${list}`] ? undefined : list;
-  const home = list_id === undefined ? row && listOf(row) : list_id;
-  const anchor = place.after && realId(entries, place.after);
-  const beside = anchor && entries[`${type}/${anchor}`];
-  if (!anchor || (beside && listOf(beside) === home)) return { list_id, after: anchor };
+  const listAfter = list_id === undefined ? row && listOf(row) : list_id;
+  const neighborId = place.after && realId(entries, place.after);
+  const neighbor = neighborId && entries[`${type}/${neighborId}`];
+  if (!neighborId || (neighbor && listOf(neighbor) === listAfter)) {
+    return { list_id, after: neighborId };
+  }
   if (type === "todo") return { list_id };
   return {
     after: inOrder(valuesOf(entries, type)).findLast((each) => each !== row)?.id ?? null,
