@@ -64,6 +64,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
         isStale ||= isSilent && !isLive && (await hasNews());
         await step();
         failures = 0;
+        lastError = undefined;
       } catch (error) {
         if (closing.signal.aborted) break;
         isStale = true;
@@ -158,7 +159,10 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   return {
     /** To be called when there is something to send. */
     wake: tryAgain,
-    /** Why the service could not be reached, or why the store has failed, while the status is offline. */
+    /**
+     * Why the service could not be reached, or why the store has failed, while the status is offline. Only the tab that does
+     * the work knows this.
+     */
     lastError: () => lastError,
     /** Stops the engine. A request that is under way may or may not arrive. */
     async close() {

@@ -211,6 +211,8 @@ describe("offline", () => {
     device.network.up();
     device.retry();
     await device.flush();
+    await device.until(() => device.status() === "live");
+    expect(device.error()).toBeUndefined();
     expect(await service.todos("mina")).toMatchObject([
       { contents: "Bake bread" },
       { contents: "Buy milk", is_done: true },
