@@ -71,6 +71,8 @@ export interface Config {
   mailFrom: string;
   /** Todos that a user may have, including those in the trash. */
   todosPerUser: number;
+  /** MiB of their texts, with the folded texts for the search. */
+  textPerUser: number;
   listsPerUser: number;
   /** Seconds for which a deleted todo stays in the trash. */
   trashTtl: number;
@@ -269,6 +271,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       "an address, or a name and an address in angle brackets",
     ),
     todosPerUser: integer("TODOS_PER_USER", 10_000, 1, 1_000_000),
+    textPerUser: integer("TEXT_PER_USER", 64, 1, 1_000_000),
     listsPerUser: integer("LISTS_PER_USER", 200, 1, 1000),
     trashTtl: integer("TRASH_TTL", 30 * DAY, 1, 366 * DAY),
     idempotencyTtl: integer("IDEMPOTENCY_TTL", DAY, 1, 30 * DAY),

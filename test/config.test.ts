@@ -162,6 +162,7 @@ describe("faults", () => {
       ["OTP_RESEND_AFTER", 0, 3600],
       ["OTP_DAILY_LIMIT", 1, 1000],
       ["TODOS_PER_USER", 1, 1_000_000],
+      ["TEXT_PER_USER", 1, 1_000_000],
       ["LISTS_PER_USER", 1, 1000],
       ["TRASH_TTL", 1, 366 * 24 * 3600],
       ["CHANGES_TTL", 1, 3660 * 24 * 3600],

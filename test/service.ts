@@ -101,6 +101,8 @@ export async function startService(
   );
   metrics?.watch(services);
   await migrate(services.database);
+  // Otherwise the first request would look, which would be one round trip more.
+  await services.schema.look();
   const trips = countTrips(services);
   const app = createApp(services);
   const server = Bun.serve({

@@ -35,7 +35,10 @@ export function createBudgets(
   const nameOf = (budget: Budget, network: string) => `${budget} ${network}`;
 
   function rememberSpent(budget: Budget, network: string, until: number): void {
-    spent.set(nameOf(budget, network), until);
+    const name = nameOf(budget, network);
+    // A Map would keep a known name at its old place.
+    spent.delete(name);
+    spent.set(name, until);
     const [oldest] = spent.keys();
     if (spent.size > REMEMBERED && oldest !== undefined) spent.delete(oldest);
   }

@@ -96,8 +96,9 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
     if (typeof iat !== "number" || iat > now + CLOCK_SKEW) return undefined;
     if (typeof exp !== "number") return undefined;
     if (typeof sub !== "string" || !/^[1-9]\d{0,15}$/.test(sub)) return undefined;
-    if (typeof sid !== "string") return undefined;
-    return { session: { id: sid, user_id: Number(sub) }, exp };
+    const user_id = Number(sub);
+    if (!Number.isSafeInteger(user_id) || !isSessionId(sid)) return undefined;
+    return { session: { id: sid, user_id }, exp };
   }
 
   return {
@@ -152,11 +153,14 @@ export function createTokenSigner(options: TokenOptions, clock: Clock) {
       const claims = await claimsOf(token, "refresh", expectations("rt+jwt", ["sid", "gen"]));
       if (!claims) return undefined;
       const { sid, gen } = claims;
-      if (typeof sid !== "string" || typeof gen !== "number") return undefined;
-      return { session_id: sid, generation: gen };
+      if (!isSessionId(sid) || !Number.isSafeInteger(gen)) return undefined;
+      return { session_id: sid, generation: Number(gen) };
     },
   };
 }
+
+const isSessionId = (sid: unknown): sid is string =>
+  typeof sid === "string" && /^[\w-]{1,64}$/.test(sid);
 
 /** The `kid` in the token's header; undefined for a token without one. */
 function keyIdOf(token: string): string | undefined {

@@ -56,10 +56,19 @@ export const todosIn = (copy: () => Copy | undefined): Todos => ({
   },
 });
 
+/** The fields of an operation that are ids. */
+const IDS = ["id", "list_id", "after"];
+
 /** @throws Error when there is no copy */
 function add(copy: Copy | undefined, operation: Operation) {
   if (!copy) throw new Error("No user is logged in yet.");
-  copy.add({ ...operation, id: realId(copy.entries, operation.id) });
+  // The app may change its objects later, so the queue has a copy of them. It is made by way of JSON, because
+  // `structuredClone` refuses a Proxy, and some frameworks wrap the state of an app in proxies.
+  const text = JSON.stringify(operation, (name, value) =>
+    // The tab that sends may have been opened after the row had got its id. It does not know the negative one.
+    IDS.includes(name) ? realId(copy.entries, value) : value,
+  );
+  copy.add(JSON.parse(text));
 }
 
 function collection<AnyRow extends Row, Create extends object, Update extends object, Move>(

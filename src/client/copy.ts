@@ -56,7 +56,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   const reading = store.read(user) as Promise<Entries>;
   const tabs = openTabs<Message>(store.name, user, async (message) => {
     // The changes that another tab has made meanwhile are applied after the entries are read.
-    await reading.catch(tabs.close);
+    await reading.catch(() => {});
     if (message === "cleared") return listener.onCleared();
     if (message === "hello") {
       if (status !== "connecting") tabs.post({ status });
@@ -66,6 +66,8 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
     else status = message.status;
     listener.onChange();
   });
+  // Without the entries there is no copy that could be closed later.
+  reading.catch(tabs.close);
 
   function take(changes: Changes) {
     apply(entries, changes);
@@ -86,7 +88,7 @@ export async function openCopy(user: string, store: SyncStore, listener: CopyLis
   }
 
   const stored = await reading;
-  // An id under which a row was created is valid only as long as its page is open, and this page has just been opened. So
+  // An id under which a row was created is valid only as long as its copy is open, and this copy has just been opened. So
   // all of them are removed, unless the queue still uses them.
   const old: Changes = {};
   if (queueOf(stored).length === 0) {

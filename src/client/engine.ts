@@ -30,8 +30,8 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   const { pollEvery = 15_000, silence = 60_000 } = options;
   const { entries } = copy;
   const closing = new AbortController();
-  /** Ends the wait for new work. */
-  let alarm = new AbortController();
+  /** Abort it to end the wait. */
+  let waiting = new AbortController();
   /** Whether the service may have changes that the copy does not have. */
   let isStale = true;
   let isLive = false;
@@ -71,6 +71,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
         isStale ||= isSilent && !isLive && (await hasNews());
         await step();
         failures = 0;
+        lastError = undefined;
       } catch (error) {
         if (closing.signal.aborted) break;
         isStale = true;
@@ -88,11 +89,11 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
 
   /** @returns whether no new work has appeared meanwhile */
   async function rest(delay: number) {
-    alarm = new AbortController();
-    await pause(delay, alarm.signal);
+    waiting = new AbortController();
+    await pause(delay, waiting.signal);
     // The store may take now what it has refused before.
     copy.save({});
-    return !alarm.signal.aborted;
+    return !waiting.signal.aborted;
   }
 
   async function step() {
@@ -144,7 +145,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
 
   function hearOfChange() {
     isStale = true;
-    alarm.abort();
+    waiting.abort();
   }
 
   function tellStatus() {
@@ -154,7 +155,7 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   /** Called when another attempt makes sense: the network is back, or the user is. */
   function tryAgain() {
     failures = 0;
-    alarm.abort();
+    waiting.abort();
   }
   // Both events reach the window of a browser. Other runtimes do not send them, and Node has no such listeners.
   for (const type of ["visibilitychange", "online"]) {
@@ -165,12 +166,15 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   return {
     /** To be called when there is something to send. */
     wake: tryAgain,
-    /** Why the service could not be reached, or why the store has failed, while the status is offline. */
+    /**
+     * Why the service could not be reached, or why the store has failed, while the status is offline. Only the tab that does
+     * the work knows this.
+     */
     lastError: () => lastError,
     /** Stops the engine. A request that is under way may or may not arrive. */
     async close() {
       closing.abort();
-      alarm.abort();
+      waiting.abort();
       await running;
     },
   };
@@ -183,10 +187,13 @@ const isVisible = () =>
 /** Resolves after `delay` milliseconds, or as soon as `signal` aborts. */
 function pause(delay: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, delay);
-    signal.addEventListener("abort", () => {
+    const timer = setTimeout(end, delay);
+    signal.addEventListener("abort", end);
+    function end() {
       clearTimeout(timer);
+      // The signal may live much longer than this pause.
+      signal.removeEventListener("abort", end);
       resolve();
-    });
+    }
   });
 }

@@ -66,6 +66,8 @@ export interface Queued {
   /** When it was made: RFC 3339, by the clock of this device. */
   at: string;
   operation: Operation;
+  /** Sent apart from updates of other fields of its row, because the service has refused them together. */
+  apart?: true;
 }
 
 /** A request, kept exactly as it was first sent, so that it can be sent again byte for byte. */

@@ -1,4 +1,7 @@
-/** Decides about a change when someone else has changed the same row: for each field, the later change wins. */
+/**
+ * Decides about a change when someone else has changed the same row. For each field that both have changed, the later
+ * change wins. The service has one time for a row. So the time of its last change counts, whatever was changed then.
+ */
 import type { List, ListUpdate, Row, Todo, TodoUpdate, Type } from "./rows.ts";
 
 /** A field that was changed here and elsewhere, to different values. */
@@ -15,7 +18,10 @@ type ConflictIn<Type, Row, Fields> = {
     before: Fields[Field];
     mine: Fields[Field];
     theirs: Fields[Field];
-    /** When my value was set (RFC 3339). The time of their value is the row's `updated_at`. */
+    /**
+     * When my value was set (RFC 3339). The row's `updated_at` is the time of the row's last change, perhaps of another
+     * field. Their value is not newer than that.
+     */
     at: string;
   };
 }[keyof Fields];
@@ -51,14 +57,26 @@ export function merged(
       if (isSame(theirs, before[field]) || isSame(theirs, mine)) return [field, mine];
       const conflict = { type, field, row, before: before[field], mine, theirs, at };
       // The values come from one row and its fields. The types cannot follow this through the loop.
-      const resolved = resolve?.(conflict as unknown as Conflict);
+      const resolved = valueBy(resolve, conflict as unknown as Conflict);
       const isLater = Date.parse(at) >= Date.parse(row.updated_at);
       return [field, resolved === undefined ? (isLater ? mine : theirs) : resolved];
     }),
   );
 }
 
-const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);
+function valueBy(resolve: ResolveConflict | undefined, conflict: Conflict) {
+  try {
+    return resolve?.(conflict);
+  } catch (error) {
+    // This is an error of the app. It is reported, but it must not keep the queue from being sent.
+    queueMicrotask(() => {
+      throw error;
+    });
+    return undefined;
+  }
+}
+
+export const isSame = (a: unknown, b: unknown) => textOf(a) === textOf(b);
 
 /** A value as text, without differences that the service makes: a due date's `at`, nulls, and the order of weekdays. */
 function textOf(value: unknown): string {

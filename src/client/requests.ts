@@ -21,6 +21,8 @@ import {
 } from "./rows.ts";
 import { inOrder } from "./view.ts";
 
+/** The path for many changes of todos at once. */
+export const BATCH = "/todos/batch";
 const BATCH_OPERATIONS = 100;
 /** UTF-16 units, each of which takes at most three bytes. The service accepts 256 KiB. */
 const BATCH_LENGTH = 85_000;
@@ -38,17 +40,26 @@ export function nextRequest(entries: Entries, resolve?: ResolveConflict): Sendin
 
 /** The changes at the front of the queue that fit into one batch. The updates of one todo become one. */
 function batchable(queue: Queued[], entries: Entries): Sent[] {
-  const operations = new Map<string | number, Sent>();
+  const operations = new Map<string, Sent>();
   const created = new Set<unknown>();
+  const moved = new Set<unknown>();
   for (const queued of queue) {
-    const { operation, key } = queued;
+    const { operation, key, apart } = queued;
     const { type, op } = operation;
     const id = realId(entries, operation.id);
-    // A todo that the batch creates has no id yet, so the same batch cannot change it.
-    const isEarly = created.has(id) || (op === "move" && created.has(operation.place.after));
-    if (type !== "todo" || op === "restore" || isEarly) break;
+    const neighborId =
+      op === "move" && operation.place.after && realId(entries, operation.place.after);
+    // A todo that the batch creates has no id yet, so the same batch cannot change it. And `placeNow` compares the lists of
+    // todos as they are before the batch, so a place beside a todo that the batch moves to a list is for the next one.
+    const mustWait =
+      [id, neighborId].some((each) => created.has(each)) ||
+      (neighborId && [id, neighborId].some((each) => moved.has(each)));
+    if (type !== "todo" || op === "restore" || mustWait) break;
     if (op === "create") created.add(id);
-    const name = op === "update" ? id : key;
+    if (op === "move" && operation.place.list_id !== undefined) moved.add(id);
+    // The updates of a todo have one name, or one for each choice of fields.
+    const fields = op === "update" && apart ? Object.keys(operation.fields).sort() : "";
+    const name = op === "update" ? `${id}${fields}` : key;
     const earlier = operations.get(name);
     if (!earlier && operations.size === BATCH_OPERATIONS) break;
     operations.set(name, sentOf(queued, earlier));
@@ -95,7 +106,7 @@ function batch(operations: Sent[], entries: Entries, resolve?: ResolveConflict):
     texts.push(text);
   }
   const body = `{"operations":[${texts}]}`;
-  return request("POST", "/todos/batch", body, operations.slice(0, texts.length));
+  return request("POST", BATCH, body, operations.slice(0, texts.length));
 }
 
 function single(sent: Sent, entries: Entries, resolve?: ResolveConflict): Sending {
@@ -151,10 +162,12 @@ function contentOf(
 function placeNow(type: Type, place: TodoMove & Partial<ListCreate>, entries: Entries, row?: Row) {
   const list = place.list_id && realId(entries, place.list_id);
   const list_id = list && !entries[`list/${list}`] ? undefined : list;
-  const home = list_id === undefined ? row && listOf(row) : list_id;
-  const anchor = place.after && realId(entries, place.after);
-  const beside = anchor && entries[`${type}/${anchor}`];
-  if (!anchor || (beside && listOf(beside) === home)) return { list_id, after: anchor };
+  const listAfter = list_id === undefined ? row && listOf(row) : list_id;
+  const neighborId = place.after && realId(entries, place.after);
+  const neighbor = neighborId && entries[`${type}/${neighborId}`];
+  if (!neighborId || (neighbor && listOf(neighbor) === listAfter)) {
+    return { list_id, after: neighborId };
+  }
   if (type === "todo") return { list_id };
   return {
     after: inOrder(valuesOf(entries, type)).findLast((each) => each !== row)?.id ?? null,

@@ -3,6 +3,7 @@
  * changes.
  */
 import { type Changes, type Entries, type Operation, type Sending, valuesOf } from "./entries.ts";
+import { isSame } from "./merge.ts";
 import type { Row } from "./rows.ts";
 
 /** An error of the service (RFC 9457). */
@@ -29,12 +30,13 @@ export interface Result {
 
 /** 412: the row has changed since the operation was made. */
 const OVERTAKEN = 412;
+const INVALID = 422;
 
 /**
  * @param results one for each operation of `sending`
  * @returns the ids of created rows; the entries to write when these rows have arrived; and the refused changes
  */
-export function settle({ operations }: Sending, results: Result[]) {
+export function settle(entries: Entries, { operations }: Sending, results: Result[]) {
   const ids: Changes = {};
   const done: Changes = {};
   const refusals: Refusal[] = [];
@@ -47,6 +49,12 @@ export function settle({ operations }: Sending, results: Result[]) {
     if (status === OVERTAKEN || (op === "create" && problem?.code === "list_not_found")) continue;
     if (todo && op === "create") {
       ids[`alias/${operation.id}`] = { from: operation.id, to: todo.id };
+    }
+    // Perhaps only one of several updates is invalid, so they are sent again apart.
+    const queued = keys.flatMap((key) => entries[`queue/${key}`] ?? []);
+    if (status === INVALID && keys.length > 1 && !queued.some(({ apart }) => apart)) {
+      for (const each of queued) done[`queue/${each.key}`] = { ...each, apart: true };
+      continue;
     }
     for (const key of keys) done[`queue/${key}`] = null;
     // A row to delete may already be gone.
@@ -61,25 +69,25 @@ export function settle({ operations }: Sending, results: Result[]) {
 const CLOCK_DIFFERENCE = 10 * 60_000;
 
 /**
- * The outcome of a request whose answer was lost so long ago that the service no longer remembers the request. The rows
- * are up to date, so a todo that the request created is among them. It is recognized by its text and its age, and not
- * created again. All other changes stay in the queue for a new request, because doing them twice has the same result as
- * doing them once.
+ * The outcome of a request that was made so long ago that the service may have forgotten it, whether it arrived or not.
+ * The rows are up to date, so what the request created is among them. It is recognized by its age and by all fields that
+ * were sent, and not created again. A todo that is there was restored. All other changes stay in the queue for a new
+ * request, because doing them twice has the same result as doing them once.
  */
-export function recognized(entries: Entries, { operations, at }: Sending): Result[] {
+export function recognized(entries: Entries, { operations, at, body }: Sending): Result[] {
   const taken = new Set<number>();
-  return operations.map(({ operation }) => {
-    const { type, op } = operation;
+  const sent = JSON.parse(body);
+  return operations.map(({ operation: { type, op, id } }, i) => {
+    // Only a batch has several operations. `op` is no field of a row.
+    const fields = { ...(sent.operations?.[i] ?? sent), op: null };
+    const isCreated = (row: Row) =>
+      Date.parse(row.created_at) > Date.parse(at) - CLOCK_DIFFERENCE &&
+      isSame({ ...row, ...fields }, row) &&
+      !taken.has(row.id);
     const todo = valuesOf(entries, type).find(
-      (row: Row) =>
-        op === "create" &&
-        textOf(row) === textOf(operation.fields) &&
-        Date.parse(row.created_at) > Date.parse(at) - CLOCK_DIFFERENCE &&
-        !taken.has(row.id),
+      (row: Row) => (op === "create" && isCreated(row)) || (op === "restore" && row.id === id),
     );
     if (todo) taken.add(todo.id);
-    return { status: todo ? 201 : OVERTAKEN, todo };
+    return { status: todo ? 200 : OVERTAKEN, todo };
   });
 }
-
-const textOf = ({ contents, name }: { contents?: string; name?: string }) => contents ?? name;

@@ -3,7 +3,7 @@ import { failureOf } from "./backoff.ts";
 import type { Copy } from "./copy.ts";
 import type { Sending } from "./entries.ts";
 import type { ResolveConflict } from "./merge.ts";
-import { nextRequest } from "./requests.ts";
+import { BATCH, nextRequest } from "./requests.ts";
 import { type Problem, type Refusal, type Result, recognized, settle } from "./results.ts";
 
 export interface SenderOptions {
@@ -39,7 +39,7 @@ export async function sendQueue(
     const isKnown = Date.now() - Date.parse(sending.at) < KNOWN_FOR;
     if (!isKnown) await catchUp();
     const results = isKnown ? await answerTo(sending, send) : recognized(entries, sending);
-    const { ids, done, refusals } = settle(sending, results);
+    const { ids, done, refusals } = settle(entries, sending, results);
     // The new rows are written before the changes leave the queue, so nobody sees a row in its former state.
     write(ids);
     await catchUp();
@@ -56,14 +56,21 @@ async function answerTo(
 ): Promise<Result[]> {
   const answer = await send(path, { method, headers, body });
   const { status, ok } = answer;
+  // Only the deletion of a list has no body.
+  if (status === 204 && method === "DELETE") return [{ status }];
   const isProblem = answer.headers.get("content-type")?.includes("problem+json");
   // With the other statuses, a new session or a later attempt may help.
   if (isProblem && status < 500 && status !== 401 && status !== 429) {
     const problem: Problem = await answer.json();
-    return operations.map(() => ({ status, problem }));
+    // A proxy may send problems too, but they have no code of the service.
+    if (typeof problem.code === "string") return operations.map(() => ({ status, problem }));
   }
   if (!ok) throw failureOf(answer);
-  const todo = status === 204 ? {} : await answer.json();
-  // Only a batch has several results. It calls each row `todo`.
-  return todo.results ?? [{ status, todo }];
+  const json = await answer.json();
+  // A batch has one result for each operation, and calls a row `todo`. Any other request has one row. A proxy may answer
+  // with other JSON, and with a status of success.
+  const results: Result[] | undefined =
+    path === BATCH ? json.results : json.id && [{ status, todo: json }];
+  if (results?.length !== operations.length) throw failureOf(answer);
+  return results;
 }

@@ -9,6 +9,7 @@ import mailRequestId from "../../drizzle/0006_mail_request_id.sql" with { type: 
 import commits from "../../drizzle/0007_commits.sql" with { type: "text" };
 import todosPosition from "../../drizzle/0008_todos_position.sql" with { type: "text" };
 import keptAnswersIndexes from "../../drizzle/0009_kept_answers_indexes.sql" with { type: "text" };
+import boundTexts from "../../drizzle/0010_bound_texts.sql" with { type: "text" };
 import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
 
 /** Each migration with its tag in the journal. New ones are added here by hand. */
@@ -23,6 +24,7 @@ const texts = new Map([
   ["0007_commits", commits],
   ["0008_todos_position", todosPosition],
   ["0009_kept_answers_indexes", keptAnswersIndexes],
+  ["0010_bound_texts", boundTexts],
 ]);
 
 export interface Migration {

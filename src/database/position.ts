@@ -17,7 +17,7 @@ export interface Position {
 /** The position before the first commit. */
 export const BEGINNING: Position = { count: 0 };
 
-/** A part of every transaction that writes. */
+/** A part of every transaction that writes, on a service whose replicas may answer reads (DATABASE_STALE_READS). */
 export const COUNT_UP: Step = {
   sql: "INSERT INTO commits (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1",
 };

@@ -55,7 +55,7 @@ const BY_THE_PRIMARY: Step = { sql: "PRAGMA foreign_keys" };
 /**
  * Opens the database at `url` (`libsql://`, `https://` or `http://`). Nothing is sent before the first call.
  *
- * A read is one round trip, or two when the replica is asked first and does not answer. A write is one round trip, and
+ * A read is one round trip, or a few when the replica is asked first and does not answer. A write is one round trip, and
  * may wait for its turn before (see `createWrites`). A call rejects within `timeout`, or within one and a half times as
  * long after a wait, with LibsqlError: the errors of `openHrana`, SQLite's codes, PROXY_ERROR for an error of the
  * primary that came through a replica, CLIENT_CLOSED. Statements that belong together go into one `batch`. Interactive

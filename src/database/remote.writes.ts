@@ -54,7 +54,7 @@ interface WriteOptions {
 export type RemoteWrites = (steps: Step[]) => Promise<CommittedWrite>;
 
 export const noTurn = (milliseconds: number) =>
-  new LibsqlError(`no turn within ${milliseconds} ms`, "SERVER_UNREACHABLE");
+  new LibsqlError(`the write waited ${milliseconds} ms and was not sent`, "SERVER_UNREACHABLE");
 
 /**
  * Each write takes effect completely or not at all, whatever happens to the others in the same trip: it has its own

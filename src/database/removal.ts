@@ -129,7 +129,7 @@ export function createRemoval(db: Database): Removal {
         rest = RETRY_AFTER;
       }
       // The pause is at least as long as the slice took, so that at most half of the time is spent on removal.
-      if (isLeft) await pause(Math.max(rest, performance.now() - began));
+      if (isLeft && !isStopped) await pause(Math.max(rest, performance.now() - began));
     }
   }
 

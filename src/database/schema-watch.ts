@@ -10,8 +10,8 @@ const LOOK_INTERVAL = 1000;
 
 export interface SchemaWatch {
   /**
-   * False until `look` finds that the schema is behind. While it is true, each request that asks may start another
-   * look.
+   * False until a look finds that the schema is behind. Until one finds that it is current, the requests that ask start
+   * further looks.
    */
   isBehind(): boolean;
   /** Whether it is time to look: no look has succeeded yet, or the schema was behind at the last look. */
@@ -50,8 +50,11 @@ export function watchSchema(db: Database): SchemaWatch {
     look,
     isDue,
     isBehind() {
-      // If the database cannot answer now, it is asked again later.
-      if (state === "behind" && isDue()) look().catch(() => {});
+      if (isDue()) {
+        // One look for all requests. If the database cannot answer now, it is asked again later.
+        nextLook = performance.now() + LOOK_INTERVAL;
+        look().catch(() => {});
+      }
       return state === "behind";
     },
   };

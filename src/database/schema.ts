@@ -33,10 +33,12 @@ export const users = sqliteTable(
     /** Only a verified address, in lower case. */
     email: text(),
     created_at: instant().notNull(),
-    /** Each request that changes something of the user's raises it by one. See `sync/revision.ts`. */
+    /** Each operation that changes something of the user's raises it by one. See `sync/revision.ts`. */
     revision: integer().notNull().default(0),
     /** Number of rows in `todos` and `trash`. Triggers update it, so a limit is checked without counting rows. */
     todo_count: integer().notNull().default(0),
+    /** The sum of `text_size` of these rows, updated in the same way. */
+    text_size: integer().notNull().default(0),
     /** Number of rows in `lists`, updated in the same way. */
     list_count: integer().notNull().default(0),
     /**
@@ -139,6 +141,11 @@ const todoColumns = () => ({
   contents_folded: text(),
   notes: text(),
   notes_folded: text(),
+  /** Bytes of the four texts. */
+  text_size: integer().generatedAlwaysAs(
+    sql`octet_length(contents) + coalesce(octet_length(contents_folded), 0) + coalesce(octet_length(notes), 0) + coalesce(octet_length(notes_folded), 0)`,
+    { mode: "virtual" },
+  ),
 });
 
 export const todos = sqliteTable(
@@ -253,7 +260,7 @@ export const ttl = sqliteTable(
 
 /**
  * The content of answers to requests with an `Idempotency-Key`, for repeated requests. A row of `ttl` says which keys
- * are known. This table holds the user's own text, so its rows are deleted with that text. See `sync/idempotency.ts`.
+ * are known. This table holds the user's own texts, so a row is deleted with its todo or its list. See `sync/idempotency.ts`.
  */
 export const kept_answers = sqliteTable(
   "kept_answers",
@@ -265,6 +272,8 @@ export const kept_answers = sqliteTable(
     key: text().notNull(),
     /** The todo that the answer is about, if there is one. */
     todo_id: integer(),
+    /** The list that the answer is about, if there is one. */
+    list_id: integer(),
     /** The values of the outcome's columns, as a JSON array. */
     outcome: text().notNull(),
     expires_at: instant().notNull(),
@@ -278,7 +287,8 @@ export const kept_answers = sqliteTable(
 );
 
 /**
- * The number of transactions that have written, in one row. This count is used to compare the replicas and the primary
+ * The number of transactions that have written, in one row. Services without DATABASE_STALE_READS do not count theirs.
+ * This count is used to compare the replicas and the primary
  * of a database on a server (see `position.ts`). In an embedded file there is no row.
  */
 export const commits = sqliteTable("commits", {

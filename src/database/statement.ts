@@ -40,33 +40,56 @@ function toBindable(value: unknown): InValue {
   return value as InValue;
 }
 
-/** The values of a row by name, and in the order of the columns. */
-type Rows<Statements extends Bound<unknown>[]> = {
-  [I in keyof Statements]: Statements[I] extends Bound<infer Row>
+/** A statement, a list of them, or an object of those. (TypeScript could not follow a type of any depth.) */
+type Nested<One> = One | readonly One[] | { readonly [name: string]: One | readonly One[] };
+
+/** Statements that run together, in this order. */
+export type Statements = Nested<Nested<Bound<unknown> | undefined>>;
+
+/** The rows of each statement, in the place of the statement. A row has its values by name, and in the order of the columns. */
+export type RowsOf<S> =
+  S extends Bound<infer Row>
     ? (Row & ArrayLike<unknown>)[]
-    : never;
-};
+    : S extends undefined
+      ? undefined
+      : { [Place in keyof S]: RowsOf<S[Place]> };
 
 /**
- * Runs the statements in one transaction and one round trip. Returns the rows of each. A single read does not wait for
- * writes, and a replica may answer it.
+ * Runs the statements in one transaction and one round trip. A single read does not wait for writes, and a replica may
+ * answer it.
  */
-export async function runBatch<const Statements extends Bound<unknown>[]>(
+export async function runBatch<const S extends Statements>(
   { $client: client }: Database,
-  statements: [...Statements],
-): Promise<Rows<Statements>> {
+  statements: S,
+): Promise<RowsOf<S>> {
+  const all: Bound<unknown>[] = [];
+  inPlace(statements, (each) => all.push(each));
   try {
-    const [first, ...others] = statements;
+    const [first, ...others] = all;
     const isRead = first !== undefined && others.length === 0 && startsWithSelect(first.sql);
-    const results = isRead
-      ? [await client.execute(first)]
-      : await client.batch(statements, "write");
+    const results = isRead ? [await client.execute(first)] : await client.batch(all, "write");
+    let next = 0;
     // `as`: a statement's type says what rows it returns.
-    return results.map(({ rows }) => rows) as unknown as Rows<Statements>;
+    return inPlace(statements, () => results[next++]?.rows) as RowsOf<S>;
   } catch (error) {
-    throw withText(error, statements);
+    throw withText(error, all);
   }
 }
+
+/** The same lists and objects, with what `replace` returns in the place of each statement. It is called in their order. */
+function inPlace(statements: Statements, replace: (each: Bound<unknown>) => unknown): unknown {
+  if (statements === undefined) return undefined;
+  if (isBound(statements)) return replace(statements);
+  if (isList(statements)) return statements.map((each) => inPlace(each, replace));
+  const replaced: Record<string, unknown> = {};
+  for (const name in statements) replaced[name] = inPlace(statements[name], replace);
+  return replaced;
+}
+
+const isBound = (statements: object): statements is Bound<unknown> => "args" in statements;
+// `Array.isArray` does not know lists that are `readonly`.
+const isList = (statements: object): statements is readonly Statements[] =>
+  Array.isArray(statements);
 
 /**
  * Runs a statement that reads, in one round trip. Returns its rows as the primary has them. No replica answers it, not

@@ -159,10 +159,7 @@ function finishResponse(
   const named = Object.fromEntries(examples.map((value) => [value.error, { value }]));
   const error = { ...schema, description: "An OAuth 2 error (RFC 6749 §5.2)." };
   const oauth = { schema: shared.errors.add(error, "error"), examples: named };
-  // A service that shuts down answers before the routing, and so not in OAuth's format.
-  const unavailable = problemContent(problemSchema(["unavailable"]), inputs, shared);
-  const problems = status === "503" ? unavailable : {};
-  return { description, headers, content: { "application/json": oauth, ...problems } };
+  return { description, headers, content: { "application/json": oauth } };
 }
 
 /** The response for a problem: a reference, unless it has a description for this operation alone. */

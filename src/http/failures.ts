@@ -51,11 +51,11 @@ export const failures = new Elysia({ name: "failures" })
     const isOurs = code !== "NOT_FOUND";
     // Also for a refused body, because this comes before `onTransform`.
     if (isOurs) exchangeOf(request).route ??= route ?? null;
-    return isOurs ? tell(toFailure(error, request), request, set) : undefined;
+    return isOurs ? answerWith(toFailure(error, request), request, set) : undefined;
   });
 
 /** Turns the answer into a problem: sets its status and headers, and returns its body. */
-export function tell(failure: Failure, request: Request, set: Settings): Problem {
+export function answerWith(failure: Failure, request: Request, set: Settings): Problem {
   const { body, headers } = problem(failure.code, exchangeOf(request).id, failure.particulars);
   set.status = body.status;
   Object.assign(set.headers, headers);

@@ -12,7 +12,7 @@ import { clientIp, type SocketIp } from "./client-ip.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import type { Drain } from "./drain.ts";
 import { beginExchange, exchangeOf, idsOf } from "./exchange.ts";
-import { tell, toFailure } from "./failures.ts";
+import { answerWith, toFailure } from "./failures.ts";
 import { Failure } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 
@@ -54,10 +54,14 @@ export const entrance = ({ config: { corsOrigins }, drain, schema }: Around) =>
     set.headers["x-request-id"] = exchangeOf(request).id;
     if (corsOrigins.length > 0) Object.assign(set.headers, corsHeaders(request, corsOrigins));
     if (!isHost(request.headers.get("host"))) throw new Failure("misdirected_request");
-    if ((drain.draining || schema.isBehind()) && !isHealth(request, drain)) {
+    if (isUnavailable({ drain, schema }) && !isAnswered(request, drain)) {
       throw new Failure("unavailable");
     }
   });
+
+/** Whether requests are refused, because the service drains or its schema is behind. */
+export const isUnavailable = ({ drain, schema }: Pick<Around, "drain" | "schema">): boolean =>
+  drain.draining || schema.isBehind();
 
 /**
  * Answers requests that no route matches. Used after the routes.
@@ -77,11 +81,11 @@ export function unrouted(routes: readonly { method: string; path: string }[]) {
     ({ code, request, path, set }): unknown => {
       if (code !== "NOT_FOUND") return undefined;
       const route = find(path);
-      if (!route) return tell(new Failure("not_found"), request, set);
+      if (!route) return answerWith(new Failure("not_found"), request, set);
       exchangeOf(request).route = route.pattern;
       const allow = route.methods.join(", ");
       if (request.method !== "OPTIONS") {
-        return tell(new Failure("method_not_allowed", { headers: { allow } }), request, set);
+        return answerWith(new Failure("method_not_allowed", { headers: { allow } }), request, set);
       }
       if (set.headers["access-control-allow-origin"]) {
         Object.assign(set.headers, preflightHeaders(allow));
@@ -149,7 +153,7 @@ function answer(handle: Handle, request: Request): Response | Promise<Response> 
       headers: { ...everyAnswer, "x-request-id": exchangeOf(request).id },
       status: 500,
     };
-    const body = tell(toFailure(error, request), request, set);
+    const body = answerWith(toFailure(error, request), request, set);
     return new Response(JSON.stringify(body), set);
   };
   try {
@@ -160,10 +164,13 @@ function answer(handle: Handle, request: Request): Response | Promise<Response> 
   }
 }
 
-/** Whether the request is answered in any case: `/health/alive`, and `/health/ready` until the service drains. */
-function isHealth(request: Request, { draining }: Drain): boolean {
+/**
+ * Whether the route answers in any case: `/health/alive`, `/health/ready` until the service drains, and `/token`, which
+ * refuses requests itself, in OAuth's own format.
+ */
+function isAnswered(request: Request, { draining }: Drain): boolean {
   const path = URL.parse(request.url)?.pathname;
-  return path === "/health/alive" || (path === "/health/ready" && !draining);
+  return path === "/health/alive" || path === "/token" || (path === "/health/ready" && !draining);
 }
 
 /** The last valid host. Nearly all requests have the same one. */

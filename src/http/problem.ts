@@ -33,7 +33,10 @@ export const catalogue = {
   unauthorized: [401, "This needs a valid access token, sent as a bearer token."],
   password_required: [403, "Changing a verified address requires the password."],
   wrong_password: [403, "The password is wrong."],
-  limit_reached: [403, "You have reached the limit; delete some first, also from the trash."],
+  limit_reached: [
+    403,
+    "You have reached a limit. Delete something first. Todos in the trash count too.",
+  ],
   not_found: [404, "There is nothing at this path."],
   session_not_found: [404, "You have no such session."],
   todo_not_found: [404, "You have no such todo."],

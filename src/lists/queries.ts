@@ -3,7 +3,15 @@ import { eq, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
 import { lastPosition, moveTo, type Place } from "../database/order.ts";
-import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
+import {
+  deletions,
+  kept_answers,
+  lists,
+  sessions,
+  todos,
+  trash,
+  users,
+} from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
@@ -35,6 +43,7 @@ const created = outcomeOf<{ id: number | null }>({
   columns: listColumns,
   joins: sql`LEFT JOIN ${lists} ON ${lists.user_id} = ${users.id} AND ${lists.rev} = ${nextRevision}`,
   succeeded: sql`${lists.id} IS NOT NULL`,
+  list_id: sql`${lists.id}`,
 });
 
 /** A list after a change, or unchanged, with the reasons why it could not be changed. */
@@ -76,6 +85,7 @@ const moved = outcomeOf<State & { has_after: number }>({
   columns: { ...state, has_after: hasAfter },
   joins,
   succeeded: sql`${lists.id} IS NOT NULL AND (${isChanged} OR (${matches(lists.rev)} AND ${hasAfter}))`,
+  list_id: sql`${lists.id}`,
 });
 
 const noteDeletion = statement(sql`
@@ -94,6 +104,10 @@ const takeTodos = statement(sql`DELETE FROM ${todos} WHERE ${isInList}`);
 /** Todos that are already in the trash return to the inbox when they are restored. */
 const orphan = statement(sql`
   UPDATE ${trash} SET list_id = NULL, rev = ${newRevision} WHERE ${isInList}`);
+/** Nothing of the name may stay. A repeated request is still recognized, but its answer no longer exists. */
+const forgetAnswers = statement(sql`
+  DELETE FROM ${kept_answers}
+  WHERE user_id = ${owner} AND list_id = ${sql.placeholder("list_id")} AND ${isNoted}`);
 const take = statement(sql`DELETE FROM ${lists} WHERE ${isOwn} AND ${isNoted}`);
 const removed = outcomeOf<State & { is_removed: number }>({
   columns: { ...state, is_removed: isNoted },
@@ -199,7 +213,7 @@ export function listQueries({ database: db, clock, config }: Services) {
      */
     remove(asker: Asker, list_id: number, if_match: IfMatch): Operation<void> {
       const values = { ...asker, list_id, if_match };
-      const changes = [noteDeletion, discardTodos, takeTodos, orphan, take];
+      const changes = [noteDeletion, discardTodos, takeTodos, orphan, forgetAnswers, take];
       return operation(values, changes, removed, (found) => {
         if (!found.is_removed) judge(found);
       });

@@ -54,15 +54,16 @@ export function createLineBuffer(write: Write, lostLine: (lost: number) => strin
   }
 
   async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
     makeLines();
     if (waiting !== "") writing ??= writeWaiting();
     await writing;
   }
 
   async function writeWaiting(): Promise<void> {
-    while (waiting !== "") {
-      clearTimeout(timer);
-      timer = undefined;
+    // After each write, the lines that were added meanwhile are made.
+    for (; waiting !== ""; makeLines()) {
       const text = waiting;
       const lines = waitingLines;
       waiting = "";

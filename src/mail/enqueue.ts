@@ -20,9 +20,11 @@ interface Recipient {
   request_id: string;
 }
 
-/** Reset mails are sent before all others, because somebody who has forgotten the password is waiting. */
-const FIRST = 0;
-const LATER = 1;
+/**
+ * The order in which mails are sent. Somebody who has forgotten the password is waiting, and somebody who verifies an
+ * address is too. Notices come last, because a user can cause as many as there are changes.
+ */
+const PRIORITIES = { reset_password: 0, verify_email: 1, notice: 2 };
 
 /** Milliseconds after which a notice is no longer worth sending. */
 const NOTICE_LIFETIME = 24 * 3600_000;
@@ -63,15 +65,26 @@ export function createEnqueue(db: Database, delay: () => number) {
      */
     code(template: CodeTemplate, recipient: Recipient, data: CodeData, now: number) {
       const expires_at = now + data.expires_in * 1000;
-      const priority = template === "reset_password" ? FIRST : LATER;
-      return insert({ template, data, expires_at, priority, ...recipient }, now);
+      return insert(
+        { template, data, expires_at, priority: PRIORITIES[template], ...recipient },
+        now,
+      );
     },
 
-    /** The statement that writes a mail about a change that was made to an account now. */
+    /**
+     * The statement that writes a mail about a change that was made to an account now. There is none while an equal one
+     * waits for the same recipient.
+     */
     notice(template: NoticeTemplate, recipient: Recipient, language: Language, now: number) {
+      const { user_id, to } = recipient;
       const data = { language, at: toInstant(now) };
       const expires_at = now + NOTICE_LIFETIME;
-      return insert({ template, data, expires_at, priority: LATER, ...recipient }, now);
+      const when = sql`${recipient.when} AND NOT EXISTS (
+        SELECT 1 FROM ${outbox}
+        WHERE ${outbox.user_id} = ${user_id} AND ${outbox.template} = ${template} AND ${outbox.to} = ${to}
+      )`;
+      const priority = PRIORITIES.notice;
+      return insert({ template, data, expires_at, priority, ...recipient, when }, now);
     },
   };
 }

@@ -92,7 +92,7 @@ export function createReset(
   ];
 
   /** True for the user to whom the code was sent, while the code is valid. */
-  function stands(address: string | SQL, email: string, guess: string, now: number): SQL {
+  function isValidCode(address: string | SQL, email: string, guess: string, now: number): SQL {
     const isTheirs = sql`value = CAST(${users.id} AS TEXT)`;
     const macs = otpMac.byEachKey(...partsOfCode(email, readResetCode(guess)));
     const isKept = macs.map((mac) =>
@@ -212,7 +212,7 @@ export function createReset(
       const waitUntil = waits.until(own, now);
       const spentUntil = throttle.spentUntil(accountWith(email), network, now);
       const isJudged = sql`coalesce(${waitUntil}, ${spentUntil}) IS NULL`;
-      const isRight = and(eq(users.email, email), stands(address, email, guess, now));
+      const isRight = and(eq(users.email, email), isValidCode(address, email, guess, now));
       const isWrong = sql`${isJudged} AND NOT EXISTS (SELECT 1 FROM ${users} WHERE ${isRight})`;
       const { asked, user, failed } = await batch(db, {
         asked: db.all<{ wait_until: number | null; spent_until: number | null }>(
@@ -263,7 +263,11 @@ export function createReset(
           .update(users)
           .set({ password_hash: newHash })
           .where(
-            and(eq(users.id, user.id), eq(users.email, email), stands(address, email, guess, now)),
+            and(
+              eq(users.id, user.id),
+              eq(users.email, email),
+              isValidCode(address, email, guess, now),
+            ),
           )
           .returning({ id: users.id }),
         sessions: db.delete(sessions).where(and(eq(sessions.user_id, user.id), isReset)),

@@ -8,9 +8,11 @@ import { readForm } from "../http/body.ts";
 import { isFromForeignPage } from "../http/cors.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { failures, toFailure } from "../http/failures.ts";
-import { catalogue, problem, problems } from "../http/problem.ts";
+import { isUnavailable } from "../http/front.ts";
+import { catalogue, Failure, problem, problems } from "../http/problem.ts";
 import { Tokens, tokenHeaders } from "../model/tokens.ts";
 import { formBody } from "../model/values.ts";
+import type { Services } from "../services.ts";
 import type { Grants } from "./grants.ts";
 import { OAuthError, SessionCreate, TokenRequest } from "./model.ts";
 
@@ -34,11 +36,15 @@ class Refusal extends Error {
   }
 }
 
-/** @param corsOrigins the origins whose pages may use this route */
-export function oauthRoutes(grants: Grants, corsOrigins: readonly string[]) {
+export function oauthRoutes(
+  services: Pick<Services, "config" | "drain" | "schema">,
+  grants: Grants,
+) {
   /** @throws Refusal, or a Failure for which OAuth has no code */
   async function grant(request: Request): Promise<Tokens> {
-    if (isFromForeignPage(request, corsOrigins)) throw new Refusal("invalid_request", FOREIGN);
+    if (isUnavailable(services)) throw new Failure("unavailable");
+    if (isFromForeignPage(request, services.config.corsOrigins))
+      throw new Refusal("invalid_request", FOREIGN);
     const form = await readForm(request);
     const type = form.get("grant_type") ?? "password";
     if (type === "password") {

@@ -138,5 +138,5 @@ export function sessionRoutes(services: Services) {
       },
     );
 
-  return new Elysia().use(underUsers).use(oauthRoutes(grants, services.config.corsOrigins));
+  return new Elysia().use(underUsers).use(oauthRoutes(services, grants));
 }

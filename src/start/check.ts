@@ -1,4 +1,4 @@
-/** `todos check`: checks what a start needs: the settings, the database and the mail server. Changes nothing. */
+/** `todos check`: checks what a start needs: the settings, the database and the mail server. Changes no data. */
 import { existsSync } from "node:fs";
 import { type Config, isEmbedded, readConfig } from "../config.ts";
 import { missingMigrations } from "../database/migrate.ts";

@@ -8,7 +8,7 @@ import { type Runtime, run } from "./run.ts";
 const USAGE = `Usage: todos [command]
 
   serve                 start the service (this is the default)
-  check                 look at the settings, the database and the mail server; change nothing
+  check                 look at the settings, the database and the mail server; change no data
   migrate               bring the database's schema up to date
   backup FILE           copy the database to FILE, also while the service runs
   restore FILE          put a backup in the place of the database; stop the service first

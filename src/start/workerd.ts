@@ -51,7 +51,7 @@ export function workerdPlatform(argon2: WebAssembly.Module): Platform {
   return {
     hmac,
     openDatabase: async (config, { scope }) =>
-      openServer(config, { scope, takeTurn: takeTurn(), background: seeThrough }),
+      openServer(config, { scope, takeTurn: takeTurn(), background: completeAnyway }),
     createRequestScope,
     argon2: betweenEvents(wasmArgon2(argon2)),
     openTransport: ({ mailUrl, mailFrom }) =>
@@ -115,7 +115,7 @@ const HEARTBEAT = 1000;
  * Completes a request's work, even if it has been answered, or its client has disconnected. Otherwise the work would end
  * at any `await`, perhaps between a write and its log line.
  */
-export function seeThrough<Result>(work: Promise<Result>): Promise<Result> {
+export function completeAnyway<Result>(work: Promise<Result>): Promise<Result> {
   // Work that only waits for other requests, as in the queue for hashes, would look as if it hangs. workerd would end it.
   const heartbeat = setInterval(() => {}, HEARTBEAT);
   const seen = work.finally(() => clearInterval(heartbeat));

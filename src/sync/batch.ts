@@ -8,13 +8,12 @@ import { ttl } from "../database/schema.ts";
 import { type Bound, runBatch, type Statement, statement } from "../database/statement.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import { Failure } from "../http/problem.ts";
-import { aroundKeyed, type Context, identify, isReplay, type Known } from "./idempotency.ts";
+import { aroundKeyed, type Context, identify, isReplay } from "./idempotency.ts";
 import {
   type Asker,
   type Ground,
   type Operation,
   operation,
-  outcomeIn,
   outcomeOf,
   tellRaised,
 } from "./operation.ts";
@@ -28,12 +27,12 @@ export type Part<Result> = Operation<Result> | Failure;
  * The rows that must be known before any operation may run. While they are not known, the transaction changes nothing.
  * @see holdIf
  */
-export interface Hold<Row> {
+export type Hold<Row> = {
   /** Stops the batch if the rows are not known. */
   hold: Bound<never>;
   /** The rows to know, if the batch was stopped. Otherwise no rows. */
   held: Bound<Row>;
-}
+};
 
 export interface Batch<Result, Row> {
   parts: Part<Result>[];
@@ -100,48 +99,42 @@ export async function runBatchOnce<Result, Row>(
     operation({ ...asker, request_id: exchangeOf(request).id }, [], whole, (row) => row),
     ...parts,
   ];
-  const keyed = identity && aroundKeyed({ ...session, ...identity, now }, parts.length);
+  const keyed = identity && aroundKeyed({ ...session, ...identity, now }, all.length);
   const expires_at = now + config.idempotencyTtl * 1000;
   const ride = sweep.ride();
 
-  const statements: Bound<unknown>[] = [];
-  const raises: number[] = [];
-  /** The number of the last one. */
-  const add = (...more: Bound<unknown>[]) => statements.push(...more) - 1;
-  const known = keyed && add(...keyed.before.forget, keyed.before.ask);
-  const kept = keyed && add(keyed.before.askParts);
-  const held = hold && add(hold.hold, hold.held);
-  const outcomes = all.map((part, i) => {
-    if (part instanceof Failure) return undefined;
-    const outcome = add(...part.changes, part.outcome);
-    if (keyed) add(part.keep(expires_at, i || undefined));
-    if (part.changes.length > 0) raises.push(add(raiseRevision(asker)));
-    return outcome;
+  const rows = await runBatch(database, {
+    before: keyed?.before,
+    hold,
+    parts: all.map((part, i) =>
+      part instanceof Failure
+        ? undefined
+        : {
+            changes: part.changes,
+            outcome: part.outcome,
+            kept: keyed && part.keep(expires_at, i || undefined),
+            raised: part.changes.length > 0 ? raiseRevision(asker) : undefined,
+          },
+    ),
+    released: hold && release(asker),
+    after: keyed?.after,
+    swept: ride.statements,
   });
-  if (hold) add(release(asker));
-  if (keyed) add(...keyed.after);
-  add(...ride.statements);
-
-  const results: ArrayLike<unknown>[][] = await runBatch(database, statements);
-  ride.learn(results);
-  tellRaised(watch, session.user_id, raises.flatMap((index) => results[index] ?? []).slice(-1));
-  const rowsOf = (index: number | undefined) => (index === undefined ? [] : (results[index] ?? []));
+  ride.learn(rows.swept);
+  tellRaised(watch, session.user_id, rows.parts.flatMap((part) => part?.raised ?? []).slice(-1));
 
   // There is no row for this when the session has ended.
-  live(rowsOf(outcomes[0])[0]);
-  const waitsFor = rowsOf(held);
-  // `as`, here and below: a statement's type says what rows it returns.
-  if (waitsFor.length > 0) return { held: waitsFor as (ArrayLike<unknown> & Row)[] };
+  live(rows.parts[0]?.outcome[0]);
+  if (rows.hold && rows.hold.held.length > 0) return { held: rows.hold.held };
 
-  const [found] = rowsOf(known) as (ArrayLike<unknown> & Known)[];
+  const found = rows.before?.known[0];
   const isAgain = identity && found && isReplay(found, identity, set.headers);
-  const keptRows = rowsOf(kept) as (ArrayLike<unknown> & { part: number; outcome: string })[];
-  const keptParts = new Map(keptRows.map(({ part, outcome }) => [part, outcome]));
+  const keptParts = new Map(rows.before?.keptParts?.map(({ part, outcome }) => [part, outcome]));
   if (isAgain && found.outcome !== null) keptParts.set(0, found.outcome);
 
   function resultOf(part: Part<unknown>, i: number): unknown {
     if (part instanceof Failure) return part;
-    const outcome = isAgain ? keptParts.get(i) : outcomeIn(rowsOf(outcomes[i]));
+    const outcome = isAgain ? keptParts.get(i) : rows.parts[i]?.outcome[0]?.outcome;
     // The todo of this operation was deleted for good since then, or the outcome is no longer stored.
     if (outcome === undefined) return new Failure("todo_not_found");
     try {

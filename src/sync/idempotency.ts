@@ -10,19 +10,12 @@
 import { sql } from "drizzle-orm";
 import { isLive, live, type SessionRef } from "../auth/live-session.ts";
 import { kept_answers, sessions, ttl } from "../database/schema.ts";
-import { type Bound, runBatch, statement } from "../database/statement.ts";
+import { runBatch, statement } from "../database/statement.ts";
 import { exchangeOf } from "../http/exchange.ts";
 import type { ResponseHeaders } from "../http/negotiation.ts";
 import { Failure } from "../http/problem.ts";
 import { toBase64url } from "../seal.ts";
-import {
-  type Asker,
-  type Ground,
-  type Operation,
-  outcomeIn,
-  runOperation,
-  tellRaised,
-} from "./operation.ts";
+import { type Asker, type Ground, type Operation, runOperation, tellRaised } from "./operation.ts";
 import { raiseRevision } from "./revision.ts";
 import { forgetAnswers } from "./sweep.ts";
 import { isNew, ttlKey } from "./writer.ts";
@@ -68,11 +61,10 @@ const askParts = statement<{ part: number; outcome: string }>(sql`
     ${kept_answers.outcome} AS outcome
   FROM ${kept_answers} WHERE ${isKeptPart} AND ${kept_answers.expires_at} > ${value("now")}`);
 
-const hasExpired = sql`${kept_answers.expires_at} <= ${value("now")}`;
-/** Deletes the expired rows of an earlier request with the same key. */
-const forgetExpired = statement(sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${hasExpired}`);
-const forgetExpiredParts = statement(
-  sql`DELETE FROM ${kept_answers} WHERE ${isKeptPart} AND ${hasExpired}`,
+/** Deletes the rows of an earlier request with the same key, which is not known any more. */
+const forgetFormer = statement(sql`DELETE FROM ${kept_answers} WHERE ${isKept} AND ${isNew}`);
+const forgetFormerParts = statement(
+  sql`DELETE FROM ${kept_answers} WHERE ${isKeptPart} AND ${isNew}`,
 );
 
 /** This runs after the statement that stores the outcome. */
@@ -168,9 +160,9 @@ export type KeyedValues = {
 /** The statements around the operations of a request with a key. */
 export const aroundKeyed = (values: KeyedValues, parts = 0) => ({
   before: {
-    forget: [forgetExpired(values), ...(parts > 0 ? [forgetExpiredParts(values)] : [])],
-    ask: ask(values),
-    askParts: askParts(values),
+    forget: [forgetFormer(values), ...(parts > 0 ? [forgetFormerParts(values)] : [])],
+    known: ask(values),
+    keptParts: parts > 0 ? askParts(values) : undefined,
   },
   // The request stores at most one row more than it has parts, so expired rows cannot accumulate.
   after: [
@@ -187,27 +179,19 @@ async function runKeyed<Result>(
 ) {
   const ride = sweep.ride();
   const { before, after } = aroundKeyed(values);
-  const first: Bound<unknown>[] = [...before.forget, before.ask];
-  const results: ArrayLike<unknown>[][] = await runBatch(database, [
-    ...first,
-    ...changes,
+  const rows = await runBatch(database, {
+    before,
+    changes,
     outcome,
-    keep(values.now + config.idempotencyTtl * 1000),
-    raiseRevision(values),
-    ...after,
-    ...ride.statements,
-  ]);
-  ride.learn(results);
-  tellRaised(watch, values.user_id, results[first.length + changes.length + 2]);
-  const [found] = results[first.length - 1] ?? [];
-  // `as`: this is what `ask` returns.
-  const known = live(found) as ArrayLike<unknown> & Known;
-  return {
-    known,
-    result() {
-      return read(known.outcome ?? live(outcomeIn(results[first.length + changes.length])));
-    },
-  };
+    kept: keep(values.now + config.idempotencyTtl * 1000),
+    raised: raiseRevision(values),
+    after,
+    swept: ride.statements,
+  });
+  ride.learn(rows.swept);
+  tellRaised(watch, values.user_id, rows.raised);
+  const known = live(rows.before.known[0]);
+  return { known, result: () => read(known.outcome ?? live(rows.outcome[0]).outcome) };
 }
 
 const unfitKey = (code: "validation_failed" | "idempotency_key_reused", detail: string) =>

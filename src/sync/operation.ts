@@ -87,11 +87,14 @@ interface OutcomeParts {
   succeeded?: SQL;
   /** The id of the todo that the operation is about, if there is one. */
   todo_id?: SQL;
+  /** The id of the list that the operation is about, if there is one. */
+  list_id?: SQL;
 }
 
 /** After a change, and before the revision is raised, the changed rows are those whose `rev` is the next revision. */
 export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
-  const { columns, joins = sql``, succeeded = sql`false`, todo_id = sql`NULL` } = parts;
+  const { columns, joins = sql``, succeeded = sql`false` } = parts;
+  const { todo_id = sql`NULL`, list_id = sql`NULL` } = parts;
   const from = sql`
     FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id} ${joins} WHERE ${isLive()}`;
   const outcome = jsonOf(columns);
@@ -100,8 +103,8 @@ export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
     // One text is read faster than a row of many columns.
     ask: statement<OutcomeText>(sql`SELECT ${outcome} AS outcome ${from}`),
     keep: statement(sql`
-      INSERT INTO ${kept_answers} (user_id, key, todo_id, outcome, expires_at)
-      SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id},
+      INSERT INTO ${kept_answers} (user_id, key, todo_id, list_id, outcome, expires_at)
+      SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id}, ${list_id},
         ${outcome}, ${sql.placeholder("expires_at")}
       ${from} AND ${isNew} AND (${sql.placeholder("part")} <> '' OR ${succeeded})`),
     rowOf(text) {
@@ -143,26 +146,18 @@ export async function runOperation<Result>(
   const { user_id } = session;
   const { changes, outcome, read } = make({ ...session, now: clock() });
   const ride = sweep.ride();
-  const results: ArrayLike<unknown>[][] = await runBatch(database, [
-    ...changes,
+  const rows = await runBatch(database, {
+    changes,
     outcome,
-    raiseRevision({ user_id }),
-    ...ride.statements,
-  ]);
-  ride.learn(results as unknown[][]);
-  tellRaised(watch, user_id, results[changes.length + 1]);
-  return read(live(outcomeIn(results[changes.length])));
+    raised: raiseRevision({ user_id }),
+    swept: ride.statements,
+  });
+  ride.learn(rows.swept);
+  tellRaised(watch, user_id, rows.raised);
+  return read(live(rows.outcome[0]).outcome);
 }
 
-/** @param rows the result of the statement of an outcome */
-export function outcomeIn(rows: ArrayLike<unknown>[] = []): string | undefined {
-  // `as`: see its type.
-  const [row] = rows as (ArrayLike<unknown> & OutcomeText)[];
-  return row?.outcome;
-}
-
-/** @param rows the result of `raiseRevision` */
-export function tellRaised(watch: Watch, user_id: number, rows: ArrayLike<unknown>[] = []): void {
-  // `as`: see its type.
-  for (const { revision } of rows as (ArrayLike<unknown> & Raised)[]) watch.tell(user_id, revision);
+/** @param rows the rows of `raiseRevision` */
+export function tellRaised(watch: Watch, user_id: number, rows: Raised[]): void {
+  for (const { revision } of rows) watch.tell(user_id, revision);
 }

@@ -1,5 +1,5 @@
 /**
- * A user's revision. Each request that changes something raises it by one, and each changed row has it as its `rev`. In
+ * A user's revision. Each operation that changes something raises it by one, and each changed row has it as its `rev`. In
  * a batch of statements, those that change rows come first, and give the rows the next revision. The last statement,
  * `raiseRevision`, raises the user's revision if any row was changed.
  */

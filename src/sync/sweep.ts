@@ -1,14 +1,14 @@
 /**
  * Deletes expired rows: todos that were in the trash for too long, rows of `deletions` that are older than
  * CHANGES_TTL, stored answers that no request may ask for any more, and rows of the TTL table. Each write deletes a few
- * rows of each kind, so no runtime needs a timer for this.
+ * rows of each kind. `upkeep.ts` deletes the rest, wherever there is a timer.
  */
 import { sql } from "drizzle-orm";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
 import { deletions, kept_answers, trash, ttl, users } from "../database/schema.ts";
-import { type Bound, runBatch, statement } from "../database/statement.ts";
+import { type RowsOf, runBatch, statement, type Values } from "../database/statement.ts";
 import { nextRevision } from "./revision.ts";
 import type { Watch } from "./watch.ts";
 
@@ -85,12 +85,11 @@ const oldest = statement<Ages>(sql`
     (SELECT min(created_at) FROM ${deletions}) AS noted_at,
     (SELECT min(expires_at) FROM ${kept_answers}) AS answers_expire_at`);
 
-/** The statements that are added to a write. */
+/** The statements that are added to a write. They come at the end of its batch, after everything else. */
 export interface Ride {
-  /** They come at the end of the write's batch, after everything else. */
-  statements: Bound<unknown>[];
-  /** @param results the results of the whole batch */
-  learn(results: unknown[][]): void;
+  statements: Sweeping | undefined;
+  /** @param rows their rows */
+  learn(rows: RowsOf<Sweeping> | undefined): void;
 }
 
 export interface Sweep {
@@ -100,7 +99,21 @@ export interface Sweep {
   all(): Promise<void>;
 }
 
-const NOTHING: Ride = { statements: [], learn() {} };
+type Sweeping = ReturnType<typeof sweeping>;
+
+/** @param values the placeholders of all statements */
+const sweeping = (values: Values) => ({
+  noted: noteExpired(values),
+  theirAnswers: forgetTheirAnswers(values),
+  todos: deleteExpired(values),
+  deletions: forgetDeletions(values),
+  answers: forgetAnswers(values),
+  ttlRows: forgetTtlRows(values),
+  raised: raiseTheirRevisions(values),
+  ages: oldest(values),
+});
+
+const NOTHING: Ride = { statements: undefined, learn() {} };
 
 /** @param watch is told about the users whose todos are deleted */
 export function createSweep(
@@ -115,27 +128,10 @@ export function createSweep(
    */
   let nextExpiry = Number.NEGATIVE_INFINITY;
 
-  function statements(now: number, limit: number) {
-    const values = {
-      now,
-      limit,
-      trashed_before: now - trashTtl,
-      noted_before: now - changesTtl,
-    };
-    return [
-      noteExpired(values),
-      forgetTheirAnswers(values),
-      deleteExpired(values),
-      forgetDeletions(values),
-      forgetAnswers(values),
-      forgetTtlRows(values),
-      raiseTheirRevisions(values),
-      oldest(values),
-    ] as const;
-  }
+  const statements = (now: number, limit: number) =>
+    sweeping({ now, limit, trashed_before: now - trashTtl, noted_before: now - changesTtl });
 
-  /** @param ages the row of `oldest` */
-  function learn(now: number, raised: { id: number; revision: number }[], ages?: Ages): void {
+  function learn(now: number, { raised, ages: [ages] }: RowsOf<Sweeping>): void {
     for (const { id, revision } of raised) watch.tell(id, revision);
     if (!ages) return;
     const { trashed_at, noted_at, answers_expire_at } = ages;
@@ -151,26 +147,18 @@ export function createSweep(
       const now = clock();
       if (now < nextExpiry) return NOTHING;
       return {
-        statements: [...statements(now, A_FEW)],
-        learn(results) {
-          // `as`: these are the results of the last two statements.
-          const [raised, [ages]] = results.slice(-2) as [
-            { id: number; revision: number }[],
-            [Ages],
-          ];
-          learn(now, raised, ages);
-        },
+        statements: statements(now, A_FEW),
+        learn: (rows) => rows && learn(now, rows),
       };
     },
 
     async all() {
       for (;;) {
         const now = clock();
-        const [, , deleted, forgotten, answers, others, raised, [ages]] = await runBatch(database, [
-          ...statements(now, MANY),
-        ]);
-        learn(now, raised, ages);
-        if ([deleted, forgotten, answers, others].every(({ length }) => length < MANY)) return;
+        const rows = await runBatch(database, statements(now, MANY));
+        learn(now, rows);
+        const { todos, deletions, answers, ttlRows } = rows;
+        if ([todos, deletions, answers, ttlRows].every(({ length }) => length < MANY)) return;
       }
     },
   };

@@ -26,6 +26,7 @@ import {
   isDoneAlready,
   needsDue,
 } from "./fields.ts";
+import { hasTooMuchText, isFull, limitsOf, ofUser } from "./limits.ts";
 import type { Todo, TodoUpdate } from "./model.ts";
 import { anchorOf, nextDue } from "./repeat.ts";
 import { toRepeat, toTodo, visibleIn } from "./row.ts";
@@ -61,6 +62,12 @@ const differences: Record<Field, SQL> = {
   repeat: sql`repeat IS NOT ${value("repeat")}`,
 };
 
+/** Whether a text would become longer. */
+const growths = {
+  contents: sql`octet_length(${value("contents")}) > octet_length(contents)`,
+  notes: sql`octet_length(coalesce(${value("notes")}, '')) > octet_length(coalesce(notes, ''))`,
+};
+
 /**
  * The state of a todo after a change. If nothing was changed, it is the former state, and the other columns say why:
  * because nothing was changed, these reasons are still true.
@@ -82,6 +89,7 @@ interface State {
   /** Whether the change would tick off a todo that repeats. */
   completes: number;
   is_full: number;
+  is_too_long: number;
 }
 
 /** The statements for a change of these fields. */
@@ -94,6 +102,9 @@ function prepare(fields: Field[]) {
   const isDoneAlready = has("repeat")
     ? sql`(${repeat} IS NOT NULL AND is_done AND ${isDone})`
     : sql`false`;
+  const isTooLong = (hasTooMuch: SQL) => sql`(${hasTooMuch} AND (
+    ${has("contents") ? growths.contents : sql`false`} OR ${has("notes") ? growths.notes : sql`false`}
+  ))`;
   const completes = sql`(NOT is_done AND ${isDone} AND ${repeat} IS NOT NULL)`;
   const set = (chosen: Field[]) => sql`
     UPDATE ${todos} SET
@@ -118,7 +129,8 @@ function prepare(fields: Field[]) {
         lacks_due: lacksDue,
         is_done_already: isDoneAlready,
         completes,
-        is_full: sql`${users.todo_count} >= ${value("limit")}`,
+        is_full: isFull,
+        is_too_long: isTooLong(hasTooMuchText),
       },
       joins: sql`LEFT JOIN ${todos}
         ON ${todos.id} = ${value("todo_id")} AND ${todos.user_id} = ${users.id}`,
@@ -132,7 +144,8 @@ function prepare(fields: Field[]) {
           fields.map((field) => differences[field]),
           sql` OR `,
         )})
-        AND NOT ${lacksDue} AND NOT ${isDoneAlready} AND NOT ${completes} AND ${matches(todos.rev)}`),
+        AND NOT ${lacksDue} AND NOT ${isDoneAlready} AND NOT ${completes} AND ${matches(todos.rev)}
+        AND NOT ${isTooLong(ofUser(hasTooMuchText, sql`${todos.user_id}`))}`),
 
     /** Only if the next todo still follows from the state that was read. */
     complete: statement(sql`
@@ -142,7 +155,7 @@ function prepare(fields: Field[]) {
           ${value("was_date")}, ${value("was_time")}, ${value("was_zone")}, ${value("was_day")},
           ${value("was_repeat")}
         )
-        AND ${value("limit")} > (SELECT todo_count FROM ${users} WHERE ${users.id} = ${todos.user_id})`),
+        AND NOT ${ofUser(isFull, sql`${todos.user_id}`)}`),
   };
 }
 
@@ -199,8 +212,7 @@ export function todoChanges(services: Services) {
     if (change.repeat && change.due === null) throw needsDue();
     // `as`: Object.keys loses the type of the names.
     const { outcome, update, complete } = statementsFor(Object.keys(change) as Field[]);
-    const limit = config.todosPerUser;
-    const values = { ...asker, ...columns, todo_id, if_match, limit };
+    const values = { ...asker, ...columns, ...limitsOf(config), todo_id, if_match };
     const completing = was && completionOf(was, columns, asker.now);
     const changes = [
       ...(completing ? [complete, addNext] : []),
@@ -241,7 +253,7 @@ function judge(found: OutcomeRow<State>): ChangeOutcome {
   if (found.is_changed) {
     return { changed: { todo, ...(found.next_id !== null && { next: found.next_id }) } };
   }
-  if (found.completes && found.is_full) throw new Failure("limit_reached");
+  if ((found.completes && found.is_full) || found.is_too_long) throw new Failure("limit_reached");
   if (!found.matches) throw preconditionFailed(todo);
   if (found.is_done_already) throw isDoneAlready();
   if (found.lacks_due) throw needsDue();

@@ -20,7 +20,7 @@ const setFolded = statement(sql`
 export async function foldTexts(database: Database): Promise<void> {
   // Each todo is folded once, so the loop ends even if others write meanwhile.
   for (let after = 0; ; ) {
-    const [rows] = await runBatch(database, [unfolded({ after })]);
+    const rows = await runBatch(database, unfolded({ after }));
     const last = rows.at(-1);
     if (!last) return;
     after = last.id;

@@ -7,7 +7,7 @@ import { Failure } from "../http/problem.ts";
 import type { Services } from "../services.ts";
 import { type KnownRevisions, limitUnlessKnown } from "../sync/etag.ts";
 import type { Todo, TodoQuery } from "./model.ts";
-import { toTodo, VISIBLE, visible } from "./row.ts";
+import { pageOf, toTodo, VISIBLE, visible } from "./row.ts";
 import { fold } from "./search.ts";
 
 /** Which todos, in which order. */
@@ -90,7 +90,7 @@ export function todoLists({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos after `mark`, the mark of the next page if there is one, and the user's revision. There are
+     * At most `limit` todos after `mark`, or fewer if they are long; the mark of the next page if there is one, and the user's revision. There are
      * no todos when this revision is `known`.
      * @throws Failure `unauthorized`, `list_not_found`
      */
@@ -122,13 +122,13 @@ export function todoLists({ database: db, clock }: Services) {
       const rows = relations.at(-1) ?? [];
       const [lists] = relations;
       if (shape.list === "own" && lists?.length === 0) throw new Failure("list_not_found");
-      const page = rows.slice(0, limit);
+      const page = pageOf(rows.slice(0, limit).map(toTodo));
       const last = page.at(-1);
-      const next = rows.length > limit && last ? markOf(view.sort, toTodo(last)) : undefined;
-      if (q === undefined) return { todos: page.map(toTodo), next, revision };
+      const next = rows.length > page.length && last ? markOf(view.sort, last) : undefined;
+      if (q === undefined) return { todos: page, next, revision };
       // Rows that are not folded yet are returned whatever they contain, so a page may be shorter than its limit.
-      const matches = page.filter((row) => row[VISIBLE] || isInTodo(q, toTodo(row)));
-      return { todos: matches.map(toTodo), next, revision };
+      const matches = page.filter((todo, i) => rows[i]?.[VISIBLE] || isInTodo(q, todo));
+      return { todos: matches, next, revision };
     },
   };
 }

@@ -11,6 +11,7 @@ import { type Asker, type Operation, operation, outcomeOf } from "../sync/operat
 import { nextRevision } from "../sync/revision.ts";
 import { isNew } from "../sync/writer.ts";
 import { checkCreate, columnValues } from "./fields.ts";
+import { isFull, limitsOf } from "./limits.ts";
 import type { Todo, TodoCreate } from "./model.ts";
 import { toTodo, visible, visibleIn } from "./row.ts";
 
@@ -39,7 +40,7 @@ const create = statement(sql`
     ${sql.placeholder("due_at")}, ${sql.placeholder("due_day")}, ${sql.placeholder("repeat")},
     ${sql.placeholder("now")}, ${sql.placeholder("now")}
   FROM ${sessions} JOIN ${users} ON ${users.id} = ${sessions.user_id}
-  WHERE ${isLive()} AND ${isNew} AND ${isOwnList} AND ${users.todo_count} < ${sql.placeholder("limit")}`);
+  WHERE ${isLive()} AND ${isNew} AND ${isOwnList} AND NOT ${isFull}`);
 
 /** The new todo, or the reason why there is none. */
 const outcome = outcomeOf<{ id: number | null; has_list: number }>({
@@ -86,8 +87,7 @@ export function todoQueries({ database: db, clock, config }: Services) {
       checkCreate(body);
       const { list_id = null, ...fields } = body;
       const columns = columnValues({ ...DEFAULTS, ...fields });
-      const limit = config.todosPerUser;
-      const values = { ...asker, ...columns, list_id, limit };
+      const values = { ...asker, ...columns, ...limitsOf(config), list_id };
       return operation(values, [create], outcome, (row) => {
         if (row.id !== null) return toTodo(row);
         throw new Failure(row.has_list ? "limit_reached" : "list_not_found");

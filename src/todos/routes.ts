@@ -102,7 +102,8 @@ export function todoRoutes(services: Services) {
           summary: "List your todos",
           description:
             "A page of them: all, or those that fit every parameter. While there are more, `next_cursor` and the " +
-            "`Link` header lead on; no page repeats or skips a todo that was there throughout and kept its place.",
+            "`Link` header lead on; no page repeats or skips a todo that was there throughout and kept its place. A page " +
+            "of long texts has fewer todos than `limit`.",
           operationId: "listTodos",
           ...takesHeaders(ifNoneMatch(WEAK_TAG)),
         },

@@ -96,6 +96,24 @@ export function toTodo(values: ArrayLike<unknown>): Todo {
   };
 }
 
+/**
+ * Characters of text in a page, which its last todo may exceed. 100 todos with the longest notes have four times as many,
+ * and would fill the memory if many clients did not read them.
+ */
+const PAGE_TEXT = 256 * 1024;
+
+/** The first of these todos, as many as their texts allow: at least one, if there is any. */
+export function pageOf<T extends Todo>(todos: T[]): T[] {
+  let size = 0;
+  let count = 0;
+  for (const { contents, notes } of todos) {
+    if (size >= PAGE_TEXT) break;
+    size += contents.length + (notes?.length ?? 0);
+    count++;
+  }
+  return count === todos.length ? todos : todos.slice(0, count);
+}
+
 /** Rules that were already parsed. Most todos use one of a few rules. */
 const repeats = new Map<string, Repeat>();
 const REPEATS = 1000;

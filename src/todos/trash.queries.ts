@@ -14,7 +14,7 @@ import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions
 import { nextRevision } from "../sync/revision.ts";
 import { writer } from "../sync/writer.ts";
 import type { Todo } from "./model.ts";
-import { toTodo, VISIBLE, visible, visibleIn, visibleOf } from "./row.ts";
+import { pageOf, toTodo, VISIBLE, visible, visibleIn, visibleOf } from "./row.ts";
 
 /** The place where a page begins: after the todo with this id that was deleted at this time (milliseconds). */
 export interface TrashMark {
@@ -152,7 +152,7 @@ export function trashQueries({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos after `mark`; the place where the next page begins, if there is one; and the user's
+     * At most `limit` todos after `mark`, or fewer if they are long; the place where the next page begins, if there is one; and the user's
      * revision. No todos when the client already has this revision (`known`).
      * @throws Failure `unauthorized`
      */
@@ -172,9 +172,9 @@ export function trashQueries({ database: db, clock }: Services) {
         limit: limit + 1,
       });
       const [revision, rows] = live(found);
-      const todos = rows.slice(0, limit).map(toDeletedTodo);
+      const todos = pageOf(rows.slice(0, limit).map(toDeletedTodo));
       const last = todos.at(-1);
-      const next = rows.length > limit && last && toMark(last);
+      const next = rows.length > todos.length && last && toMark(last);
       return { todos, next, revision };
     },
 

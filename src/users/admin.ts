@@ -38,6 +38,7 @@ export function adminQueries(db: Database, clock: () => number) {
           created_at: users.created_at,
           disabled_at: users.disabled_at,
           todos: users.todo_count,
+          text_mib: sql<number>`round(${users.text_size} / 1048576.0, 1)`,
           lists: users.list_count,
         })
         .from(users)

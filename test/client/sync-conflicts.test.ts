@@ -1,5 +1,5 @@
 /** What happens to a change when others have changed the same row before, or when the service refuses it. */
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import {
   type Conflict,
   memoryStore,
@@ -172,6 +172,34 @@ describe("two devices that changed one todo", () => {
     ]);
   });
 
+  test("decide by the times when onConflict throws, and the error is reported", async () => {
+    const failure = new Error("An error of the app");
+    const { service, here, away, id } = await apart({
+      onConflict() {
+        throw failure;
+      },
+    });
+    here.todos.update(id, { contents: "Buy oat milk" });
+    await here.flush();
+    await tick();
+    away.todos.update(id, { contents: "Buy soy milk" });
+    // Without this, the runner would take the uncaught error for a failure of this test.
+    const reported: unknown[] = [];
+    const { queueMicrotask: enqueue } = globalThis;
+    using _ = spyOn(globalThis, "queueMicrotask").mockImplementation((work) =>
+      enqueue(() => {
+        try {
+          work();
+        } catch (error) {
+          reported.push(error);
+        }
+      }),
+    );
+    await reunite(here, away);
+    expect(reported).toEqual([failure]);
+    expect(await service.todos("mina")).toMatchObject([{ contents: "Buy soy milk" }]);
+  });
+
   test("are told of the row as it is now when it changed at the last moment", async () => {
     const { service, here, away, id } = await apart();
     away.todos.update(id, { contents: "Buy soy milk" });
@@ -278,6 +306,29 @@ describe("what the service refuses", () => {
     ]);
     expect(device.contents()).toEqual(["Buy milk", "Buy bread"]);
     expect(await service.todos("mina")).toHaveLength(2);
+  });
+
+  test("takes no other change of the same todo along", async () => {
+    const { service, device, refusals } = await refusing();
+    const { id } = device.todos.create({ contents: "Buy milk" });
+    await device.flush();
+    device.network.down();
+    device.todos.update(id, { is_done: true });
+    device.todos.update(id, { contents: "" });
+    device.todos.update(id, { contents: "Buy oat milk" });
+    device.todos.update(id, { priority: 9 });
+    device.todos.create({ contents: "Buy bread" });
+    const stop = device.subscribe(() => expect(device.contents()[0]).toBe("Buy oat milk"));
+    device.network.up();
+    device.retry();
+    await device.flush();
+    stop();
+    await Bun.sleep(0);
+    expect(refusals.map(({ operation }) => operation)).toMatchObject([{ fields: { priority: 9 } }]);
+    expect(await service.todos("mina")).toMatchObject([
+      { contents: "Buy oat milk", is_done: true, priority: 0 },
+      { contents: "Buy bread" },
+    ]);
   });
 
   test("takes along what was to be done with a row that is not made", async () => {

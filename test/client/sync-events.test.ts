@@ -1,6 +1,7 @@
 /** How a copy learns about changes by others. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { memoryStore } from "../../src/client/sync.ts";
+import { getEventListeners } from "node:events";
+import { createSync, memoryStore } from "../../src/client/sync.ts";
 import { createNetwork, createScene } from "./device.ts";
 
 // Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
@@ -57,6 +58,35 @@ test("a stream that ends is opened again, and nothing of the time between is mis
   await there.until(() => there.status() === "live");
   here.todos.create({ contents: "Buy bread" });
   await there.until(() => there.contents().includes("Buy bread"));
+});
+
+test("a stream that is opened again and again leaves nothing behind", async () => {
+  const service = await start();
+  const { client } = await open(service, "mina");
+  const session = client["~session"];
+  const signals = new Set<AbortSignal>();
+  const sync = createSync({
+    "~session": {
+      ...session,
+      async fetch(user, path, init) {
+        if (init.signal && path.startsWith("/todos/events")) signals.add(init.signal);
+        return session.fetch(user, path, init);
+      },
+    },
+  });
+  const listeners = () => [...signals].map((each) => getEventListeners(each, "abort").length);
+  const isLive = async () => {
+    while (sync.status() !== "live") await Bun.sleep(5);
+  };
+  await isLive();
+  const before = listeners();
+  for (let i = 0; i < 2; i++) {
+    service.endStreams();
+    while (sync.status() === "live") await Bun.sleep(1);
+    await isLive();
+  }
+  expect([listeners(), signals.size]).toEqual([before, 1]);
+  await sync.close();
 });
 
 test("a stream that is silent is given up", async () => {

@@ -1,6 +1,7 @@
 /** Tabs that share a store, here in one process. `test/slow/sync-browser.slow.ts` shows which of them sends. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { webStorageStore } from "../../src/client/stores.ts";
+import { createSync } from "../../src/client/sync.ts";
 import { createNetwork, createScene } from "./device.ts";
 
 // Each test starts a service, and some wait for a second try. On a busy machine that takes its time.
@@ -48,6 +49,25 @@ test("each shows at once what the other does, and one sends for both", async () 
   expect(two.todos.get(milk.id)).toMatchObject({ id: 1, key: milk.key, pending: false });
   one.todos.update(1, { is_done: true });
   await two.until(() => two.todos.get(milk.id)?.is_done === true);
+});
+
+test("send what another did with rows under the ids that only this one knows", async () => {
+  const { service, store, one: sends, two } = await openTabs();
+  const home = two.lists.create({ name: "Home" });
+  const milk = two.todos.create({ contents: "Buy milk", list_id: home.id });
+  const bread = two.todos.create({ contents: "Buy bread" });
+  await two.flush();
+  await sends.close();
+  // It is opened when the rows have their ids, so it never hears of the ids from before.
+  await open(service, "mina", { store });
+  two.todos.create({ contents: "Buy salt", list_id: home.id });
+  two.todos.move(bread.id, { list_id: home.id, after: milk.id });
+  await two.flush();
+  expect(await service.todos("mina")).toMatchObject([
+    { contents: "Buy milk", list_id: 1 },
+    { contents: "Buy bread", list_id: 1 },
+    { contents: "Buy salt", list_id: 1 },
+  ]);
 });
 
 test("keep the order in which their changes were made", async () => {
@@ -136,6 +156,26 @@ test("agree on an order where both did something at once", async () => {
     await two.until(() => two.todos.all().length === 2 * i);
   }
   expect(one.contents()).toEqual(two.contents());
+});
+
+test("hear nothing from the others when they could not load the copy", async () => {
+  const { store, one } = await openTabs();
+  const failure = new Error("The store cannot be read");
+  const errors: unknown[] = [];
+  const sync = createSync(one.client, {
+    store: { ...store, read: () => Promise.reject(failure) },
+    onStoreError: (error) => errors.push(error),
+  });
+  await sync.ready();
+  let calls = 0;
+  sync.subscribe(() => {
+    calls++;
+  });
+  one.todos.create({ contents: "Buy milk" });
+  await one.flush();
+  await Bun.sleep(20);
+  expect([errors, calls]).toEqual([[failure], 0]);
+  await sync.close();
 });
 
 test("leave nothing behind that one wrote while the other logged out", async () => {

@@ -156,6 +156,28 @@ describe("a change", () => {
     expect(conflicts).toEqual([]);
   });
 
+  test("stays as it was made when the app changes its own objects later", async () => {
+    const service = await start();
+    const device = await open(service, "mina");
+    device.network.down();
+    const draft = { contents: "Buy milk", due: { date: "2026-12-01" } };
+    const { id } = device.todos.create(draft);
+    draft.contents = "Buy bread";
+    draft.due.date = "2026-12-02";
+    // As the frameworks pass it that wrap the state of an app in proxies.
+    device.todos.create(new Proxy(draft, {}));
+    const notes = { notes: "two" };
+    device.todos.update(id, notes);
+    notes.notes = "three";
+    device.network.up();
+    device.retry();
+    await device.flush();
+    expect(await service.todos("mina")).toMatchObject([
+      { contents: "Buy milk", due: { date: "2026-12-01" }, notes: "two" },
+      { contents: "Buy bread", due: { date: "2026-12-02" } },
+    ]);
+  });
+
   test("is told to whoever subscribed, and the rows are new objects only then", async () => {
     const service = await start();
     const { todos, subscribe, flush } = await open(service, "mina");
@@ -196,10 +218,37 @@ describe("offline", () => {
     device.network.up();
     device.retry();
     await device.flush();
+    await device.until(() => device.status() === "live");
+    expect(device.error()).toBeUndefined();
     expect(await service.todos("mina")).toMatchObject([
       { contents: "Bake bread" },
       { contents: "Buy milk", is_done: true },
     ]);
+  });
+
+  test("a place holds that was chosen after a move into another list", async () => {
+    const service = await start();
+    const device = await open(service, "mina");
+    const list_id = device.lists.create({ name: "Groceries" }).id;
+    const milk = device.todos.create({ contents: "milk", list_id });
+    device.todos.create({ contents: "bread", list_id });
+    const [salt, rice, tea] = ["salt", "rice", "tea"].map((contents) =>
+      device.todos.create({ contents }),
+    );
+    if (!salt || !rice || !tea) throw new Error("three todos");
+    await device.flush();
+    device.network.down();
+    device.todos.move(salt.id, { list_id });
+    device.todos.move(salt.id, { after: milk.id });
+    device.todos.move(rice.id, { list_id, after: salt.id });
+    device.todos.move(tea.id, { list_id, after: null });
+    const expected = ["tea", "milk", "salt", "rice", "bread"];
+    expect(device.contents()).toEqual(expected);
+    device.network.up();
+    device.retry();
+    await device.flush();
+    expect(contentsOf(await service.todos("mina"))).toEqual(expected);
+    expect(device.contents()).toEqual(expected);
   });
 
   test("the service is asked again by itself, and not too often", async () => {
@@ -312,9 +361,7 @@ describe("a lost answer", () => {
     // The store has it a moment later.
     await Bun.sleep(5);
     const crashed = await frozen(store, first.user);
-    const { sending } = await crashed.read(first.user);
-    const at = new Date(Date.now() - 24 * 3_600_000).toISOString();
-    await crashed.write(first.user, { sending: Object.assign(Object(sending), { at }) });
+    await passDay(crashed, first.user);
     await first.close();
     service.received.length = 0;
 
@@ -327,6 +374,57 @@ describe("a lost answer", () => {
       { ...twice, pending: false },
       { ...twice, priority: 2, pending: false },
     ]);
+  });
+
+  test("of long ago is not taken for that of another todo with the same text", async () => {
+    const service = await start();
+    const store = memoryStore();
+    const first = await open(service, "mina", { store });
+    const { id } = first.lists.create({ name: "Home" });
+    await first.flush();
+    // This request does not even arrive, but the client cannot know that.
+    service.instead = (route) =>
+      route === "POST /todos/batch" ? new Response(null, { status: 504 }) : undefined;
+    const milk = { contents: "Buy milk", notes: "two", due: { date: "2026-12-01" } };
+    first.todos.create({ ...milk, list_id: id });
+    await first.until(() => first.status() === "offline");
+    await passDay(store, first.user);
+    await first.close();
+    service.instead = () => undefined;
+    const other = await open(service, "mina");
+    other.todos.create({ contents: "Buy milk" });
+    await other.flush();
+    const second = await open(service, "mina", { store });
+    await second.flush();
+    expect(await service.todos("mina")).toMatchObject([
+      { notes: null, list_id: null },
+      { ...milk, list_id: 1 },
+    ]);
+  });
+
+  test("of long ago makes no refusal of what was restored", async () => {
+    const refusals: Refusal[] = [];
+    const service = await start();
+    const store = memoryStore();
+    const first = await open(service, "mina", { store });
+    const { id } = first.todos.create({ contents: "Buy milk" });
+    await first.flush();
+    const todo = first.todos.get(id);
+    if (!todo) throw new Error("no todo");
+    first.todos.delete(id);
+    await first.flush();
+    first.network.loses = (route) => route.endsWith("/restore");
+    first.todos.restore(todo);
+    await first.until(() => first.status() === "offline");
+    await passDay(store, first.user);
+    await first.close();
+    const second = await open(service, "mina", {
+      store,
+      onRefused: (refusal) => refusals.push(refusal),
+    });
+    await second.flush();
+    await Bun.sleep(0);
+    expect([refusals, second.contents()]).toEqual([[], ["Buy milk"]]);
   });
 
   test("is prepared for: what is sent is in the store before it leaves", async () => {
@@ -389,6 +487,52 @@ describe("a lost answer", () => {
     expect([refusals, (await service.todos("mina")).length]).toEqual([[], 1]);
   });
 });
+
+describe("an answer that is not the service's", () => {
+  const answers: [what: string, answer: () => Response][] = [
+    ["JSON with a status of success", () => Response.json({ status: "maintenance" })],
+    ["a page with a status of success", () => new Response("<h1>Please log in</h1>")],
+    ["nothing", () => new Response(null, { status: 204 })],
+    [
+      "a problem of a gateway",
+      () =>
+        new Response('{"title":"Forbidden","status":403}', {
+          status: 403,
+          headers: { "content-type": "application/problem+json" },
+        }),
+    ],
+  ];
+
+  test.each(answers)("settles no change: %s", async (_, answer) => {
+    const refusals: Refusal[] = [];
+    const service = await start();
+    const device = await open(service, "mina", {
+      onRefused: (refusal) => refusals.push(refusal),
+    });
+    const replaced = new Set<string>();
+    service.instead = (route) => {
+      if (!route.startsWith("POST") || replaced.has(route)) return undefined;
+      replaced.add(route);
+      return answer();
+    };
+    const { id } = device.lists.create({ name: "Home" });
+    device.todos.create({ contents: "Buy milk", list_id: id });
+    await device.flush();
+    expect([...replaced]).toEqual(["POST /lists", "POST /todos/batch"]);
+    expect(refusals).toEqual([]);
+    expect(await service.lists("mina")).toMatchObject([{ name: "Home" }]);
+    expect(await service.todos("mina")).toMatchObject([{ contents: "Buy milk", list_id: 1 }]);
+  });
+});
+
+/** Makes the request that is under way so old that the service has forgotten it. */
+async function passDay(store: SyncStore, user: string) {
+  // The store has the request a moment after the copy has it.
+  await Bun.sleep(5);
+  const { sending } = await store.read(user);
+  const at = new Date(Date.now() - 24 * 3_600_000).toISOString();
+  await store.write(user, { sending: Object.assign(Object(sending), { at }) });
+}
 
 /** The content of a store at this moment, as after a crash. */
 async function frozen(store: SyncStore, user: string): Promise<SyncStore> {

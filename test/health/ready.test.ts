@@ -15,8 +15,9 @@ import { PASSWORD, SECRET } from "../service.ts";
 // Processes take their time to start on a busy machine.
 setDefaultTimeout(30_000);
 
-test("an unmigrated database answers 503 until it is migrated, and then serves", async () => {
-  using folder = temporaryFolder();
+/** A service whose database has no tables yet. */
+async function openUnmigrated() {
+  const folder = temporaryFolder();
   const config = readConfig({
     DATABASE_URL: `file:${join(folder.path, "todos.db")}`,
     JWT_SECRET: SECRET,
@@ -26,15 +27,34 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
     nativePlatform(() => null),
   );
   const app = createApp(services);
-  const ready = () => app.fetch(new Request("http://localhost/health/ready"));
-  const signUp = () =>
-    app.fetch(
-      new Request("http://localhost/users/sign-up", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ username: "mina", password: PASSWORD }),
-      }),
-    );
+  return {
+    services,
+    ready: () => app.fetch(new Request("http://localhost/health/ready")),
+    signUp: () =>
+      app.fetch(
+        new Request("http://localhost/users/sign-up", {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ username: "mina", password: PASSWORD }),
+        }),
+      ),
+    token: () =>
+      app.fetch(
+        new Request("http://localhost/token", {
+          method: "POST",
+          body: new URLSearchParams({ username: "mina", password: PASSWORD }),
+        }),
+      ),
+    async close() {
+      await services.outbox.stop();
+      services.database.$client.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+test("an unmigrated database answers 503 until it is migrated, and then serves", async () => {
+  const { services, ready, signUp, token, close } = await openUnmigrated();
   const logged: LogRecord[] = [];
   configureSync({
     reset: true,
@@ -53,6 +73,13 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
       expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
       expect(await answer.json()).toMatchObject({ code: "unavailable" });
     }
+    const refused = await token();
+    expect([refused.status, refused.headers.get("content-type")]).toEqual([
+      503,
+      "application/json",
+    ]);
+    expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
+    expect((await refused.json()).error).toBe("temporarily_unavailable");
     await migrate(services.database);
     while ((await signUp()).status === 503) await Bun.sleep(50);
     const answer = await ready();
@@ -69,8 +96,18 @@ test("an unmigrated database answers 503 until it is migrated, and then serves",
     ]);
   } finally {
     resetSync();
-    await services.outbox.stop();
-    services.database.$client.close();
+    await close();
+  }
+}, 30_000);
+
+test("when nothing could be asked at the start, the first requests find that it is unmigrated", async () => {
+  const { services, signUp, close } = await openUnmigrated();
+  try {
+    while ((await signUp()).status !== 503) await Bun.sleep(10);
+    await migrate(services.database);
+    while ((await signUp()).status !== 201) await Bun.sleep(50);
+  } finally {
+    await close();
   }
 }, 30_000);
 

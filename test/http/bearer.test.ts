@@ -233,6 +233,9 @@ const badTokens: [name: string, bad: Bad][] = [
     "sub not canonical",
     ({ header, claims }) => forge(header, { ...claims, sub: `0${claims.sub}` }),
   ],
+  ["sub larger than an exact number", claim({ sub: "9999999999999999" })],
+  ["sid with a NUL", claim({ sid: "\0" })],
+  ["sid empty", claim({ sid: "" })],
   [
     "sub with white space",
     ({ header, claims }) => forge(header, { ...claims, sub: `${claims.sub} ` }),

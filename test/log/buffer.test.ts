@@ -125,3 +125,24 @@ test("a pipe that is full for a moment and does not block is tried again", async
   expect(writes).toEqual(["one\n"]);
   expect(buffer.lost()).toBe(0);
 });
+
+test("lines that come during a write are written without a further one", async () => {
+  const { writes, stall, write } = output();
+  const buffer = createLineBuffer(write, lostLine);
+  const { resume } = stall();
+  buffer.add("one\n", true);
+  // More than are made at once, so that some of them wait as text, and the others are not made yet.
+  for (let i = 0; i < 300; i++) buffer.add(() => `${i}\n`, false);
+  resume();
+  while (!writes.join("").endsWith("299\n")) await Bun.sleep(5);
+});
+
+test("a line that is too long is lost, and those after it are not", async () => {
+  const { writes, write } = output();
+  const buffer = createLineBuffer(write, lostLine);
+  buffer.add("x".repeat(MEBIBYTE + 1), false);
+  while (buffer.lost() === 0) await Bun.sleep(5);
+  buffer.add("after\n", false);
+  while (!writes.join("").includes("lost 1\n")) await Bun.sleep(5);
+  expect(writes.join("")).toBe("after\nlost 1\n");
+});

@@ -7,13 +7,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import Database from "libsql";
 import { withSchema } from "../../src/database/drizzle.ts";
 import { openLocal } from "../../src/database/local.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { outbox as table, users } from "../../src/database/schema.ts";
 import { type Clockwork, startClockwork } from "../../src/mail/clockwork.ts";
+import { createEnqueue } from "../../src/mail/enqueue.ts";
 import { openTransport } from "../../src/mail/open.ts";
 import { createOutbox, LEASE } from "../../src/mail/outbox.ts";
 import type { Transport } from "../../src/mail/transport.ts";
@@ -186,6 +187,26 @@ describe("sending", () => {
     await sendDue(transport);
     expect(smtp.asked).toHaveLength(4);
     expect(smtp.asked).toContain("late@example.org");
+  });
+
+  test("notices go last, and none is put in while an equal one waits", async () => {
+    const { notice, code } = createEnqueue(database, () => 0);
+    const ann = { user_id: 1, to: "ann@example.org", when: sql`true`, request_id: "1" };
+    for (let i = 0; i < 3; i++) await notice("password_changed", ann, "en", now);
+    await notice("password_reset", ann, "en", now);
+    await notice("password_changed", { ...ann, to: "former@example.org" }, "en", now);
+    await code("verify_email", ann, { language: "en", otp: OTP, expires_in: 60 }, now + SECOND);
+    now += SECOND;
+    const transport = openTransport("log:", "");
+    const { mails } = await createOutbox({ database, clock: () => now, transport }).claim(1);
+    expect(mails.map(({ template }) => template)).toEqual(["verify_email"]);
+    const rows = await database.select({ to: table.to, template: table.template }).from(table);
+    expect(rows).toEqual([
+      { to: "ann@example.org", template: "password_changed" },
+      { to: "ann@example.org", template: "password_reset" },
+      { to: "former@example.org", template: "password_changed" },
+      { to: "ann@example.org", template: "verify_email" },
+    ]);
   });
 
   test("a later waking does not put off an earlier one", async () => {

@@ -460,6 +460,13 @@ describe("refresh", () => {
     Date.now,
   );
 
+  /** Makes the same token with other claims, signed by the service's own key. */
+  const signed = (change: object) => (token: string) => {
+    const { sid, gen, exp } = { ...decode(token).claims, ...change };
+    const expires_at = new Date(exp * 1000).toISOString();
+    return service.services.tokens.signRefresh({ session_id: sid, generation: gen }, expires_at);
+  };
+
   test.each<[what: string, forge: (token: string) => string | Promise<string>]>([
     ["no JWT", () => "nonsense"],
     [
@@ -479,6 +486,8 @@ describe("refresh", () => {
         return [header, encode({ ...decode(token).claims, gen: 1 }), signature].join(".");
       },
     ],
+    ["one whose generation is no exact integer", signed({ gen: 1e300 })],
+    ["one whose session has a NUL", signed({ sid: "\0" })],
     [
       "one that says it needs no signature",
       (token) => `${encode({ alg: "none", typ: "rt+jwt" })}.${token.split(".")[1]}.`,

@@ -107,6 +107,7 @@ describe("a user", () => {
     expect(stdout).toMatch(/^username: +mina$/m);
     expect(stdout).toMatch(/^email: +mina@example\.com$/m);
     expect(stdout).toMatch(/^todos: +1$/m);
+    expect(stdout).toMatch(/^text_mib: +0$/m);
     expect(stdout).not.toContain("argon2");
   });
 

@@ -211,10 +211,30 @@ test("a key is known for IDEMPOTENCY_TTL, and then forgotten", async () => {
   expect(await count("kept_answers")).toBe(1);
 });
 
-test.each([
+const SINGLE_AND_BATCH: [what: string, path: string, json: object][] = [
   ["a single request", "/todos", { contents: "x" }],
   ["a batch", "/todos/batch", { operations: [{ op: "create", contents: "x" }] }],
-])(
+];
+
+test.each(SINGLE_AND_BATCH)(
+  "%s whose key another process has forgotten, by a clock that is ahead, is done again",
+  async (_what, path, json) => {
+    service.stopClock();
+    const key = newKey();
+    const first = await call("POST", path, json, key);
+    service.passSeconds(TTL);
+    // A failed log-in deletes expired rows of `ttl`, but not the outcomes.
+    const wrong = { username: mina.username, password: "wrong-password" };
+    await service.call("POST", "/users/log-in", { json: wrong });
+    service.passSeconds(-1);
+    const again = await call("POST", path, json, key);
+    expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([first.status, null]);
+    expect(await again.json()).not.toEqual(await first.json());
+    expect(await count("todos")).toBe(2);
+  },
+);
+
+test.each(SINGLE_AND_BATCH)(
   "%s whose key ends while it runs is a repetition, or is done again",
   async (_what, path, json) => {
     service.stopClock();
@@ -292,6 +312,17 @@ test("nothing of a text is kept that was deleted for good, and it is not done ag
     await expectProblem(await call("POST", "/todos", json, key), [404, "todo_not_found"]);
     expect(await count("todos")).toBe(0);
   }
+});
+
+test("nothing of a list's name is kept after the list was deleted, and it is not made again", async () => {
+  const [create, move] = [newKey(), newKey()];
+  const json = { name: "canary list" };
+  const { id } = await rowOf(call("POST", "/lists", json, create));
+  expect((await call("POST", `/lists/${id}/move`, { after: null }, move)).status).toBe(200);
+  await call("DELETE", `/lists/${id}`);
+  expect(await stored(service)).not.toContain(json.name);
+  await expectProblem(await call("POST", "/lists", json, create), [404, "list_not_found"]);
+  expect(await count("lists")).toBe(0);
 });
 
 test("of one user 2,000 outcomes are kept, and what was before those is still not done again", async () => {
