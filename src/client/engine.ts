@@ -3,7 +3,7 @@
  * the copy, one visible tab does this.
  */
 import type { ClientSession } from "./authenticated-fetch.ts";
-import { delayAfter, failureOf } from "./backoff.ts";
+import { delayAfter, failureOf, retryAfter } from "./backoff.ts";
 import { catchUp } from "./changes.ts";
 import type { Copy } from "./copy.ts";
 import { queueOf } from "./entries.ts";
@@ -152,6 +152,11 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
     copy.setStatus(failures > 0 ? "offline" : isLive ? "live" : "polling");
   }
 
+  /** Called when there is something to send. It has to wait too when the service has asked for that. */
+  function wake() {
+    if (retryAfter(lastError) === 0) tryAgain();
+  }
+
   /** Called when another attempt makes sense: the network is back, or the user is. */
   function tryAgain() {
     failures = 0;
@@ -164,8 +169,8 @@ export function startEngine(copy: Copy, session: ClientSession, options: EngineO
   const running = run();
 
   return {
-    /** To be called when there is something to send. */
-    wake: tryAgain,
+    wake,
+    retry: tryAgain,
     /**
      * Why the service could not be reached, or why the store has failed, while the status is offline. Only the tab that does
      * the work knows this.

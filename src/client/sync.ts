@@ -189,7 +189,7 @@ export function createSync(client: { "~session": ClientSession }, options: SyncO
       }
     },
     retry() {
-      current?.engine.wake();
+      current?.engine.retry();
       switchUser();
     },
     async close() {

@@ -267,6 +267,27 @@ describe("offline", () => {
     await device.flush();
     expect(contentsOf(await service.todos("mina"))).toEqual(["Buy milk"]);
   });
+
+  test("the service is not asked before the time that it has named, however much is changed", async () => {
+    const service = await start();
+    const device = await open(service, "mina");
+    await device.flush();
+    service.instead = (route) =>
+      route === "POST /todos/batch"
+        ? new Response(null, { status: 429, headers: { "retry-after": "60" } })
+        : undefined;
+    for (let i = 0; i < 5; i++) {
+      device.todos.create({ contents: `todo ${i}` });
+      await device.until(() => device.status() === "offline");
+      await Bun.sleep(20);
+    }
+    expect(service.count("POST /todos/batch")).toBe(1);
+    service.instead = () => undefined;
+    // The user may ask at once.
+    device.retry();
+    await device.flush();
+    expect(await service.todos("mina")).toHaveLength(5);
+  });
 });
 
 describe("a request that hangs", () => {
