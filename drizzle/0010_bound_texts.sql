@@ -1,8 +1,8 @@
 ALTER TABLE `kept_answers` ADD `list_id` integer;
 --> statement-breakpoint
-ALTER TABLE `todos` ADD `text_size` integer GENERATED ALWAYS AS (octet_length(contents) + coalesce(octet_length(contents_folded), 0) + coalesce(octet_length(notes), 0) + coalesce(octet_length(notes_folded), 0)) VIRTUAL;
+ALTER TABLE `todos` ADD `text_size` integer GENERATED ALWAYS AS (length(CAST(contents AS BLOB)) + coalesce(length(CAST(contents_folded AS BLOB)), 0) + coalesce(length(CAST(notes AS BLOB)), 0) + coalesce(length(CAST(notes_folded AS BLOB)), 0)) VIRTUAL;
 --> statement-breakpoint
-ALTER TABLE `trash` ADD `text_size` integer GENERATED ALWAYS AS (octet_length(contents) + coalesce(octet_length(contents_folded), 0) + coalesce(octet_length(notes), 0) + coalesce(octet_length(notes_folded), 0)) VIRTUAL;
+ALTER TABLE `trash` ADD `text_size` integer GENERATED ALWAYS AS (length(CAST(contents AS BLOB)) + coalesce(length(CAST(contents_folded AS BLOB)), 0) + coalesce(length(CAST(notes AS BLOB)), 0) + coalesce(length(CAST(notes_folded AS BLOB)), 0)) VIRTUAL;
 --> statement-breakpoint
 ALTER TABLE `users` ADD `text_size` integer DEFAULT 0 NOT NULL;
 --> statement-breakpoint

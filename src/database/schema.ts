@@ -141,9 +141,9 @@ const todoColumns = () => ({
   contents_folded: text(),
   notes: text(),
   notes_folded: text(),
-  /** Bytes of the four texts. */
+  /** Bytes of the four texts. (The `sqlite3` of some systems has no `octet_length`, and could not open the file.) */
   text_size: integer().generatedAlwaysAs(
-    sql`octet_length(contents) + coalesce(octet_length(contents_folded), 0) + coalesce(octet_length(notes), 0) + coalesce(octet_length(notes_folded), 0)`,
+    sql`length(CAST(contents AS BLOB)) + coalesce(length(CAST(contents_folded AS BLOB)), 0) + coalesce(length(CAST(notes AS BLOB)), 0) + coalesce(length(CAST(notes_folded AS BLOB)), 0)`,
     { mode: "virtual" },
   ),
 });
