@@ -63,14 +63,16 @@ async function startServer(data: string, folder: string, options: string[]) {
 
   let process = launch();
   await until(answers);
+  async function kill() {
+    process.kill("SIGKILL");
+    await process.exited;
+  }
   return {
     url,
     port,
     /** Kills it, like a power cut, if it runs. */
-    async kill() {
-      process.kill("SIGKILL");
-      await process.exited;
-    },
+    kill,
+    [Symbol.asyncDispose]: kill,
     /** Starts it again with its data and its address, and waits until it answers. */
     async restart() {
       process = launch();

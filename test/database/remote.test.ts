@@ -52,14 +52,13 @@ const names = async (db: Database) =>
   );
 
 test("the schema is behind until it is migrated, by however many at once", async () => {
-  const unmigrated = await startPrimary(folder.path, "unmigrated");
+  await using unmigrated = await startPrimary(folder.path, "unmigrated");
   const fresh = await openDatabase(unmigrated.url, { databaseAuthToken });
   expect(await missingMigrations(fresh)).toBe(migrations.length);
   await Promise.all([migrate(fresh), migrate(fresh), migrate(fresh)]);
   expect(await missingMigrations(fresh)).toBe(0);
   await migrate(fresh);
   fresh.$client.close();
-  await unmigrated.kill();
 });
 
 test("what is written by one way is read by the other at once", async () => {

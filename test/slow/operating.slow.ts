@@ -211,14 +211,14 @@ cat /tmp/out`);
 test("a cluster's data come out as SQL, are a backup, and go back in", async () => {
   using folder = temporaryFolder();
   const [dump = "", restore = ""] = blocksOf("The data of a cluster", 2);
-  const primary = await startPrimary(folder.path);
+  await using primary = await startPrimary(folder.path);
   const settings = {
     DATABASE_URL: primary.url,
     DATABASE_AUTH_TOKEN: primary.token,
     JWT_SECRET: SECRET,
     MIGRATE_ON_START: "true",
   };
-  const before = await startProcess(folder.path, settings);
+  await using before = await startProcess(folder.path, settings);
   const { token } = await before.user("mina");
   const post = (contents: string) => before.call("POST", "/todos", { token, json: { contents } });
   for (const contents of ["one", "둘", "three's"]) await post(contents);
@@ -237,23 +237,19 @@ test("a cluster's data come out as SQL, are a backup, and go back in", async () 
   await output(folder.path, [process.execPath, main, "restore", "todos.db"], onFile);
   // With the data on another server.
   await shell.run(restore);
-  const second = await startPrimary(folder.path, "restored");
+  await using second = await startPrimary(folder.path, "restored");
   const onServer = { ...settings, DATABASE_URL: second.url, MIGRATE_ON_START: "false" };
-  try {
-    for (const environment of [onFile, onServer]) {
-      await using service = await startProcess(folder.path, environment);
-      const page = await (await service.call("GET", "/todos", { token })).json();
-      expect(page.todos).toMatchObject([
-        { id: 1, contents: "one" },
-        { id: 2, contents: "둘" },
-      ]);
-      const added = await service.call("POST", "/todos", { token, json: { contents: "four" } });
-      // No id is used twice, nor one that may have been given since.
-      expect(await added.json()).toMatchObject({ id: 1_000_004 });
-      const since = await service.call("GET", `/todos/changes?since=${next}`, { token });
-      expect(since.status).toBe(410);
-    }
-  } finally {
-    await second.kill();
+  for (const environment of [onFile, onServer]) {
+    await using service = await startProcess(folder.path, environment);
+    const page = await (await service.call("GET", "/todos", { token })).json();
+    expect(page.todos).toMatchObject([
+      { id: 1, contents: "one" },
+      { id: 2, contents: "둘" },
+    ]);
+    const added = await service.call("POST", "/todos", { token, json: { contents: "four" } });
+    // No id is used twice, nor one that may have been given since.
+    expect(await added.json()).toMatchObject({ id: 1_000_004 });
+    const since = await service.call("GET", `/todos/changes?since=${next}`, { token });
+    expect(since.status).toBe(410);
   }
 });

@@ -212,7 +212,7 @@ test("a flood of log-ins is refused in part, and leaves room for other requests"
 });
 
 test("until the schema is current, requests are answered 503 from the first one on", async () => {
-  const empty = await startPrimary(folder.path, "empty");
+  await using empty = await startPrimary(folder.path, "empty");
   environment.DATABASE_URL = empty.url;
   await using service = await startProcess(folder.path, environment, workerdCommand());
   const signUp = async () => {
@@ -228,7 +228,6 @@ test("until the schema is current, requests are answered 503 from the first one 
   database.$client.close();
   await until(async () => (await signUp()) === 201);
   await service.line(/the schema is up to date/);
-  await empty.kill();
 });
 
 test("while the libSQL server stalls, writes are refused in time, and afterwards they happen again", async () => {
