@@ -4,6 +4,7 @@
  */
 import { createBookmarks } from "./bookmarks.ts";
 import { inTime, unlessAborted } from "./limit.ts";
+import { problemOf } from "./problem.ts";
 import {
   arrived,
   isDue,
@@ -219,6 +220,6 @@ const REFUSALS = ["invalid_refresh_token", "validation_failed"];
 
 /** Whether the service itself refuses the refresh token. Any other failure may be temporary, also a proxy's 401. */
 async function isRefusal(answer: Response): Promise<boolean> {
-  const isProblem = answer.headers.get("content-type")?.includes("problem+json");
-  return isProblem === true && REFUSALS.includes((await answer.clone().json()).code);
+  const problem = await problemOf(answer);
+  return problem !== undefined && REFUSALS.includes(problem.code);
 }

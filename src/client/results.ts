@@ -4,16 +4,8 @@
  */
 import { type Changes, type Entries, type Operation, type Sending, valuesOf } from "./entries.ts";
 import { isSame } from "./merge.ts";
+import type { Problem } from "./problem.ts";
 import type { Row } from "./rows.ts";
-
-/** An error of the service (RFC 9457). */
-export interface Problem {
-  status: number;
-  /** For a program. */
-  code: string;
-  /** For a person. */
-  detail: string;
-}
 
 /** A change that the service has refused. It is no longer in the queue. */
 export interface Refusal {

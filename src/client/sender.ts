@@ -3,8 +3,9 @@ import { failureOf } from "./backoff.ts";
 import type { Copy } from "./copy.ts";
 import type { Sending } from "./entries.ts";
 import type { ResolveConflict } from "./merge.ts";
+import { problemOf } from "./problem.ts";
 import { BATCH, nextRequest } from "./requests.ts";
-import { type Problem, type Refusal, type Result, recognized, settle } from "./results.ts";
+import { type Refusal, type Result, recognized, settle } from "./results.ts";
 
 export interface SenderOptions {
   /** Decides when a field was changed here and elsewhere. Without it, the later change wins. */
@@ -58,13 +59,10 @@ async function answerTo(
   const { status, ok } = answer;
   // Only the deletion of a list has no body.
   if (status === 204 && method === "DELETE") return [{ status }];
-  const isProblem = answer.headers.get("content-type")?.includes("problem+json");
   // With the other statuses, a new session or a later attempt may help.
-  if (isProblem && status < 500 && status !== 401 && status !== 429) {
-    const problem: Problem = await answer.json();
-    // A proxy may send problems too, but they have no code of the service.
-    if (typeof problem.code === "string") return operations.map(() => ({ status, problem }));
-  }
+  const isFinal = status < 500 && status !== 401 && status !== 429;
+  const problem = isFinal ? await problemOf(answer) : undefined;
+  if (problem) return operations.map(() => ({ status, problem }));
   if (!ok) throw failureOf(answer);
   const json = await answer.json();
   // A batch has one result for each operation, and calls a row `todo`. Any other request has one row. A proxy may answer

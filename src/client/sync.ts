@@ -14,7 +14,8 @@ import { memoryStore, type SyncStore } from "./stores.ts";
 export type { Lists, LocalList, LocalTodo, Todos } from "./collections.ts";
 export type { Operation } from "./entries.ts";
 export type { Conflict, ResolveConflict } from "./merge.ts";
-export type { Problem, Refusal } from "./results.ts";
+export type { Problem } from "./problem.ts";
+export type { Refusal } from "./results.ts";
 export type {
   List,
   ListCreate,

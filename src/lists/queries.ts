@@ -3,19 +3,12 @@ import { eq, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
 import { lastPosition, moveTo, type Place } from "../database/order.ts";
-import {
-  deletions,
-  kept_answers,
-  lists,
-  sessions,
-  todos,
-  trash,
-  users,
-} from "../database/schema.ts";
+import { deletions, lists, sessions, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { Failure, unfit } from "../http/problem.ts";
 import type { Services } from "../services.ts";
 import { isKnown, type KnownRevisions } from "../sync/etag.ts";
+import { forgetAnswersAbout } from "../sync/idempotency.ts";
 import {
   type Asker,
   type Operation,
@@ -104,10 +97,9 @@ const takeTodos = statement(sql`DELETE FROM ${todos} WHERE ${isInList}`);
 /** Todos that are already in the trash return to the inbox when they are restored. */
 const orphan = statement(sql`
   UPDATE ${trash} SET list_id = NULL, rev = ${newRevision} WHERE ${isInList}`);
-/** Nothing of the name may stay. A repeated request is still recognized, but its answer no longer exists. */
-const forgetAnswers = statement(sql`
-  DELETE FROM ${kept_answers}
-  WHERE user_id = ${owner} AND list_id = ${sql.placeholder("list_id")} AND ${isNoted}`);
+const forgetAnswers = forgetAnswersAbout(
+  sql`list_id = ${sql.placeholder("list_id")} AND ${isNoted}`,
+);
 const take = statement(sql`DELETE FROM ${lists} WHERE ${isOwn} AND ${isNoted}`);
 const removed = outcomeOf<State & { is_removed: number }>({
   columns: { ...state, is_removed: isNoted },

@@ -99,7 +99,7 @@ export async function runBatchOnce<Result, Row>(
     operation({ ...asker, request_id: exchangeOf(request).id }, [], whole, (row) => row),
     ...parts,
   ];
-  const keyed = identity && aroundKeyed({ ...session, ...identity, now }, all.length);
+  const keyed = identity && aroundKeyed({ ...session, ...identity, now }, parts.length);
   const expires_at = now + config.idempotencyTtl * 1000;
   const ride = sweep.ride();
 

@@ -7,8 +7,8 @@
  * A row of `ttl` says that a key is known, and for which request. The outcome is in another table. For a batch, there
  * is one more row for each of its operations: the key, a slash, and the number of the operation.
  */
-import { sql } from "drizzle-orm";
-import { isLive, live, type SessionRef } from "../auth/live-session.ts";
+import { type SQL, sql } from "drizzle-orm";
+import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { kept_answers, sessions, ttl } from "../database/schema.ts";
 import { runBatch, statement } from "../database/statement.ts";
 import { exchangeOf } from "../http/exchange.ts";
@@ -80,6 +80,14 @@ const boundAnswers = statement(sql`
     SELECT rowid FROM ${kept_answers} WHERE user_id = ${value("user_id")}
     ORDER BY expires_at DESC, rowid DESC LIMIT -1 OFFSET ${sql.raw(`${ANSWERS_PER_USER}`)}
   )`);
+
+/**
+ * Deletes the answers about what is deleted for good, because nothing of its text may stay. A repeated request is still
+ * recognized, but its answer no longer exists.
+ * @param about which of the user's answers
+ */
+export const forgetAnswersAbout = (about: SQL) =>
+  statement(sql`DELETE FROM ${kept_answers} WHERE user_id = ${owner} AND ${about}`);
 
 /** The parts of an Elysia context that a request with a key needs. */
 export interface Context {

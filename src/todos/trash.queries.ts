@@ -3,12 +3,13 @@ import { type SQL, sql } from "drizzle-orm";
 import { isLive, live, owner, type SessionRef } from "../auth/live-session.ts";
 import { nested } from "../database/columns.ts";
 import { lastPosition } from "../database/order.ts";
-import { deletions, kept_answers, lists, todos, trash, users } from "../database/schema.ts";
+import { deletions, lists, todos, trash, users } from "../database/schema.ts";
 import { statement } from "../database/statement.ts";
 import { Failure } from "../http/problem.ts";
 import { toInstant } from "../instant.ts";
 import type { Services } from "../services.ts";
 import { type KnownRevisions, limitUnlessKnown } from "../sync/etag.ts";
+import { forgetAnswersAbout } from "../sync/idempotency.ts";
 import { type Asker, type Operation, operation, outcomeOf } from "../sync/operation.ts";
 import { type IfMatch, matches, preconditionFailed } from "../sync/preconditions.ts";
 import { nextRevision } from "../sync/revision.ts";
@@ -111,13 +112,13 @@ const purged = outcomeOf<{ id: number | null; is_purged: number }>({
     ON ${trash.id} = ${sql.placeholder("todo_id")} AND ${trash.user_id} = ${users.id}`,
 });
 
-/** Nothing of the text may stay. A repeated request is still recognized, but its answer no longer exists. */
-const forgetAnswers = (gone: SQL) =>
-  statement(sql`DELETE FROM ${kept_answers} WHERE user_id = ${owner} AND todo_id IN (${gone})`);
-const forgetPurged = forgetAnswers(sql`
+const forgetPurged = forgetAnswersAbout(sql`todo_id IN (
   SELECT ${trash.id} FROM ${trash} JOIN ${users} ON ${users.id} = ${trash.user_id}
-  WHERE ${trash.id} = ${sql.placeholder("todo_id")} AND ${isNoted}`);
-const forgetAll = forgetAnswers(sql`SELECT id FROM ${trash} WHERE user_id = ${owner}`);
+  WHERE ${trash.id} = ${sql.placeholder("todo_id")} AND ${isNoted}
+)`);
+const forgetAll = forgetAnswersAbout(
+  sql`todo_id IN (SELECT id FROM ${trash} WHERE user_id = ${owner})`,
+);
 
 const noteAllDeletions = statement(sql`
   INSERT INTO ${deletions} (user_id, rev, type, id, created_at)

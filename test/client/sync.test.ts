@@ -450,18 +450,11 @@ describe("a lost answer", () => {
 
   test("is prepared for: what is sent is in the store before it leaves", async () => {
     const service = await start();
-    const inner = memoryStore();
-    const store: SyncStore = {
-      ...inner,
-      async write(user, changes) {
-        await Bun.sleep(5);
-        await inner.write(user, changes);
-      },
-    };
+    const store = slowStore(5);
     const device = await open(service, "mina", { store });
     let stored: Promise<Record<string, unknown>> | undefined;
     service.instead = (route) => {
-      if (route === "POST /todos/batch") stored = inner.read(device.user);
+      if (route === "POST /todos/batch") stored = store.read(device.user);
       return undefined;
     };
     device.todos.create({ contents: "Buy milk" });
@@ -545,6 +538,18 @@ describe("an answer that is not the service's", () => {
     expect(await service.todos("mina")).toMatchObject([{ contents: "Buy milk", list_id: 1 }]);
   });
 });
+
+/** A store that takes some milliseconds for each write. */
+function slowStore(milliseconds: number): SyncStore {
+  const inner = memoryStore();
+  return {
+    ...inner,
+    async write(user, changes) {
+      await Bun.sleep(milliseconds);
+      await inner.write(user, changes);
+    },
+  };
+}
 
 /** Makes the request that is under way so old that the service has forgotten it. */
 async function passDay(store: SyncStore, user: string) {
@@ -741,20 +746,13 @@ describe("a visit later", () => {
 
   test("all is there that was queued just before the page was closed", async () => {
     const service = await start();
-    const inner = memoryStore();
-    const store: SyncStore = {
-      ...inner,
-      async write(user, changes) {
-        await Bun.sleep(20);
-        await inner.write(user, changes);
-      },
-    };
+    const store = slowStore(20);
     const device = await open(service, "mina", { store });
     device.network.down();
     device.todos.create({ contents: "Buy milk" });
     device.todos.create({ contents: "Buy bread" });
     await device.close();
-    const kept = JSON.stringify(await inner.read(device.user));
+    const kept = JSON.stringify(await store.read(device.user));
     expect(kept).toContain("Buy milk");
     expect(kept).toContain("Buy bread");
   });
