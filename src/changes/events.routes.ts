@@ -80,8 +80,8 @@ export function eventRoutes(services: Services) {
           description:
             "Server-sent events. `changed` is sent as soon as one of your todos or lists has changed, with your revision. " +
             "Several changes may be one event. To fetch them, send the `next` that `GET /todos/changes` gave you last. The " +
-            "event's `id` is the place after the changes: connect again with it when the stream has closed. `end` is sent " +
-            "before, when your session or your token has ended, or when the service is about to stop. Between the events " +
+            "event's `id` is the place after the changes. `end` is sent when your session or your token has ended, or when " +
+            "the service is about to stop. Then the stream closes: connect again with the last `id`. Between the events " +
             "there are comments.",
           operationId: "listenForChanges",
           ...takesHeaders(lastEventId),

@@ -116,7 +116,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
       if (isFor(user, renewal.tokens)) tokens = renewal.tokens;
     }
     const answer = await attempt();
-    // The tokens are already gone, for example by another tab. So only this answer tells of the log-out.
+    // Another tab may have dropped the tokens before. Then nothing else tells the listeners of this log-out.
     if (answer.status === 401 && !tokens && route === LOG_OUT) tell("log-out");
     if (answer.status !== 401 || !tokens) return answer;
     const renewal = await unlessAborted(signals, renew(tokens));
@@ -141,7 +141,7 @@ export function authenticatedFetch(base: string, options: ClientOptions) {
     const remember = bookmarks.attach(user, headers);
     const wasLeaving = leaving === user;
     const answer = await send(url, { ...init, headers });
-    // A request that was sent later succeeds, so the session has not ended.
+    // This request was sent after the log-out and succeeds, so the session has not ended.
     if (answer.ok && wasLeaving) leaving = undefined;
     remember(answer, await keep(route, answer, user));
     return answer;

@@ -260,7 +260,8 @@ export const ttl = sqliteTable(
 
 /**
  * The content of answers to requests with an `Idempotency-Key`, for repeated requests. A row of `ttl` says which keys
- * are known. This table holds the user's own texts, so a row is deleted with its todo or its list. See `sync/idempotency.ts`.
+ * are known. This table holds the user's own texts, so a row is deleted with its todo or its list. See
+ * `sync/idempotency.ts`.
  */
 export const kept_answers = sqliteTable(
   "kept_answers",
@@ -287,9 +288,9 @@ export const kept_answers = sqliteTable(
 );
 
 /**
- * The number of transactions that have written, in one row. Services without DATABASE_STALE_READS do not count theirs.
- * This count is used to compare the replicas and the primary
- * of a database on a server (see `position.ts`). In an embedded file there is no row.
+ * The number of transactions that have written, in one row. This count is used to compare the replicas and the primary
+ * of a database on a server (see `position.ts`). Services without DATABASE_STALE_READS do not count theirs. In an embedded
+ * file there is no row.
  */
 export const commits = sqliteTable("commits", {
   id: integer().primaryKey(),

@@ -46,7 +46,9 @@ type Nested<One> = One | readonly One[] | { readonly [name: string]: One | reado
 /** Statements that run together, in this order. */
 export type Statements = Nested<Nested<Bound<unknown> | undefined>>;
 
-/** The rows of each statement, in the place of the statement. A row has its values by name, and in the order of the columns. */
+/**
+ * The rows of each statement, in the place of the statement. A row has its values by name, and in the order of the columns.
+ */
 export type RowsOf<S> =
   S extends Bound<infer Row>
     ? (Row & ArrayLike<unknown>)[]
@@ -76,7 +78,9 @@ export async function runBatch<const S extends Statements>(
   }
 }
 
-/** The same lists and objects, with what `replace` returns in the place of each statement. It is called in their order. */
+/**
+ * The same lists and objects, with what `replace` returns in the place of each statement. It is called in their order.
+ */
 function inPlace(statements: Statements, replace: (each: Bound<unknown>) => unknown): unknown {
   if (statements === undefined) return undefined;
   if (isBound(statements)) return replace(statements);

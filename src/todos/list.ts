@@ -90,8 +90,8 @@ export function todoLists({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos after `mark`, or fewer if they are long; the mark of the next page if there is one, and the user's revision. There are
-     * no todos when this revision is `known`.
+     * At most `limit` todos after `mark`, or fewer if they are long; the mark of the next page, if there is one; and the
+     * user's revision. There are no todos when this revision is `known`.
      * @throws Failure `unauthorized`, `list_not_found`
      */
     async list(

@@ -153,8 +153,8 @@ export function trashQueries({ database: db, clock }: Services) {
 
   return {
     /**
-     * At most `limit` todos after `mark`, or fewer if they are long; the place where the next page begins, if there is one; and the user's
-     * revision. No todos when the client already has this revision (`known`).
+     * At most `limit` todos after `mark`, or fewer if they are long; the place where the next page begins, if there is
+     * one; and the user's revision. No todos when the client already has this revision (`known`).
      * @throws Failure `unauthorized`
      */
     async list(
