@@ -2,15 +2,15 @@
  * Reads the configuration from the environment. It reports all faults together, with the names of the variables and
  * never with their values.
  */
-import { type NearMiss, nearMisses } from "./near-misses.ts";
-
 export interface Config {
   production: boolean;
   /**
-   * Variables that are not settings, but whose names are similar to one. Empty where an environment cannot be listed,
-   * as on Deno.
+   * The names of the environment's other variables. Some may be misspelt settings. Empty where an environment cannot be
+   * listed, as on Deno.
    */
-  nearMisses: NearMiss[];
+  others: string[];
+  /** The names of all settings. */
+  settings: string[];
   host: string;
   port: number;
   /** The port of `/metrics`, which has no other route. Undefined for no metrics. */
@@ -196,7 +196,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 
   const config: Config = {
     production,
-    nearMisses: [],
+    others: [],
+    settings: [],
     host: text("HOST", production ? "0.0.0.0" : "127.0.0.1"),
     port: integer("PORT", 3000, 0, 65_535),
     metricsPort: integer("METRICS_PORT", undefined, 0, 65_535),
@@ -299,7 +300,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logFormat: choice("LOG_FORMAT", "auto", ["json", "pretty", "auto"]),
     logLevel: choice("LOG_LEVEL", "info", LOG_LEVELS),
   };
-  config.nearMisses = nearMisses(Object.keys(environment), [...names]);
+  config.settings = [...names];
+  config.others = Object.keys(environment).filter((name) => !names.has(name));
   const secrets = [environment.JWT_SECRET, ...config.jwtPreviousSecrets];
   if (new Set(secrets).size < secrets.length) {
     faults.push("JWT_PREVIOUS_SECRETS must not name a secret twice, nor the one in JWT_SECRET");

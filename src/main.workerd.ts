@@ -5,7 +5,7 @@ import argon2 from "@phi-ag/argon2/argon2.wasm";
 import { CloudflareAdapter } from "elysia/adapter/cloudflare-worker";
 import { createApp } from "./app.ts";
 import { configureConsoleLog } from "./log/configure.ts";
-import { warnOf } from "./near-misses.ts";
+import { nearMisses, warnOf } from "./near-misses.ts";
 import { createServices } from "./services.ts";
 import { withResolvedUrl } from "./start/request-url.ts";
 import { asItIs, completeAnyway, readWorkerConfig, workerdPlatform } from "./start/workerd.ts";
@@ -14,7 +14,7 @@ import { asItIs, completeAnyway, readWorkerConfig, workerdPlatform } from "./sta
 const config = readWorkerConfig(env);
 const format = config.logFormat === "pretty" ? "pretty" : "json";
 configureConsoleLog({ format, colors: false, level: config.logLevel });
-warnOf(config.nearMisses);
+warnOf(nearMisses(config));
 const services = await createServices(config, workerdPlatform(argon2));
 const app = createApp(services);
 // workerd allows code from text only at the start. By default, Elysia compiles a route at its first request.

@@ -1,9 +1,10 @@
 /** Finds names of settings that are probably misspelt, such as `DATABSE_URL`, and warns about them. */
 import { getLogger } from "@logtape/logtape";
+import type { Config } from "./config.ts";
 
 export interface NearMiss {
   name: string;
-  /** The known name that it is similar to. */
+  /** The setting that it is similar to. */
   meant: string;
 }
 
@@ -12,14 +13,13 @@ const MOST_EDITS = 2;
 /** Shorter names are similar to too many others: HOME is two letters away from HOST. */
 const SHORTEST = 7;
 
-/** The names that are not known, but similar to a known one. */
-export function nearMisses(names: readonly string[], known: readonly string[]): NearMiss[] {
-  const isKnown = new Set(known);
-  const candidates = known
+/** The other variables whose names are similar to a setting. */
+export function nearMisses({ others, settings }: Pick<Config, "others" | "settings">): NearMiss[] {
+  const candidates = settings
     .filter((each) => each.length >= SHORTEST)
     .map((text) => ({ text, pieces: piecesOf(text) }));
-  return names
-    .filter((name) => name.length >= SHORTEST && !isKnown.has(name))
+  return others
+    .filter((name) => name.length >= SHORTEST)
     .flatMap((name) => {
       const meant = candidates.find((each) => isNear(name.toUpperCase(), each));
       return meant === undefined ? [] : [{ name, meant: meant.text }];

@@ -43,6 +43,8 @@ import { createUpkeep, type Upkeep } from "./upkeep.ts";
 /** What the service needs from its runtime and its machine. */
 export interface Platform {
   argon2: Argon2;
+  /** Loads Argon2 where it was not loaded at the start. Rejects when that fails. */
+  loadArgon2?(): Promise<unknown>;
   hmac: Hmac;
   /**
    * @param options `scope` is given when replicas are to answer the reads of requests

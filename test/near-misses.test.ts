@@ -4,7 +4,7 @@ import { readConfig } from "../src/config.ts";
 import { nearMisses } from "../src/near-misses.ts";
 
 const missesOf = (...names: string[]) =>
-  readConfig(Object.fromEntries(names.map((name) => [name, "1"]))).nearMisses;
+  nearMisses(readConfig(Object.fromEntries(names.map((name) => [name, "1"]))));
 
 test.each([
   ["DATABSE_URL", "DATABASE_URL"],
@@ -27,6 +27,6 @@ test("variables for other programs on a machine are not near misses", () => {
   expect(missesOf(...`${others} ${more}`.split(" "))).toEqual([]);
 });
 
-test("settings and names that are far from every setting are not near misses", () => {
-  expect(nearMisses(["MAIL_URL", "MAIL_HOST"], ["MAIL_URL", "MAIL_FROM"])).toEqual([]);
+test("names that are far from every setting are not near misses", () => {
+  expect(nearMisses({ others: ["MAIL_HOST"], settings: ["MAIL_URL", "MAIL_FROM"] })).toEqual([]);
 });

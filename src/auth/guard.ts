@@ -14,7 +14,9 @@ export function guard({ tokens }: { tokens: TokenSigner }) {
       response: { 401: unauthorized },
       introspect: (route: { response?: object }) => {
         // For the OpenAPI document, which does not see the `response` of a macro.
-        route.response = { 401: unauthorized, ...route.response };
+        route.response ??= {};
+        const response: { 401?: object } = route.response;
+        response[401] ??= unauthorized;
       },
       // 401 comes before 422. Only `transform` runs before the values are validated; `resolve` runs after.
       async transform({ request, set }) {

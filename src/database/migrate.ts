@@ -2,6 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Database } from "./drizzle.ts";
 import { migrations } from "./migrations.ts";
+import { lastMigration } from "./schema-version.ts";
 
 // The table of Drizzle's own migrator. That migrator looks for missing migrations in one step, and applies them in
 // another. If two services started on a new file at the same time, one of them would fail. The unique index prevents
@@ -13,8 +14,6 @@ const JOURNAL = [
   `CREATE UNIQUE INDEX IF NOT EXISTS __drizzle_migrations_created_at
     ON __drizzle_migrations (created_at)`,
 ];
-
-const LAST = "SELECT max(created_at) AS last FROM __drizzle_migrations";
 
 const logger = getLogger(["todos", "database"]);
 
@@ -49,23 +48,6 @@ export async function migrate(
       // Another process was faster. The index above has refused the row, and so the whole migration.
       if ((await lastMigration(database)) < createdAt) throw error;
     }
-  }
-}
-
-/** The number of missing migrations. One round trip. A stale replica never answers it. */
-export async function missingMigrations(database: Database): Promise<number> {
-  const last = await lastMigration(database);
-  return migrations.filter(({ createdAt }) => createdAt > last).length;
-}
-
-/** When the newest applied migration was generated, in milliseconds since the epoch; 0 when there is none. */
-async function lastMigration(database: Database): Promise<number> {
-  try {
-    const [result] = await database.$client.batch([LAST], "read");
-    return Number(result?.rows[0]?.last ?? 0);
-  } catch (error) {
-    if (error instanceof Error && error.message.includes("no such table")) return 0;
-    throw error;
   }
 }
 

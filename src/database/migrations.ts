@@ -10,7 +10,7 @@ import commits from "../../drizzle/0007_commits.sql" with { type: "text" };
 import todosPosition from "../../drizzle/0008_todos_position.sql" with { type: "text" };
 import keptAnswersIndexes from "../../drizzle/0009_kept_answers_indexes.sql" with { type: "text" };
 import boundTexts from "../../drizzle/0010_bound_texts.sql" with { type: "text" };
-import journal from "../../drizzle/meta/_journal.json" with { type: "json" };
+import { type SchemaVersion, schemaVersions } from "./schema-version.ts";
 
 /** Each migration with its tag in the journal. New ones are added here by hand. */
 const texts = new Map([
@@ -27,18 +27,15 @@ const texts = new Map([
   ["0010_bound_texts", boundTexts],
 ]);
 
-export interface Migration {
-  /** Its name, which is the name of its file. */
-  tag: string;
-  /** When it was generated, in milliseconds since the epoch. This is its place in the order. */
-  createdAt: number;
+export interface Migration extends SchemaVersion {
   /** The SQL text. Drizzle stores its SHA-256. */
   text: string;
   statements: string[];
 }
 
-export const migrations: readonly Migration[] = journal.entries.map(({ tag, when }) => {
-  const text = texts.get(tag);
-  if (text === undefined) throw new Error(`${tag} is missing in src/database/migrations.ts`);
-  return { tag, createdAt: when, text, statements: text.split("--> statement-breakpoint") };
+export const migrations: readonly Migration[] = schemaVersions.map((version) => {
+  const text = texts.get(version.tag);
+  if (text === undefined)
+    throw new Error(`${version.tag} is missing in src/database/migrations.ts`);
+  return { ...version, text, statements: text.split("--> statement-breakpoint") };
 });

@@ -1,7 +1,7 @@
 /** Whether the database's schema is too old for this version. Then requests are refused until it has been migrated. */
 import { getLogger } from "@logtape/logtape";
 import type { Database } from "./drizzle.ts";
-import { missingMigrations } from "./migrate.ts";
+import { missingMigrations } from "./schema-version.ts";
 
 const logger = getLogger(["todos", "database"]);
 

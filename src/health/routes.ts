@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Elysia, t } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
-import { migrations } from "../database/migrations.ts";
+import { schemaVersions } from "../database/schema-version.ts";
 import { exchangeOf, idsOf } from "../http/exchange.ts";
 import { failures } from "../http/failures.ts";
 import { prefersHtml } from "../http/negotiation.ts";
@@ -32,7 +32,7 @@ const Pong = t.Object(
   { title: "Pong", description: "The service is running." },
 );
 
-const NEWEST = migrations.at(-1)?.tag ?? "";
+const NEWEST = schemaVersions.at(-1)?.tag ?? "";
 
 const ready = problems();
 // Whether the service can serve requests is a different question.

@@ -32,10 +32,9 @@ export function routeTable(routes: readonly { method: string; path: string }[]):
   );
   // As in Elysia's router, a literal segment is preferred to a parameter in the same place.
   table.sort((one, other) => parameters(one.pattern) - parameters(other.pattern));
+  const patterns = table.filter(hasParameter);
   const overlapping = table.filter(
-    (route) =>
-      !hasParameter(route) &&
-      table.some((other) => hasParameter(other) && isAt(other, route.segments)),
+    (route) => !hasParameter(route) && patterns.some((other) => isAt(other, route.segments)),
   );
   return {
     find(path) {

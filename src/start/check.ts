@@ -1,8 +1,9 @@
 /** `todos check`: checks what a start needs: the settings, the database and the mail server. Changes no data. */
 import { existsSync } from "node:fs";
 import { type Config, isEmbedded, readConfig } from "../config.ts";
-import { missingMigrations } from "../database/migrate.ts";
+import { missingMigrations } from "../database/schema-version.ts";
 import { reasonOf } from "../mail/failure.ts";
+import { nearMisses } from "../near-misses.ts";
 import { embeddedPath } from "./backup.ts";
 import { type Command, UsageError } from "./command.ts";
 import { nativePlatform, openConfigured } from "./platform.ts";
@@ -14,7 +15,7 @@ import { nativePlatform, openConfigured } from "./platform.ts";
 export async function checkCommand({ args, environment, print }: Command): Promise<void> {
   if (args.length > 0) throw new UsageError("Usage: todos check");
   const config = readConfig(environment);
-  for (const { name, meant } of config.nearMisses) {
+  for (const { name, meant } of nearMisses(config)) {
     print(`There is no setting ${name}. Did you mean ${meant}?`);
   }
   print("The settings are sound.");

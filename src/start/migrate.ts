@@ -1,6 +1,7 @@
 /** `todos migrate`: brings the configured database's schema up to date. Safe when two processes do it at once. */
 import { faultOf, readConfig } from "../config.ts";
-import { migrate, missingMigrations } from "../database/migrate.ts";
+import { migrate } from "../database/migrate.ts";
+import { missingMigrations } from "../database/schema-version.ts";
 import { type Command, UsageError } from "./command.ts";
 import { openConfigured } from "./platform.ts";
 

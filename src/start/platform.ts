@@ -2,7 +2,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { hash, verify } from "@node-rs/argon2";
 import { type Config, faultOf } from "../config.ts";
 import type { Database } from "../database/drizzle.ts";
 import { type DatabaseOptions, openDatabase } from "../database/open.ts";
@@ -14,11 +13,18 @@ import { openTransport } from "../mail/open.ts";
 import type { Platform } from "../services.ts";
 import { keptSecret } from "./kept-secret.ts";
 
+/** Loading it would add ten milliseconds to each start. */
+const loadArgon2 = () => import("@node-rs/argon2");
+
 export function nativePlatform(socketIp: SocketIp, holdOpen?: Platform["holdOpen"]): Platform {
   return {
     // Argon2id is the package's default variant.
-    argon2: { hash, verify },
-    // Not imported, because loading it would add ten milliseconds to each start. No request needs it before a log-in.
+    argon2: {
+      hash: async (password, parameters) => (await loadArgon2()).hash(password, parameters),
+      verify: async (passwordHash, password) => (await loadArgon2()).verify(passwordHash, password),
+    },
+    loadArgon2,
+    // Not imported, for the same reason.
     hmac(key, message) {
       const { createHmac } = process.getBuiltinModule("node:crypto");
       return createHmac("sha256", key).update(message).digest("base64url");

@@ -14,7 +14,7 @@ import { dirname } from "node:path";
 import Database from "libsql";
 import AsyncDatabase from "libsql/promise";
 import { readConfig } from "../config.ts";
-import { migrations } from "../database/migrations.ts";
+import { schemaVersions } from "../database/schema-version.ts";
 import { BEGIN_EPOCH } from "../sync/revision.ts";
 import { embeddedPath } from "./backup.ts";
 import { type Command, UsageError } from "./command.ts";
@@ -112,7 +112,7 @@ async function checkCopy(database: AsyncDatabase, name: string): Promise<void> {
     const integrity = await firstValue(database, "PRAGMA integrity_check(1)");
     if (integrity !== "ok") throw new UsageError(`${name} is damaged: ${integrity}`);
     const last = await firstValue(database, "SELECT max(created_at) FROM __drizzle_migrations");
-    const newest = Math.max(...migrations.map(({ createdAt }) => createdAt));
+    const newest = Math.max(...schemaVersions.map(({ createdAt }) => createdAt));
     if (Number(last) > newest) {
       throw new UsageError(`${name} was made by a later version of the service`);
     }

@@ -3,11 +3,12 @@ import { getLogger } from "@logtape/logtape";
 import packageJson from "../../package.json" with { type: "json" };
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, faultOf, isEmbedded, readConfig } from "../config.ts";
-import { migrate } from "../database/migrate.ts";
+import type { Database } from "../database/drizzle.ts";
+import { missingMigrations } from "../database/schema-version.ts";
 import type { Write } from "../log/buffer.ts";
 import { configureLog, type Log } from "../log/configure.ts";
 import { checkTransport } from "../mail/failure.ts";
-import { warnOf } from "../near-misses.ts";
+import { nearMisses, warnOf } from "../near-misses.ts";
 import { createServices, type Platform, type Services } from "../services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { createTraces } from "../telemetry/traces.ts";
@@ -57,7 +58,7 @@ export interface Server {
 /** Milliseconds to write the last lines of the log. Without this limit, an unread pipe would keep the process alive. */
 const LAST_LINES = 1000;
 
-/** Milliseconds until mails are looked at. If that began at once, it would delay the first requests. */
+/** Milliseconds until the work begins that no request asks for. If it began at once, it would delay the first requests. */
 const AFTER_START = 200;
 
 /** Resolves when it listens. Faults that the operator can fix go to stderr, one per line. */
@@ -76,12 +77,15 @@ export async function run(runtime: Runtime): Promise<void> {
       level: config.logLevel,
       write: runtime.write,
     });
-    warnOf(config.nearMisses);
     runtime.onUncaught((error) => {
       getLogger("todos").fatal("uncaught error", { error });
       void exit(1);
     });
-    const url = await start(runtime, config, log, exit);
+    const url = await start(runtime, config, log, exit).catch((error) => {
+      // A misspelt setting may be the reason.
+      warnOf(nearMisses(config));
+      throw error;
+    });
     // Through the log, so that it comes after the earlier lines.
     if (format === "pretty" && runtime.isTerminal) log.add(banner(url, config), true);
   } catch (error) {
@@ -143,28 +147,39 @@ async function start(
   // This line comes after `onSignal`, so that a signal right after it is handled.
   logger.info(`listening on ${server.url}`, { version: packageJson.version });
   if (metricsServer) logger.info(`metrics on ${metricsServer.url}metrics`);
-  // Deletes rows of users who were deleted while a former process ran.
-  removal.wake();
-  upkeep.start();
   // Sends mails that a former process stored and could not send.
   outbox.wake(AFTER_START);
-  // Not awaited, so that a mail server that is down delays nothing.
-  if (config.production) void sleep(AFTER_START).then(() => checkTransport(services.transport));
+  void sleep(AFTER_START).then(() => {
+    warnOf(nearMisses(config));
+    // Deletes rows of users who were deleted while a former process ran.
+    removal.wake();
+    upkeep.start();
+    // Not awaited, so that a mail server that is down delays nothing.
+    if (config.production) void checkTransport(services.transport);
+    // If it cannot be loaded, the process ends with that error, and not only the log-ins fail.
+    return runtime.platform.loadArgon2?.();
+  });
   return server.url;
 }
 
 async function serve(runtime: Runtime, config: Config, services: Services): Promise<Server> {
   // Other services may use a database on a server. There the operator decides when to migrate.
   if (isEmbedded(config) || config.migrateOnStart) {
-    await migrate(services.database).catch((error) => {
+    await bringUpToDate(services.database).catch((error) => {
       throw faultOf("Cannot bring the database up to date (DATABASE_URL)", error);
     });
-  } else {
-    // The service also starts when the server cannot be reached now.
-    await services.schema.look().catch(() => {});
   }
+  // The service also starts when a server cannot be reached now.
+  await services.schema.look().catch(() => {});
   const app = createApp(services);
   return listen(runtime, config.host, config.port, "PORT", (request) => app.fetch(request));
+}
+
+/** Most starts find nothing to migrate, and do not load the migrations. */
+async function bringUpToDate(database: Database): Promise<void> {
+  if ((await missingMigrations(database)) === 0) return;
+  const { migrate } = await import("../database/migrate.ts");
+  await migrate(database);
 }
 
 /** Undefined unless METRICS_PORT is set. */

@@ -4,11 +4,12 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
 import type { Database } from "../../src/database/drizzle.ts";
 import { outageOf } from "../../src/database/errors.ts";
-import { migrate, missingMigrations } from "../../src/database/migrate.ts";
+import { migrate } from "../../src/database/migrate.ts";
 import { migrations } from "../../src/database/migrations.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import { BEGINNING } from "../../src/database/position.ts";
 import { createRequestView, type RequestView } from "../../src/database/request-view.ts";
+import { missingMigrations } from "../../src/database/schema-version.ts";
 import { temporaryFolder } from "../process.ts";
 import { type LibsqlServer, serverToken, startPrimary, until } from "../sqld.ts";
 
