@@ -113,7 +113,7 @@ export async function runBatchOnce<Result, Row>(
             changes: part.changes,
             outcome: part.outcome,
             kept: keyed && part.keep(expires_at, i || undefined),
-            raised: part.changes.length > 0 ? raiseRevision(asker) : undefined,
+            raise: part.changes.length > 0 ? raiseRevision(asker) : undefined,
           },
     ),
     released: hold && release(asker),
@@ -121,7 +121,11 @@ export async function runBatchOnce<Result, Row>(
     swept: ride.statements,
   });
   ride.learn(rows.swept);
-  tellRaised(watch, session.user_id, rows.parts.flatMap((part) => part?.raised ?? []).slice(-1));
+  tellRaised(
+    watch,
+    session.user_id,
+    rows.parts.flatMap((part) => part?.outcome ?? []),
+  );
 
   // There is no row for this when the session has ended.
   live(rows.parts[0]?.outcome[0]);

@@ -192,12 +192,12 @@ async function runKeyed<Result>(
     changes,
     outcome,
     kept: keep(values.now + config.idempotencyTtl * 1000),
-    raised: raiseRevision(values),
+    raise: raiseRevision(values),
     after,
     swept: ride.statements,
   });
   ride.learn(rows.swept);
-  tellRaised(watch, values.user_id, rows.raised);
+  tellRaised(watch, values.user_id, rows.outcome);
   const known = live(rows.before.known[0]);
   return { known, result: () => read(known.outcome ?? live(rows.outcome[0]).outcome) };
 }

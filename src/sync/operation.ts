@@ -18,7 +18,7 @@ import {
   statement,
   type Values,
 } from "../database/statement.ts";
-import { type Raised, raiseRevision } from "./revision.ts";
+import { isChanged, nextRevision, raiseRevision } from "./revision.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Watch } from "./watch.ts";
 import { isNew } from "./writer.ts";
@@ -38,7 +38,7 @@ export interface Operation<Result> {
   /** Each statement changes rows and gives them the next revision, or does nothing. */
   changes: Bound<unknown>[];
   /** The statement that reads the outcome after them. It has no row when the session has ended. */
-  outcome: Bound<OutcomeText>;
+  outcome: Bound<Found>;
   /** Stores the outcome under the asker's key. For a single request, only if it has succeeded. */
   keep: Keep;
   /**
@@ -54,9 +54,12 @@ export interface Operation<Result> {
  */
 export type Keep = (expires_at: number, part?: number) => Bound<never>;
 
-/** The values of an outcome's columns, as one JSON array. */
-interface OutcomeText {
+/** What the statement for the outcome has found. */
+export interface Found {
+  /** The values of the outcome's columns, as one JSON array. */
   outcome: string;
+  /** The revision to which the user's is raised; null when nothing was changed. */
+  raised: number | null;
 }
 
 /** The values of an outcome by name, and in the order of the columns. */
@@ -73,7 +76,7 @@ export interface Ground {
 
 /** How the outcome of an operation is read and stored. */
 export interface Outcome<Row> {
-  ask: Statement<OutcomeText>;
+  ask: Statement<Found>;
   keep: Statement<never>;
   rowOf(outcome: string): OutcomeRow<Row>;
 }
@@ -101,7 +104,9 @@ export function outcomeOf<Row>(parts: OutcomeParts): Outcome<Row> {
   const names = Object.keys(columns);
   return {
     // One text is read faster than a row of many columns.
-    ask: statement<OutcomeText>(sql`SELECT ${outcome} AS outcome ${from}`),
+    ask: statement<Found>(
+      sql`SELECT ${outcome} AS outcome, iif(${isChanged}, ${nextRevision}, NULL) AS raised ${from}`,
+    ),
     keep: statement(sql`
       INSERT INTO ${kept_answers} (user_id, key, todo_id, list_id, outcome, expires_at)
       SELECT ${users.id}, ${sql.placeholder("idempotency_key")} || ${sql.placeholder("part")}, ${todo_id}, ${list_id},
@@ -149,15 +154,16 @@ export async function runOperation<Result>(
   const rows = await runBatch(database, {
     changes,
     outcome,
-    raised: raiseRevision({ user_id }),
+    raise: raiseRevision({ user_id }),
     swept: ride.statements,
   });
   ride.learn(rows.swept);
-  tellRaised(watch, user_id, rows.raised);
+  tellRaised(watch, user_id, rows.outcome);
   return read(live(rows.outcome[0]).outcome);
 }
 
-/** @param rows the rows of `raiseRevision` */
-export function tellRaised(watch: Watch, user_id: number, rows: Raised[]): void {
-  for (const { revision } of rows) watch.tell(user_id, revision);
+/** @param found of each operation, in their order */
+export function tellRaised(watch: Watch, user_id: number, found: Pick<Found, "raised">[]): void {
+  const last = found.findLast(({ raised }) => raised !== null)?.raised;
+  if (last) watch.tell(user_id, last);
 }

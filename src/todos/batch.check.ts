@@ -4,7 +4,7 @@ import { Value } from "@sinclair/typebox/value";
 import { t } from "elysia";
 import { fieldErrorsOf } from "../http/field-errors.ts";
 import { Failure, type FieldError } from "../http/problem.ts";
-import type { IfMatch } from "../sync/preconditions.ts";
+import { type IfMatch, oneOf } from "../sync/preconditions.ts";
 import { NoFields, operationNames } from "./batch.model.ts";
 import { TodoCreate, TodoMove, TodoUpdate } from "./model.ts";
 
@@ -86,5 +86,4 @@ function validOf(given: typeof Names.static & Unchecked, fits: Fits): ValidOpera
 }
 
 /** @param rev the `rev` that the todo must have; without it, any `rev` is accepted */
-const ifMatchOf = (rev: number | undefined): IfMatch =>
-  rev === undefined ? null : JSON.stringify([rev]);
+const ifMatchOf = (rev: number | undefined): IfMatch => (rev === undefined ? null : oneOf(rev));

@@ -8,7 +8,7 @@ import type { Services } from "../services.ts";
 import { type Batch, holdIf, isHeld, type Part, runBatchOnce } from "../sync/batch.ts";
 import type { Context } from "../sync/idempotency.ts";
 import type { Asker, Operation } from "../sync/operation.ts";
-import { type IfMatch, preconditionFailed } from "../sync/preconditions.ts";
+import { type IfMatch, isMatch, preconditionFailed } from "../sync/preconditions.ts";
 import { checkOperation, type ValidOperation } from "./batch.check.ts";
 import type { BatchProblem, OperationResult } from "./batch.model.ts";
 import { type ChangeOutcome, completionOf, todoChanges, type Was } from "./change.ts";
@@ -153,8 +153,7 @@ function orFailure<T>(make: () => T): T | Failure {
 function after(was: Candidate, fields: TodoUpdate, if_match: IfMatch): Candidate {
   const columns = orFailure(() => columnValues(fields));
   if (columns instanceof Failure) return was;
-  const revs: unknown[] = if_match === null ? [was.rev] : JSON.parse(if_match);
-  if (!revs.includes(was.rev)) return was;
+  if (!isMatch(if_match, was.rev)) return was;
   const keepsDay = columns.due_date === undefined || columns.due_date === was.due_date;
   // The database gives it the next revision, which is not known here.
   const now = { ...was, ...columns, ...(keepsDay && { due_day: was.due_day }), rev: Number.NaN };
