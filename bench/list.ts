@@ -15,7 +15,7 @@ const LIMIT = 50;
 const VIEWS: [name: string, view: View][] = [
   ["sort=id", { sort: "id", order: "ASC" }],
   ["sort=id&order=DESC", { sort: "id", order: "DESC" }],
-  ["sort=id&is_done=false", { sort: "id", order: "ASC", is_done: false }],
+  ["sort=id&is_done=true", { sort: "id", order: "ASC", is_done: true }],
   ["sort=position", { sort: "position", order: "ASC" }],
   ["sort=position&list_id=inbox", { sort: "position", order: "ASC", list_id: "inbox" }],
   ["sort=due", { sort: "due", order: "ASC" }],

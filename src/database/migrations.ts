@@ -10,6 +10,7 @@ import commits from "../../drizzle/0007_commits.sql" with { type: "text" };
 import todosPosition from "../../drizzle/0008_todos_position.sql" with { type: "text" };
 import keptAnswersIndexes from "../../drizzle/0009_kept_answers_indexes.sql" with { type: "text" };
 import boundTexts from "../../drizzle/0010_bound_texts.sql" with { type: "text" };
+import fewerIndexes from "../../drizzle/0011_fewer_indexes.sql" with { type: "text" };
 import { type SchemaVersion, schemaVersions } from "./schema-version.ts";
 
 /** Each migration with its tag in the journal. New ones are added here by hand. */
@@ -25,6 +26,7 @@ const texts = new Map([
   ["0008_todos_position", todosPosition],
   ["0009_kept_answers_indexes", keptAnswersIndexes],
   ["0010_bound_texts", boundTexts],
+  ["0011_fewer_indexes", fewerIndexes],
 ]);
 
 export interface Migration extends SchemaVersion {
