@@ -2,6 +2,7 @@
  * Reads the configuration from the environment. It reports all faults together, with the names of the variables and
  * never with their values.
  */
+
 export interface Config {
   production: boolean;
   /**

@@ -187,6 +187,22 @@ describe("start", () => {
     expect(exitCode).toBe(1);
   });
 
+  test("that cannot load Argon2 ends soon, and does not wait for the first password", async () => {
+    using folder = temporaryFolder();
+    const preload = join(folder.path, "preload.ts");
+    const plugin = `{ name: "no Argon2", setup: (build) => build.module("@node-rs/argon2", () => { throw new Error("no binary"); }) }`;
+    writeFileSync(preload, `Bun.plugin(${plugin});`);
+    // On Bun, also when the other tests here run on Deno.
+    const main = join(import.meta.dir, "../src/main.bun.ts");
+    const command = [process.execPath, "--preload", preload, main];
+    await using service = launch(folder.path, {}, command);
+    expect(await service.ended).toBe(1);
+    expect(JSON.parse(service.stdout.at(-1) ?? "")).toMatchObject({
+      level: "FATAL",
+      error: { message: "no binary" },
+    });
+  });
+
   const notDatabases: [string, (path: string) => void][] = [
     ["a folder", (path) => mkdirSync(path, { recursive: true })],
     ["no database", (path) => writeInFolder(path, "No database, but a text. ".repeat(100))],
