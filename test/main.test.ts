@@ -431,7 +431,8 @@ function writeInFolder(path: string, text: string): void {
 function runSql(path: string, sql: string): void {
   mkdirSync(dirname(path), { recursive: true });
   const database = new Database(path);
-  database.exec(sql);
+  // A service that has just started may be deleting expired rows.
+  database.exec(`PRAGMA busy_timeout=5000; ${sql}`);
   database.close();
 }
 
