@@ -283,12 +283,13 @@ test("a backup and a restore of a large file show on a terminal how far they are
   using folder = temporaryFolder();
   await using service = await startProcess(folder.path);
   expect(await service.stop()).toBe(0);
-  // With an index, because the check of an index takes long.
   const database = new Database(join(folder.path, "data/todos.db"));
-  database.exec(`CREATE TABLE ballast (text TEXT); CREATE INDEX ballast_text ON ballast (text);
-    WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 100000)
-    INSERT INTO ballast SELECT hex(randomblob(200)) FROM counter`);
-  database.close();
+  // With an index, because the check of an index takes long.
+  database.exec("CREATE TABLE ballast (text TEXT); CREATE INDEX ballast_text ON ballast (text)");
+  const grow = (rows: number) =>
+    database.exec(`
+      WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < ${rows})
+      INSERT INTO ballast SELECT hex(randomblob(200)) FROM counter`);
   const onTerminal = async (...args: string[]) => {
     const words = [process.execPath, MAIN, ...args].join(" ");
     // It runs the command in a terminal of its own, and prints the output of that terminal.
@@ -301,10 +302,18 @@ test("a backup and a restore of a large file show on a terminal how far they are
     expect(await child.exited).toBe(0);
     return shown;
   };
-  const backup = await onTerminal("backup", "backup.db");
+  // Quick work shows nothing, so the file grows until this machine needs some time to copy it.
+  let name = "";
+  let backup = "";
+  for (let rows = 100_000; !backup.includes(REDRAWN) && rows <= 1_600_000; rows *= 2) {
+    grow(rows);
+    name = `backup-${rows}.db`;
+    backup = await onTerminal("backup", name);
+  }
+  database.close();
   expect(backup.split(REDRAWN)).toContainEqual(expect.stringMatching(/^Copying: \d+ %/));
-  expect(backup).toContain(`${REDRAWN}Backed up to backup.db`);
-  const restored = await onTerminal("restore", "backup.db");
+  expect(backup).toContain(`${REDRAWN}Backed up to ${name}`);
+  const restored = await onTerminal("restore", name);
   expect(restored.split(REDRAWN)).toContainEqual(expect.stringMatching(/^Checking: \d+ s$/));
-  expect(restored).toContain(`${REDRAWN}Restored backup.db`);
+  expect(restored).toContain(`${REDRAWN}Restored ${name}`);
 }, 120_000);
