@@ -163,7 +163,8 @@ export const todos = sqliteTable(
   },
   (table) => [
     // A page by id, by position (of one list or of all), or by due date is a range of an index. For a page of the done or
-    // the open todos, the index alone is read (0.3 ms for 10,000 todos), because every index makes adding a todo slower.
+    // the open todos, `is_done` is read from the first index. With 10,000 todos this takes 0.3 ms at most. One more index
+    // would be faster here, but it would make adding a todo slower.
     index("todos_user_id").on(table.user_id, table.id, table.is_done),
     index("todos_list").on(table.user_id, table.list_id, table.position, table.id),
     index("todos_position").on(table.user_id, table.position, table.id),

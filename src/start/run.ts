@@ -156,7 +156,7 @@ async function start(
     upkeep.start();
     // Not awaited, so that a mail server that is down delays nothing.
     if (config.production) void checkTransport(services.transport);
-    // If it cannot be loaded, the process ends with that error, and not only the log-ins fail.
+    // If Argon2 cannot be loaded, the process ends now. Otherwise the log-ins would fail, and nothing else.
     return runtime.platform.loadArgon2?.();
   });
   return server.url;
